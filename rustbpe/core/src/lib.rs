@@ -1,0 +1,8 @@
+//! Exact byte-pair encoding: pre-tokenize, count, train, encode.
+//!
+//! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
+
+pub mod error;
+pub mod progress;
+
+pub use error::{Error, Result};
