@@ -1,0 +1,182 @@
+"""What every command-line module shares: one message instead of a traceback, log lines, progress lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import NoReturn, TextIO
+
+from nanosnake.files import NanosnakeError
+
+TRACEBACK_VARIABLE = "NANOSNAKE_TRACEBACK"
+
+
+def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
+    """Run a script's `main` and exit with its code.
+
+    A failure that a user can act on (NanosnakeError, OSError, the Rust crate's errors) gives one message on
+    stderr and exit code 1; with `--verbose` or the variable NANOSNAKE_TRACEBACK=1 its traceback stands above
+    the message. Ctrl-C exits with 130 and SIGTERM with 143, both after temporary files are removed. Anything
+    else is a defect in the program and keeps its traceback.
+    """
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = main(None)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _fail("stopped by Ctrl-C", 130)
+    except BrokenPipeError:
+        # the reader of our stdout went away; without this, Python complains once more when it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except Exception as error:
+        message = expected_message(error)
+        if message is None:
+            raise
+        if wants_traceback():
+            sys.excepthook(type(error), error, error.__traceback__)
+        _fail(message, 1)
+    sys.exit(code)
+
+
+def expected_message(error: BaseException) -> str | None:
+    """Return the text to show for an expected failure, or None for a defect of the program."""
+    if isinstance(error, NanosnakeError):
+        return str(error)
+    if isinstance(error, OSError):
+        if error.strerror is None:
+            return str(error) or type(error).__name__
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        return ": ".join([" -> ".join(names), error.strerror] if names else [error.strerror])
+    rustbpe = sys.modules.get("rustbpe")  # not imported here: most scripts do without it
+    if isinstance(error, getattr(rustbpe, "RustbpeError", ())):
+        return str(error)
+    return None
+
+
+def wants_traceback() -> bool:
+    """Return whether the user asked for tracebacks."""
+    return "--verbose" in sys.argv[1:] or os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return an argument parser whose help is the module's docstring and which knows `--verbose`."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    made.add_argument("--verbose", action="store_true", help="show the traceback of an error too")
+    return made
+
+
+def log(message: str) -> None:
+    """Print a line for people on stderr, which is the rule's log file under Snakemake."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    sys.stdout.flush()
+    log(f"{Path(sys.argv[0]).name}: error: {message}")
+    sys.exit(code)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    _fail(f"stopped by {signal.Signals(number).name}", 128 + number)
+
+
+class Progress:
+    """A progress line: rewritten in place on a terminal, a new line now and then in a log.
+
+    It is also a callable `(done, total)`, the form in which the Rust crate reports progress.
+
+    Arguments:
+        what: what is being done, the first words of the line.
+        total: the number of units at the end, None while unknown.
+        unit: the unit's name; with `scale`, figures are divided by it ("MB" and 1e6 for bytes).
+        start: units that were there before this run (of a resumed download); they do not count as speed.
+        every: seconds between lines in a log; a terminal gets four a second.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None = None,
+        *,
+        unit: str = "",
+        scale: float = 1,
+        start: int = 0,
+        every: float = 10.0,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.what, self.total, self.unit, self.scale, self.start = what, total, unit, scale, start
+        self.stream = sys.stderr if stream is None else stream
+        self.terminal = self.stream.isatty()
+        self.every = 0.25 if self.terminal else every
+        self.began = self.shown = time.monotonic()
+        self.width = 0
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Say that `done` units of `total` are done; most calls print nothing."""
+        if total:
+            self.total = total
+        now = time.monotonic()
+        if now - self.shown >= self.every:
+            self.shown = now
+            self._print(self.line(done, now - self.began))
+
+    def line(self, done: int, seconds: float) -> str:
+        """Return the line for `done` units after `seconds`."""
+        speed = max(done - self.start, 0) / seconds if seconds > 0 else 0.0
+        text = f"{self.what}: {self._figure(done)}"
+        if self.total:
+            text += f" of {self._figure(self.total)}{self._unit()} ({100 * done / self.total:.0f}%)"
+        else:
+            text += self._unit()
+        text += f", {self._figure(speed)}{self._unit()}/s"
+        if self.total and speed > 0 and done < self.total:
+            text += f", {duration((self.total - done) / speed)} left"
+        return text
+
+    def close(self) -> None:
+        """End the line on a terminal, so that what is printed next begins a new one."""
+        if self.width:
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.stream.flush()
+            self.width = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _print(self, line: str) -> None:
+        if self.terminal:
+            self.stream.write("\r" + line.ljust(self.width))
+            self.width = len(line)
+        else:
+            self.stream.write(line + "\n")
+        self.stream.flush()
+
+    def _figure(self, value: float) -> str:
+        return f"{value / self.scale:,.1f}" if self.scale != 1 else f"{value:,.0f}"
+
+    def _unit(self) -> str:
+        return f" {self.unit}" if self.unit else ""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people read them: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
