@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import signal
 import sys
@@ -10,9 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn, TextIO
+from typing import NoReturn, TextIO, TypeVar
 
 from nanosnake.files import NanosnakeError
+
+Options = TypeVar("Options")
 
 TRACEBACK_VARIABLE = "NANOSNAKE_TRACEBACK"
 
@@ -72,6 +75,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     made.add_argument("--verbose", action="store_true", help="show the traceback of an error too")
     return made
+
+
+def fill(options: type[Options], arguments: argparse.Namespace) -> Options:
+    """Return a script's options from the command line's arguments of the same names."""
+    return options(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(options)})  # type: ignore[arg-type]
 
 
 def log(message: str) -> None:

@@ -1,0 +1,43 @@
+# Commands for developers; `just` lists them.
+
+default:
+    @just --list
+
+# the main job: shards, tokenizer, checks, report
+run *arguments:
+    uv run snakemake --cores all {{ arguments }}
+
+# all tests
+test *arguments:
+    uv run pytest {{ arguments }}
+
+# what CI looks at before the tests
+lint:
+    uv run ruff check
+    uv run ruff format --check
+    uv run snakefmt --check Snakefile rules
+    uv run snakemake --lint
+    uv run mypy scripts tests
+    uv run python -m mypy.stubtest rustbpe
+    cargo fmt --manifest-path rustbpe/Cargo.toml --all --check
+    cargo clippy --manifest-path rustbpe/Cargo.toml --workspace --all-targets --locked -- -D warnings
+    cargo test --manifest-path rustbpe/Cargo.toml --workspace --locked
+
+# format everything
+format:
+    uv run ruff check --fix
+    uv run ruff format
+    uv run snakefmt Snakefile rules
+    cargo fmt --manifest-path rustbpe/Cargo.toml --all
+
+# the JSON schema of the configuration, after a change of its models
+schema:
+    uv run python scripts/write_schema.py config/schema.json
+
+# the picture of the rule graph in the README
+graph:
+    uv run snakemake --rulegraph mermaid-js
+
+# the conda environment with the versions of uv.lock
+envs:
+    uv run python scripts/write_environment.py uv.lock envs/nanosnake.yaml

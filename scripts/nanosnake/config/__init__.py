@@ -1,0 +1,16 @@
+"""The configuration: typed models, their JSON schema, and one clear message for each mistake."""
+
+from nanosnake.config.load import json_schema, load
+from nanosnake.config.models import Config, Dataset, Tokenizer
+from nanosnake.config.sources import EmbeddedSource, LocalSource, UrlSource
+
+__all__ = [
+    "Config",
+    "Dataset",
+    "EmbeddedSource",
+    "LocalSource",
+    "Tokenizer",
+    "UrlSource",
+    "json_schema",
+    "load",
+]

@@ -1,0 +1,63 @@
+"""What all models of the configuration share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from nanosnake.naming import SAFE_NAME
+
+
+class Model(BaseModel):
+    """Unknown keys are refused, and nothing is converted silently: "4096" is no integer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_known(cls, data: Any) -> Any:
+        """Say which keys are allowed; pydantic's own refusal of an extra key does not."""
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    known = cls.model_fields
+                    raise wrong(key, data[key], f"unknown key{nearest(key, known)}; allowed: {listed(known)}")
+        return data
+
+
+def check_name(value: str) -> str:
+    """Return a name that is safe as a folder.
+
+    Raises:
+        ValueError: if it could leave the results folder or be read as something else.
+    """
+    if not SAFE_NAME.fullmatch(value):
+        raise ValueError(
+            "a name becomes a folder: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+
+
+def wrong(key: object, value: object, message: str) -> PydanticCustomError:
+    """Return the error of a validator that sees a whole model, for the one key that is wrong."""
+    return PydanticCustomError(
+        "wrong_key", "{message}", {"key": str(key), "value": value, "message": message}
+    )
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return names for a message: sorted, with commas."""
+    return ", ".join(sorted(map(str, names)))
+
+
+def nearest(word: object, known: Iterable[object]) -> str:
+    """Return " (did you mean 'x'?)" where a known name is close to `word`, else nothing."""
+    found = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,116 @@
+"""Read a configuration, or say all that is wrong with it in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from nanosnake.config.base import listed, nearest
+from nanosnake.config.models import RESERVED_FOLDERS, Config
+from nanosnake.files import NanosnakeError
+
+
+def load(raw: Mapping[str, Any], *, origin: str = "the configuration") -> Config:
+    """Return the configuration that `raw` describes.
+
+    Args:
+        raw: what the YAML files and the command line gave.
+        origin: the files' names, for messages.
+
+    Raises:
+        NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
+    """
+    try:
+        config = Config.model_validate(dict(raw))
+    except ValidationError as error:
+        raise _refusal(origin, [_explain(detail) for detail in error.errors()]) from None
+    if problems := list(_contradictions(config)):
+        raise _refusal(origin, problems)
+    return config
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema (2020-12) of the configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _refusal(origin: str, problems: list[str]) -> NanosnakeError:
+    count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return NanosnakeError("\n  ".join([f"{origin}: {count}; nothing was run", *problems]))
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Find what no single section can see: names that are defined elsewhere."""
+    for name, tokenizer in config.tokenizers.items():
+        key = f"tokenizers.{name}"
+        if name in RESERVED_FOLDERS:
+            yield f"{key}: every dataset has folders named {listed(RESERVED_FOLDERS)}; choose another name"
+        dataset = config.datasets.get(tokenizer.dataset)
+        if dataset is None:
+            yield (
+                f"{key}.dataset: no dataset is named {tokenizer.dataset!r}; defined: {listed(config.datasets)}"
+                f"{nearest(tokenizer.dataset, config.datasets)}"
+            )
+            continue
+        if tokenizer.shards is None:
+            continue
+        try:
+            shards = config.training_shards(name)
+        except ValueError as error:
+            yield f"{key}.shards: {error}; got {_shown(tokenizer.shards)}"
+            continue
+        if not shards:
+            yield f"{key}.shards: selects no shard; name at least one, or leave the key out for all"
+        elif outside := [shard for shard in shards if shard not in set(dataset.train_shards)]:
+            yield (
+                f"{key}.shards: {outside[0]} is no training shard; got {_shown(tokenizer.shards)}, "
+                f"allowed: those of datasets.{tokenizer.dataset}.train, {dataset.train!r}"
+            )
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """Return one line for one mistake that pydantic found."""
+    kind, value = detail["type"], detail["input"]
+    path = _path(detail["loc"])
+    if kind == "wrong_key":
+        context = detail["ctx"]
+        return f"{_joined(path, context['key'])}: {context['message']}; got {_shown(context['value'])}"
+    if kind == "missing":
+        return f"{path}: this key is required and absent"
+    if kind == "union_tag_not_found":
+        return f"{path}.kind: this key is required and absent; allowed: {_tags(detail)}"
+    if kind == "union_tag_invalid":
+        return f"{path}.kind: got {detail['ctx']['tag']!r}; allowed: {_tags(detail)}"
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return f"{path}: {message}; got {_shown(value)}"
+
+
+def _tags(detail: ErrorDetails) -> str:
+    return str(detail.get("ctx", {}).get("expected_tags", "'embedded', 'url', 'local'"))
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """Return a key's path as a user writes it.
+
+    Below `datasets.NAME.source`, pydantic adds the kind of source, which is no key of the file.
+    """
+    steps = list(loc)
+    if len(steps) > 3 and steps[0] == "datasets" and steps[2] == "source":
+        del steps[3]
+    if steps and steps[-1] == "[key]":
+        steps.pop()
+    words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps]
+    return "".join(words).removeprefix(".")
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 80 else text[:77] + '...'} ({type(value).__name__})"

@@ -1,0 +1,167 @@
+"""Where the shards of a dataset come from."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from nanosnake.config.base import Model
+from nanosnake.naming import SAFE_NAME, parse_range, shard_name, template_fields
+
+
+def _check_spec(value: object) -> object:
+    """Refuse what is no selection of shards; one message where a union of types would give three."""
+    items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, bool) or not isinstance(item, int | str) for item in items):
+        raise ValueError("write shard numbers, ranges such as '0-239' or file names, or a list of these")
+    if any(isinstance(item, int) and item < 0 for item in items):
+        raise ValueError("shard numbers begin at 0")
+    return value
+
+
+ShardSpec = Annotated[
+    Any,
+    AfterValidator(_check_spec),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string"},
+                {
+                    "type": "array",
+                    "items": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]},
+                },
+            ]
+        }
+    ),
+]
+"""A selection of shards: a number, a range such as "0-239", a file name or glob, or a list of these."""
+
+
+def _check_template(value: str, allowed: set[str]) -> str:
+    fields = template_fields(value)
+    if unknown := fields - allowed:
+        raise ValueError(f"unknown field {{{min(unknown)}}}; allowed: {', '.join(sorted(allowed))}")
+    if "shard" in fields:
+        try:
+            value.format(shard=0, revision="r")
+        except ValueError as error:
+            raise ValueError(
+                f"the field {{shard}} takes a format of an integer such as :05d ({error})"
+            ) from error
+    return value
+
+
+def _check_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("a URL begins with https:// or http:// and names a host")
+    if parts.username or parts.password:
+        raise ValueError("no credentials in a URL: they would stand in logs; set HF_TOKEN instead")
+    if any(c.isspace() or c in "\"'`\\<>" or ord(c) < 32 for c in value):
+        raise ValueError("percent-encode spaces and quotes in a URL")
+    _check_template(value, {"shard", "revision"})
+    if "shard" not in template_fields(value):
+        raise ValueError("the URL names no shard; write the number's place as {shard:05d}")
+    return value
+
+
+def _numbers(spec: ShardSpec, count: int | None) -> list[int]:
+    numbers = parse_range(spec)
+    if count is not None and numbers and max(numbers) >= count:
+        raise ValueError(f"shard {max(numbers)} does not exist; the source has 0-{count - 1}")
+    return numbers
+
+
+class EmbeddedSource(Model):
+    """The demo corpus that comes with the environment: lead sections of Wikipedia articles (CC BY-SA 4.0)."""
+
+    kind: Literal["embedded"]
+    language: Literal["en", "fr", "es"] = "en"
+    """Language of the articles."""
+    shards: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many shards the corpus is cut into."""
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects."""
+        return [f"shard_{number:05d}" for number in _numbers(spec, self.shards)]
+
+
+class UrlSource(Model):
+    """Parquet files on a web server or in a Hugging Face dataset, numbered."""
+
+    kind: Literal["url"]
+    url: Annotated[str, AfterValidator(_check_url)]
+    """Template with {shard:05d} and, where the host has them, {revision}."""
+    revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
+    """Branch, tag or commit that {revision} stands for; the commit that it meant is recorded."""
+    shards: Annotated[int, Field(ge=1)] | None = None
+    """How many shards there are, so that a number past the end is found before anything is fetched."""
+    checksums: str | None = None
+    """File of `sha256  name.parquet` lines, for hosts that give no checksum."""
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects."""
+        return [shard_name(self.url, number) for number in _numbers(spec, self.shards)]
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return the URL of each shard that `spec` selects, by its name."""
+        return {
+            shard_name(self.url, number): self.url.format(shard=number, revision=self.revision)
+            for number in _numbers(spec, self.shards)
+        }
+
+
+class LocalSource(Model):
+    """Parquet files in a folder, by glob, or numbered by a template."""
+
+    kind: Literal["local"]
+    path: Annotated[str, Field(min_length=1), AfterValidator(lambda value: _check_template(value, {"shard"}))]
+    """A folder, a glob such as data/*.parquet, or a template such as data/part-{shard:03d}.parquet."""
+
+    @property
+    def _numbered(self) -> bool:
+        return "shard" in template_fields(self.path)
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects."""
+        return list(self.locations(spec))
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return the file of each shard that `spec` selects, by its name (the file's stem)."""
+        if self._numbered:
+            return {
+                shard_name(self.path, number): self.path.format(shard=number) for number in parse_range(spec)
+            }
+        pattern = str(Path(self.path, "*.parquet")) if Path(self.path).is_dir() else self.path
+        files = {Path(path).stem: path for path in sorted(glob.glob(pattern, recursive=True))}  # noqa: PTH207 (absolute patterns)
+        if not files:
+            raise ValueError(f"no file matches {pattern!r} (relative to {Path.cwd()})")
+        if bad := next((stem for stem in files if not SAFE_NAME.fullmatch(stem)), None):
+            raise ValueError(
+                f"the file name {bad!r} cannot be a shard's name: use letters, digits, '.', '_', '-'"
+            )
+        chosen: dict[str, str] = {}
+        for want in spec if isinstance(spec, list) else [spec]:
+            if not isinstance(want, str):
+                raise ValueError(
+                    f"{want!r} is a number, and this source's shards go by file name, so that a new file moves "
+                    f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
+                )
+            found = fnmatch.filter(files, want.removesuffix(".parquet"))
+            if not found:
+                raise ValueError(f"no file of {pattern!r} is named {want!r}; there are: {_some(list(files))}")
+            chosen.update({name: files[name] for name in found})
+        return chosen
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+Source = Annotated[EmbeddedSource | UrlSource | LocalSource, Field(discriminator="kind")]

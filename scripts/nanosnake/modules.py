@@ -1,0 +1,64 @@
+"""Which of our files decide a result: the modules that a script imports, and theirs.
+
+Snakemake follows the text of a rule and not what its script imports. The rules name these files among
+their inputs, so that an edit makes just the results outdated that it can change.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "nanosnake"
+
+
+@cache
+def imported_files(script: Path) -> tuple[Path, ...]:
+    """Return `script` and every file of this package that it imports, directly or not, sorted.
+
+    Args:
+        script: a file beside the package's folder. Imports inside functions and under `TYPE_CHECKING`
+            count too.
+    """
+    root = next(folder for folder in script.parents if (folder / PACKAGE).is_dir())
+    found: set[Path] = set()
+    open_files = [script]
+    while open_files:
+        file = open_files.pop()
+        if file in found:
+            continue
+        found.add(file)
+        for name in _imports(file, root):
+            open_files.extend(_files(root, name))
+    return tuple(sorted(found))
+
+
+def _imports(file: Path, root: Path) -> Iterator[str]:
+    """Yield the dotted names that a file imports from the package."""
+    package = ".".join(file.relative_to(root).parts[:-1])
+    for node in ast.walk(ast.parse(file.read_bytes(), filename=str(file))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                package_of = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                base = ".".join(filter(None, (package_of, node.module)))
+            else:
+                base = node.module or ""
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _files(root: Path, name: str) -> Iterator[Path]:
+    """Yield the file of a module, and the `__init__` files of the packages above it."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return
+    for depth in range(1, len(parts) + 1):
+        path = root.joinpath(*parts[:depth])
+        if (path / "__init__.py").is_file():
+            yield path / "__init__.py"
+        elif path.with_suffix(".py").is_file():
+            yield path.with_suffix(".py")

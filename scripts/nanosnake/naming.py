@@ -1,0 +1,150 @@
+"""Names of shards, countings and selections: short, safe in a path, and the same for the same thing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+from collections.abc import Iterable, Sequence
+
+from nanosnake.files import NanosnakeError
+
+MAX_SHARDS = 1_000_000
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NUMBERED = re.compile(r"(.*?)(\d+)$", re.DOTALL)
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?$", re.ASCII)
+
+
+def parse_range(value: int | str | Sequence[int | str]) -> list[int]:
+    """Return the shard numbers of `5`, `"0-239"`, `"0-3,7"` or a list of these, in the order given.
+
+    Raises:
+        ValueError: if a part is no number or range, runs backwards, or names a shard twice.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a shard number; write numbers or ranges such as '0-239'")
+    if isinstance(value, int):
+        parts: list[str] = [str(value)]
+    elif isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+    else:
+        return _distinct([number for item in value for number in parse_range(item)])
+    numbers: list[int] = []
+    for part in parts:
+        match = _RANGE.match(part)
+        if match is None:
+            raise ValueError(f"{part!r} is not a shard number or a range such as '0-239'")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ValueError(f"the range {part!r} runs backwards; write '{last}-{first}'")
+        if last - first >= MAX_SHARDS:
+            raise ValueError(f"the range {part!r} names more than {MAX_SHARDS:,} shards")
+        numbers.extend(range(first, last + 1))
+    return _distinct(numbers)
+
+
+def _distinct(numbers: list[int]) -> list[int]:
+    if len(set(numbers)) < len(numbers):
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})[:5]
+        raise ValueError(f"shards named twice: {', '.join(map(str, twice))}")
+    return numbers
+
+
+def template_fields(template: str) -> set[str]:
+    """Return the names of the fields of a format template.
+
+    Raises:
+        ValueError: if a brace is not closed.
+    """
+    return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+
+
+def shard_name(template: str, number: int) -> str:
+    """Return the name of one shard of a numbered source: the stem of its file where that holds the number.
+
+    `https://host/data/shard_{shard:05d}.parquet` gives `shard_00012`; a template whose number stands in a
+    folder gives `shard_00012` too, because the stem alone would be the same for all.
+    """
+    last = template.rsplit("/", 1)[-1]
+    if "shard" not in template_fields(last):
+        return f"shard_{number:05d}"
+    return last.format(shard=number, revision="").split("?", 1)[0].removesuffix(".parquet")
+
+
+def compact(names: Iterable[str]) -> str:
+    """Write shard names in one short word, runs of consecutive numbers as `shard_[00000-01821]`.
+
+    6,543 names fit on a command line this way. `expand` is the inverse; the order is kept.
+    """
+    words: list[str] = []
+    run: tuple[str, str, str] | None = None
+    for name in names:
+        match = _NUMBERED.match(name)
+        stem, digits = (match[1], match[2]) if match else (name, "")
+        if run and digits and stem == run[0] and digits == str(int(run[2]) + 1).zfill(len(run[2])):
+            run = (run[0], run[1], digits)
+            continue
+        if run:
+            words.append(_word(run))
+        run = (stem, digits, digits)
+    if run:
+        words.append(_word(run))
+    return ",".join(words)
+
+
+def _word(run: tuple[str, str, str]) -> str:
+    stem, first, last = run
+    return stem + first if first == last else f"{stem}[{first}-{last}]"
+
+
+def expand(words: str) -> list[str]:
+    """Return the shard names of `compact`'s word.
+
+    Raises:
+        NanosnakeError: if a part is not of that form.
+    """
+    names: list[str] = []
+    for word in words.split(","):
+        match = re.fullmatch(r"([^\[\],]*)\[(\d+)-(\d+)\]", word)
+        if match is None and not SAFE_NAME.fullmatch(word):
+            raise NanosnakeError(
+                f"--shards: {word!r} is neither a shard name nor a run such as shard_[00000-00239]"
+            )
+        if match is None:
+            names.append(word)
+        else:
+            width = len(match[2])
+            names.extend(f"{match[1]}{n:0{width}d}" for n in range(int(match[2]), int(match[3]) + 1))
+    return names
+
+
+def short_hash(text: str) -> str:
+    """Return eight hexadecimal digits that stand for `text` in a path."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def counting_name(pattern: str, *, known: bool, doc_cap: int, text_column: str | None) -> str:
+    """Name the folder of counts that every tokenizer with these options shares.
+
+    Args:
+        pattern: name of a known split pattern, or a regex.
+        known: whether `pattern` is such a name.
+        doc_cap: characters per document, 0 for all.
+        text_column: the column, where it is not the dataset's own.
+    """
+    parts = [pattern if known else f"regex-{short_hash(pattern)}"]
+    if doc_cap:
+        parts.append(f"cap{doc_cap}")
+    if text_column is not None:
+        parts.append(text_column if SAFE_NAME.fullmatch(text_column) else f"column-{short_hash(text_column)}")
+    return ".".join(parts)
+
+
+def selection_name(shards: Sequence[str] | None, *, max_chars: int | None, min_count: int) -> str:
+    """Name the merged counts of a selection of shards: `train` for all of them, else with what narrows it."""
+    parts = ["train" if shards is None else f"shards-{short_hash(compact(shards))}"]
+    if max_chars is not None:
+        parts.append(f"max{max_chars}")
+    if min_count > 1:
+        parts.append(f"min{min_count}")
+    return ".".join(parts)

@@ -1,0 +1,61 @@
+"""Train a tokenizer: turn summed pre-token counts into a list of merges.
+
+In:  one count file.
+Out: an Arrow file with a row per merge: left id, right id, count of the pair when it was merged.
+
+    python scripts/train_tokenizer.py --counts merged.arrow --merges 32503 --output merges.arrow
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import rustbpe
+
+from nanosnake import cli
+from nanosnake.files import NanosnakeError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train on, and how far."""
+
+    counts: Path
+    merges: int
+    output: Path
+    threads: int
+
+
+def train(options: Options) -> str:
+    """Write the merges and return a line that says how far the training went.
+
+    Raises:
+        NanosnakeError: if the text has fewer pairs to merge than asked for.
+    """
+    with cli.Progress("merging", unit="merges") as progress:
+        merges = rustbpe.train_merges(
+            str(options.counts), options.merges, threads=options.threads, progress=progress
+        )
+    if len(merges) < options.merges:
+        raise NanosnakeError(
+            f"{options.counts}: the text gives {len(merges):,} merges and {options.merges:,} were asked for; "
+            f"lower vocab_size by {options.merges - len(merges):,} or more, or train on more text"
+        )
+    merges.write(str(options.output))
+    return f"{len(merges):,} merges"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line and train."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--counts", type=Path, required=True)
+    parser.add_argument("--merges", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    cli.log(train(cli.fill(Options, parser.parse_args(argv))))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main)

@@ -1,0 +1,213 @@
+"""Every mistake in a configuration gives one message: the key's path, the value seen, what is allowed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nanosnake import config as configuration
+from nanosnake.files import NanosnakeError
+
+REPOSITORY = Path(__file__).parents[2]
+Raw = dict[str, Any]
+
+
+@pytest.fixture
+def raw() -> Raw:
+    """Return the embedded default."""
+    settings: Raw = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text())
+    return settings
+
+
+@pytest.mark.parametrize("name", ["config", "fineweb-edu", "climbmix"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    configuration.load(yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text()))
+
+
+def dataset(**values: object) -> Callable[[Raw], None]:
+    return lambda raw: raw["datasets"]["demo"].update(values)
+
+
+def source(**values: object) -> Callable[[Raw], None]:
+    return lambda raw: raw["datasets"]["demo"]["source"].update(values)
+
+
+def tokenizer(**values: object) -> Callable[[Raw], None]:
+    return lambda raw: raw["tokenizers"]["bpe4k"].update(values)
+
+
+def replaced(**values: object) -> Callable[[Raw], None]:
+    return lambda raw: raw.update(values)
+
+
+MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
+    # unknown and missing keys
+    (
+        tokenizer(vocab_sze=3),
+        ["tokenizers.bpe4k.vocab_sze", "did you mean 'vocab_size'", "allowed: dataset,"],
+    ),
+    (replaced(tokenizer={}), ["tokenizer: unknown key", "did you mean 'tokenizers'"]),
+    (lambda raw: raw.pop("tokenizers"), ["tokenizers: this key is required"]),
+    (lambda raw: raw["datasets"]["demo"].pop("source"), ["datasets.demo.source: this key is required"]),
+    # types
+    (tokenizer(vocab_size="4096"), ["tokenizers.bpe4k.vocab_size", "integer", "'4096' (str)"]),
+    (tokenizer(vocab_size=True), ["tokenizers.bpe4k.vocab_size", "integer", "True (bool)"]),
+    (dataset(train={"a": 1}), ["datasets.demo.train", "'0-239'", "{'a': 1} (dict)"]),
+    (dataset(train=True), ["datasets.demo.train", "True (bool)"]),
+    (replaced(evaluation=3), ["evaluation", "3 (int)"]),
+    (replaced(tokenizers=None), ["tokenizers", "None (NoneType)"]),
+    # ranges
+    (
+        tokenizer(vocab_size=264),
+        ["tokenizers.bpe4k.vocab_size", "256 bytes and 9 special tokens", "265", "got 264"],
+    ),
+    (tokenizer(doc_cap=-1), ["tokenizers.bpe4k.doc_cap", "greater than or equal to 0", "got -1"]),
+    (source(shards=0), ["datasets.demo.source.shards", "greater than or equal to 1", "got 0"]),
+    (dataset(train=-1), ["datasets.demo.train", "begin at 0", "-1"]),
+    (dataset(train="3-1"), ["datasets.demo.train", "'1-3'", "'3-1'"]),
+    (dataset(train="0-9"), ["datasets.demo.train", "shard 9 does not exist", "0-4", "'0-9'"]),
+    (dataset(train="0,0"), ["datasets.demo.train", "twice: 0", "'0,0'"]),
+    (dataset(train="0-99999999999"), ["datasets.demo.train", "more than 1,000,000"]),
+    # empty lists
+    (dataset(train=[]), ["datasets.demo.train", "no shard", "[] (list)"]),
+    (dataset(validation=[]), ["datasets.demo.validation", "no shard"]),
+    (tokenizer(shards=[]), ["tokenizers.bpe4k.shards", "no shard"]),
+    (tokenizer(special_tokens=[]), ["tokenizers.bpe4k.special_tokens", "at least one"]),
+    (replaced(tokenizers={}), ["tokenizers", "at least 1"]),
+    # names that are defined elsewhere
+    (tokenizer(dataset="dmo"), ["tokenizers.bpe4k.dataset", "'dmo'", "defined: demo", "did you mean 'demo'"]),
+    (tokenizer(shards="3-4"), ["tokenizers.bpe4k.shards", "shard_00004", "datasets.demo.train"]),
+    (dataset(train="0-4"), ["datasets.demo.train", "shard_00004", "pinned for validation"]),
+    # values
+    (tokenizer(pattern="(a"), ["tokenizers.bpe4k.pattern", "gpt2, gpt4, gpt4o, nanochat", "'(a'"]),
+    (tokenizer(exports=["gguf"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'gguf'"]),
+    (tokenizer(special_tokens=["<a>", "<a>"]), ["tokenizers.bpe4k.special_tokens", "twice", "'<a>'"]),
+    (source(kind="ftp"), ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'local'"]),
+    (lambda raw: raw["datasets"]["demo"]["source"].pop("kind"), ["datasets.demo.source.kind", "required"]),
+    (source(language="xx"), ["datasets.demo.source.language", "'en', 'fr' or 'es'", "'xx'"]),
+    # names become folders
+    (
+        lambda raw: raw["tokenizers"].update({"../up": raw["tokenizers"]["bpe4k"]}),
+        ["tokenizers.../up", "folder"],
+    ),
+    (lambda raw: raw["datasets"].update({"a b": raw["datasets"]["demo"]}), ["datasets.a b", "folder"]),
+    (
+        lambda raw: raw["tokenizers"].update(counts=raw["tokenizers"]["bpe4k"]),
+        ["tokenizers.counts", "another name"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), MISTAKES, ids=[words[0] for _, words in MISTAKES])
+def test_one_mistake_gives_one_clear_line(raw: Raw, change: Callable[[Raw], None], words: list[str]) -> None:
+    broken = copy.deepcopy(raw)
+    change(broken)
+    with pytest.raises(NanosnakeError) as caught:
+        configuration.load(broken, origin="config/config.yaml")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "config/config.yaml: a mistake; nothing was run"
+    assert len(lines) == 2, lines
+    for word in words:
+        assert word in lines[1]
+
+
+def test_all_mistakes_are_said_at_once(raw: Raw) -> None:
+    raw["tokenizers"]["bpe4k"].update(doc_cap=-1, exports=["x"])
+    raw["datasets"]["demo"]["train"] = []
+    with pytest.raises(NanosnakeError, match="3 mistakes"):
+        configuration.load(raw)
+
+
+URL = {"kind": "url", "url": "https://host/data/{revision}/shard_{shard:05d}.parquet"}
+BAD_URLS = [
+    ("ftp://host/{shard}.parquet", "begins with https://"),
+    ("file:///etc/passwd{shard}", "begins with https://"),
+    ("https://host/all.parquet", "names no shard"),
+    ("https://host/{number}.parquet", "unknown field {number}"),
+    ("https://host/{shard:x^y}.parquet", "format of an integer"),
+    ("https://user:secret@host/{shard}.parquet", "no credentials"),
+    ("https://host/a b/{shard}.parquet", "percent-encode"),
+    ("https://host/$(id)`{shard}.parquet", "percent-encode"),
+]
+
+
+@pytest.mark.parametrize(("url", "message"), BAD_URLS)
+def test_a_url_that_cannot_be_right_is_refused(raw: Raw, url: str, message: str) -> None:
+    raw["datasets"]["demo"]["source"] = URL | {"url": url}
+    with pytest.raises(NanosnakeError) as caught:
+        configuration.load(raw)
+    assert "datasets.demo.source.url" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_shards_of_a_url_are_named_after_their_files(raw: Raw) -> None:
+    raw["datasets"]["demo"]["source"] = URL | {"revision": "abc"}
+    demo = configuration.load(raw).datasets["demo"]
+    assert demo.train_shards == ["shard_00000", "shard_00001", "shard_00002", "shard_00003"]
+    assert demo.locations["shard_00004"] == "https://host/data/abc/shard_00004.parquet"
+
+
+def test_more_training_shards_never_move_the_validation_shard(raw: Raw) -> None:
+    before = configuration.load(raw).datasets["demo"].validation_shards
+    raw["datasets"]["demo"]["source"]["shards"] = 50
+    raw["datasets"]["demo"]["train"] = ["0-3", "5-49"]
+    assert configuration.load(raw).datasets["demo"].validation_shards == before
+
+
+class TestLocalFiles:
+    """A folder or glob goes by file name, so that a new file moves none."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name in ("b", "a", "held_out"):
+            (tmp_path / f"{name}.parquet").touch()
+        return tmp_path
+
+    def load(self, raw: Raw, path: str, **values: object) -> configuration.Dataset:
+        raw["datasets"]["demo"] |= {"source": {"kind": "local", "path": path}, **values}
+        return configuration.load(raw).datasets["demo"]
+
+    @pytest.mark.parametrize("suffix", ["", "/*.parquet"])
+    def test_a_star_takes_what_is_not_pinned(self, raw: Raw, folder: Path, suffix: str) -> None:
+        demo = self.load(raw, f"{folder}{suffix}", train="*", validation="held_out")
+        assert demo.train_shards == ["a", "b"]
+        (folder / "z.parquet").touch()
+        demo = self.load(raw, f"{folder}{suffix}", train="*", validation="held_out")
+        assert demo.train_shards == ["a", "b", "z"]
+        assert demo.validation_shards == ["held_out"]
+
+    def test_a_template_goes_by_number(self, raw: Raw, folder: Path) -> None:
+        demo = self.load(raw, f"{folder}/part-{{shard:03d}}.parquet", train="0-1", validation=7)
+        assert demo.locations["part-007"] == f"{folder}/part-007.parquet"
+
+    @pytest.mark.parametrize(
+        ("path", "train", "message"),
+        [
+            ("", "c", "no file of"),
+            ("", 0, "go by file name"),
+            ("/none", "*", "no file matches"),
+            ("/{index}.parquet", "*", "unknown field"),
+        ],
+    )
+    def test_mistakes(self, raw: Raw, folder: Path, path: str, train: object, message: str) -> None:
+        with pytest.raises(NanosnakeError, match=message):
+            self.load(raw, f"{folder}{path}", train=train, validation="held_out")
+
+    def test_a_name_that_is_no_safe_path_is_refused(self, raw: Raw, folder: Path) -> None:
+        (folder / "$(id) x.parquet").touch()
+        with pytest.raises(NanosnakeError, match="cannot be a shard's name"):
+            self.load(raw, str(folder), train="*", validation="held_out")
+
+
+def test_the_schema_is_the_models() -> None:
+    import json
+
+    written = json.loads((REPOSITORY / "config/schema.json").read_text())
+    assert written == configuration.json_schema(), (
+        "run `just schema`: config/schema.json is older than the models"
+    )
