@@ -102,7 +102,7 @@ class Progress:
 
     It is also a callable `(done, total)`, the form in which the Rust crate reports progress.
 
-    Arguments:
+    Args:
         what: what is being done, the first words of the line.
         total: the number of units at the end, None while unknown.
         unit: the unit's name; with `scale`, figures are divided by it ("MB" and 1e6 for bytes).
