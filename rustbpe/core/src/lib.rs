@@ -2,7 +2,9 @@
 //!
 //! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
 
+pub mod count;
 pub mod error;
 pub mod progress;
+pub mod train;
 
 pub use error::{Error, Result};

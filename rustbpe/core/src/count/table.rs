@@ -1,0 +1,375 @@
+//! The open-addressing table of one thread.
+
+use super::key;
+use super::sorted::SortedCounts;
+
+/// Pre-tokens between the prefetch of a slot and its use.
+const AHEAD: usize = 16;
+/// Slots of a new table, as a power of two.
+const FIRST_BITS: u32 = 12;
+/// An odd number that is no neighbour of a power of two.
+const SCATTER: usize = 0x9E37_79B1;
+
+/// 32 bytes, two to a cache line. Empty while the key is 0, which is no pre-token's key.
+#[derive(Clone, Copy)]
+#[repr(C, align(32))]
+struct Slot {
+    /// The key, little-endian: a short pre-token's bytes are its first ones.
+    key: [u8; 16],
+    count: u64,
+    /// Where a long pre-token stands in the arena.
+    long: u64,
+}
+
+const EMPTY: Slot = Slot {
+    key: [0; 16],
+    count: 0,
+    long: 0,
+};
+
+impl Slot {
+    #[inline]
+    fn key(&self) -> u128 {
+        u128::from_le_bytes(self.key)
+    }
+}
+
+/// Pre-tokens and how often each occurred.
+///
+/// Takes 32 bytes a slot, with at least one slot in four empty, and the bytes of the pre-tokens that are
+/// longer than 15 bytes.
+pub struct CountTable {
+    /// A power of two of slots; a pre-token's place is the top bits of its hash (after those that all
+    /// hashes of the table have in common), or the next free slot.
+    slots: Vec<Slot>,
+    shift: u32,
+    len: usize,
+    /// The long pre-tokens end to end.
+    arena: Vec<u8>,
+    /// Where each starts, and at last where the next one will.
+    starts: Vec<u64>,
+}
+
+impl Default for CountTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CountTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_bits(FIRST_BITS, 0)
+    }
+
+    /// A table of `1 << bits` slots for pre-tokens whose hashes have the first `part_bits` in common.
+    fn with_bits(bits: u32, part_bits: u32) -> Self {
+        Self {
+            slots: vec![EMPTY; 1 << bits],
+            shift: u64::BITS - part_bits - bits,
+            len: 0,
+            arena: Vec::new(),
+            starts: vec![0],
+        }
+    }
+
+    /// The number of distinct pre-tokens.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no pre-token has been added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds `count` occurrences of a pre-token. Empty pre-tokens do not exist and are left out.
+    pub fn add(&mut self, pretoken: &[u8], count: u64) {
+        match pretoken.len() {
+            0 => {}
+            1..=key::INLINE => {
+                let key = key::short(pretoken);
+                self.add_short(key, key::hash(key), count);
+            }
+            _ => self.add_long(pretoken, count),
+        }
+    }
+
+    /// Takes the pre-tokens of one document, faster than [`Self::add`].
+    pub fn batch<'a>(&'a mut self, text: &'a str) -> Batch<'a> {
+        Batch {
+            table: self,
+            text: text.as_bytes(),
+            waiting: [(0, 0); AHEAD],
+            taken: 0,
+        }
+    }
+
+    /// Adds all counts of another table.
+    pub fn absorb(&mut self, mut other: Self) {
+        if other.len > self.len {
+            std::mem::swap(self, &mut other);
+        }
+        self.absorb_part(&other, 0, 0);
+    }
+
+    /// Sums tables on `threads` threads.
+    ///
+    /// No pre-token stands in two of the tables that come back: each holds a part of the hash range.
+    #[must_use]
+    pub fn combine(mut tables: Vec<Self>, threads: usize) -> Vec<Self> {
+        let part_bits = threads.clamp(1, 256).next_power_of_two().trailing_zeros();
+        let Some(largest) = tables.iter().map(Self::len).max() else {
+            return tables;
+        };
+        if tables.len() == 1 || part_bits == 0 {
+            let mut sum = tables.swap_remove(0);
+            tables.into_iter().for_each(|table| sum.absorb(table));
+            return vec![sum];
+        }
+        let parts = 1 << part_bits;
+        let tables = &tables;
+        let sum_parts = |first: usize| -> Vec<Self> {
+            let sum_part = |part| {
+                let slots = (2 * largest / parts)
+                    .next_power_of_two()
+                    .max(1 << FIRST_BITS);
+                let mut sum = Self::with_bits(slots.trailing_zeros(), part_bits);
+                tables
+                    .iter()
+                    .for_each(|table| sum.absorb_part(table, part as u64, part_bits));
+                sum
+            };
+            (first..parts).step_by(threads).map(sum_part).collect()
+        };
+        std::thread::scope(|scope| {
+            let sum_parts = &sum_parts;
+            let workers: Vec<_> = (0..threads.min(parts))
+                .map(|first| scope.spawn(move || sum_parts(first)))
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|worker| {
+                    worker
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
+        })
+    }
+
+    /// All pre-tokens and counts, in no order.
+    pub fn iter(&self) -> Counts<'_> {
+        Counts {
+            table: self,
+            slots: self.slots.iter(),
+        }
+    }
+
+    /// All pre-tokens and counts, sorted by bytes.
+    #[must_use]
+    pub fn into_sorted(self) -> SortedCounts {
+        SortedCounts::from_tables(&[self])
+    }
+
+    /// Adds the counts of `other` whose hashes begin with the `part_bits` bits `part`.
+    fn absorb_part(&mut self, other: &Self, part: u64, part_bits: u32) {
+        let slots = &other.slots;
+        let part_slots = slots.len() >> part_bits;
+        let first = part as usize * part_slots;
+        let mut take = |slot: &Slot| {
+            let hash = key::hash(slot.key());
+            if slot.key() == 0 || hash.checked_shr(u64::BITS - part_bits).unwrap_or(0) != part {
+                return;
+            }
+            if key::is_long(slot.key()) {
+                self.add_long_key(slot.key(), other.long_bytes(slot), slot.count);
+            } else {
+                self.add_short(slot.key(), hash, slot.count);
+            }
+        };
+        // Slots stand in the order of the hashes. Were they taken in that order, the front of this table
+        // would be full long before its growth, so blocks of them are taken in another order.
+        let block = part_slots.min(64);
+        let blocks = part_slots / block;
+        for turn in 0..blocks {
+            let start = first + (turn.wrapping_mul(SCATTER) & (blocks - 1)) * block;
+            slots[start..start + block].iter().for_each(&mut take);
+        }
+        // the last chain may go on after the last slot of the part
+        let rest =
+            (first + part_slots..first + slots.len()).map(|at| &slots[at & (slots.len() - 1)]);
+        rest.take_while(|slot| slot.key() != 0).for_each(take);
+    }
+
+    #[inline]
+    fn add_short(&mut self, key: u128, hash: u64, count: u64) {
+        let mask = self.slots.len() - 1;
+        let mut at = (hash >> self.shift) as usize;
+        loop {
+            let slot = &mut self.slots[at & mask];
+            if slot.key() == key {
+                slot.count += count;
+                return;
+            }
+            if slot.key() == 0 {
+                *slot = Slot {
+                    key: key.to_le_bytes(),
+                    count,
+                    long: 0,
+                };
+                self.grow_if_full();
+                return;
+            }
+            at += 1;
+        }
+    }
+
+    fn add_long(&mut self, pretoken: &[u8], count: u64) {
+        self.add_long_key(key::long(pretoken), pretoken, count);
+    }
+
+    fn add_long_key(&mut self, key: u128, pretoken: &[u8], count: u64) {
+        let mask = self.slots.len() - 1;
+        let mut at = (key::hash(key) >> self.shift) as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot.key() == key && self.long_bytes(&slot) == pretoken {
+                self.slots[at].count += count;
+                return;
+            }
+            if slot.key() == 0 {
+                self.slots[at] = Slot {
+                    key: key.to_le_bytes(),
+                    count,
+                    long: self.starts.len() as u64 - 1,
+                };
+                self.arena.extend_from_slice(pretoken);
+                self.starts.push(self.arena.len() as u64);
+                self.grow_if_full();
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[inline]
+    fn prefetch(&self, hash: u64) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = (hash >> self.shift) as usize & (self.slots.len() - 1);
+            // SAFETY: `at` is an index of `slots`, and a prefetch of any address is harmless.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.slots.as_ptr().add(at).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = hash;
+    }
+
+    #[inline]
+    fn grow_if_full(&mut self) {
+        self.len += 1;
+        if self.len * 4 > self.slots.len() * 3 {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let slots = vec![EMPTY; self.slots.len() * 2];
+        let old = std::mem::replace(&mut self.slots, slots);
+        self.shift -= 1;
+        let mask = self.slots.len() - 1;
+        for slot in old.into_iter().filter(|slot| slot.key() != 0) {
+            let mut at = (key::hash(slot.key()) >> self.shift) as usize & mask;
+            while self.slots[at].key() != 0 {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = slot;
+        }
+    }
+
+    fn long_bytes(&self, slot: &Slot) -> &[u8] {
+        let index = slot.long as usize;
+        &self.arena[self.starts[index] as usize..self.starts[index + 1] as usize]
+    }
+}
+
+/// The pre-tokens of one document on their way into a table.
+///
+/// Each waits until its slot has come into the cache; the last ones are added when this is dropped.
+pub struct Batch<'a> {
+    table: &'a mut CountTable,
+    text: &'a [u8],
+    /// Keys and hashes; key 0 is nobody.
+    waiting: [(u128, u64); AHEAD],
+    taken: usize,
+}
+
+impl Batch<'_> {
+    /// Adds one occurrence of a pre-token, quickest when it is a slice of the document.
+    #[inline]
+    pub fn add(&mut self, pretoken: &[u8]) {
+        let len = pretoken.len();
+        if len > key::INLINE {
+            self.table.add_long(pretoken, 1);
+        } else if len > 0 {
+            let start = pretoken
+                .as_ptr()
+                .addr()
+                .wrapping_sub(self.text.as_ptr().addr());
+            let key = key::short_within(self.text, start, pretoken);
+            let hash = key::hash(key);
+            self.table.prefetch(hash);
+            let turn = &mut self.waiting[self.taken % AHEAD];
+            let (ready, ready_hash) = std::mem::replace(turn, (key, hash));
+            self.taken += 1;
+            if ready != 0 {
+                self.table.add_short(ready, ready_hash, 1);
+            }
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        for (key, hash) in self.waiting {
+            if key != 0 {
+                self.table.add_short(key, hash, 1);
+            }
+        }
+    }
+}
+
+/// The pre-tokens and counts of one table, in no order.
+#[derive(Clone)]
+pub struct Counts<'a> {
+    table: &'a CountTable,
+    slots: std::slice::Iter<'a, Slot>,
+}
+
+impl<'a> Iterator for Counts<'a> {
+    type Item = (&'a [u8], u64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let slot = self.slots.find(|slot| slot.key() != 0)?;
+        let bytes = if key::is_long(slot.key()) {
+            self.table.long_bytes(slot)
+        } else {
+            &slot.key[..key::short_len(slot.key())]
+        };
+        Some((bytes, slot.count))
+    }
+}
+
+impl<'a> IntoIterator for &'a CountTable {
+    type Item = (&'a [u8], u64);
+    type IntoIter = Counts<'a>;
+
+    fn into_iter(self) -> Counts<'a> {
+        self.iter()
+    }
+}
