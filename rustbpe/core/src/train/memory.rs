@@ -1,0 +1,21 @@
+//! What memory training will need, known before it starts.
+
+use super::BYTES;
+
+/// The most bytes of memory that [`super::train`] takes on top of the pre-tokens themselves, for `unique`
+/// distinct pre-tokens of `bytes` bytes together.
+///
+/// One cell of 2 bytes (4 from 65,280 merges on) for each byte and each pre-token; 4 bytes for the position of
+/// each pair of neighbours, with as much again while lists grow; a part for counters that is always there.
+/// Merges free more positions than they add.
+#[must_use]
+pub fn memory_needed(unique: u64, bytes: u64, num_merges: u64) -> u64 {
+    let values = num_merges + BYTES as u64 + 1;
+    let cell = if values <= 1 << 16 { 2 } else { 4 };
+    let cells = (bytes + unique) * cell;
+    let positions = bytes.saturating_sub(unique) * 8;
+    cells + positions + values * 36 + FIXED
+}
+
+/// The sketch of a scan, and small tables.
+const FIXED: u64 = 8 << 20;

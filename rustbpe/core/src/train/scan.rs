@@ -1,0 +1,135 @@
+//! Finds all pairs that reach a floor, by walking over the corpus.
+
+use super::corpus::{Cell, Corpus};
+use super::pairs::{Pair, Pairs, hash, pack};
+
+/// Counters of the sketch, as a power of two: 4 MiB.
+const SKETCH_BITS: u32 = 20;
+
+/// Calls `visit(left, right, start of left, weight)` for each two neighbouring tokens, by position.
+fn walk<C: Cell>(corpus: &Corpus<C>, lengths: &[u32], mut visit: impl FnMut(C, C, u32, u64)) {
+    let cells = corpus.cells.as_slice();
+    let mut at = 1;
+    for run in &corpus.runs {
+        let end = run.end as usize;
+        while at < end {
+            let left = cells[at];
+            let next = at + lengths[left.index()] as usize;
+            let right = cells[next];
+            if right == C::GAP {
+                at = next + 1;
+            } else {
+                visit(left, right, at as u32, run.weight);
+                at = next;
+            }
+        }
+    }
+}
+
+/// All pairs with counts of at least `floor`, and none other.
+///
+/// First a sketch: each pair adds to the counter that its hash chooses, so that a counter is an upper bound
+/// for its pairs. Then only pairs whose counter reaches the floor are counted one by one, each thread
+/// taking those of a part of the hash range.
+pub(super) fn pairs_from<C: Cell>(
+    corpus: &Corpus<C>,
+    lengths: &[u32],
+    floor: u64,
+    threads: usize,
+) -> Pairs {
+    let mut sketch = vec![0_u32; 1 << SKETCH_BITS];
+    walk(corpus, lengths, |left, right, _, weight| {
+        let bound = &mut sketch[counter(left, right)];
+        *bound = bound.saturating_add(u32::try_from(weight).unwrap_or(u32::MAX));
+    });
+    let reach = u32::try_from(floor).unwrap_or(u32::MAX);
+    let threads = threads.max(1);
+    let count_part = |part: usize| {
+        let mut found = Found::new();
+        walk(corpus, lengths, |left, right, start, weight| {
+            let counter = counter(left, right);
+            if sketch[counter] >= reach && counter % threads == part {
+                found.add(pack(left.index() - 1, right.index() - 1), start, weight);
+            }
+        });
+        found.entries.retain(|pair| pair.count >= floor);
+        found.entries
+    };
+    let parts = std::thread::scope(|scope| {
+        let count_part = &count_part;
+        let workers: Vec<_> = (1..threads)
+            .map(|part| scope.spawn(move || count_part(part)))
+            .collect();
+        let mut parts = vec![count_part(0)];
+        parts.extend(workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        }));
+        parts
+    });
+    let mut pairs = Pairs::new(floor);
+    parts
+        .into_iter()
+        .flatten()
+        .for_each(|pair| pairs.insert(pair));
+    pairs
+}
+
+/// The counter of the sketch for two neighbours.
+#[inline]
+fn counter<C: Cell>(left: C, right: C) -> usize {
+    (hash(pack(left.index(), right.index())) >> (u64::BITS - SKETCH_BITS)) as usize
+}
+
+/// Pairs that are being counted.
+struct Found {
+    entries: Vec<Pair>,
+    slots: Vec<(u64, u32)>,
+}
+
+impl Found {
+    fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            slots: vec![(u64::MAX, 0); 1 << 12],
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, pair: u64, start: u32, weight: u64) {
+        let at = self.find(pair);
+        let index = if self.slots[at].0 == pair {
+            self.slots[at].1 as usize
+        } else {
+            self.slots[at] = (pair, self.entries.len() as u32);
+            self.entries.push(Pair::with_room(pair, 0, 0));
+            if self.entries.len() * 2 > self.slots.len() {
+                self.grow();
+            }
+            self.entries.len() - 1
+        };
+        let entry = &mut self.entries[index];
+        entry.count += weight;
+        entry.positions.push(start);
+    }
+
+    fn find(&self, pair: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = hash(pair) as usize & mask;
+        while self.slots[at].0 != pair && self.slots[at].0 != u64::MAX {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.slots = vec![(u64::MAX, 0); self.slots.len() * 2];
+        for index in 0..self.entries.len() {
+            let pair = self.entries[index].pair;
+            let at = self.find(pair);
+            self.slots[at] = (pair, index as u32);
+        }
+    }
+}
