@@ -71,9 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--row-group-rows", type=int, default=512, help="documents per row group")
     parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--metadata", type=Path, required=True, help="JSON file to write")
-    arguments = vars(parser.parse_args(argv))
-    del arguments["verbose"]
-    cli.log(shards.summary(make(Options(**arguments))))
+    cli.log(shards.summary(make(cli.fill(Options, parser.parse_args(argv)))))
     return 0
 
 

@@ -33,7 +33,9 @@ def environment(project: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]
         requirements += project["dependency-groups"][group]
     names = sorted({match[0] for text in requirements if (match := re.match(r"[\w.-]+", text))} - NOT_IN_JOBS)
     versions = {package["name"]: package.get("version") for package in lock["package"]}
-    conda = [f"{CONDA_NAMES.get(name, name)} =={versions[name]}" for name in names if name not in NOT_IN_CONDA]
+    conda = [
+        f"{CONDA_NAMES.get(name, name)} =={versions[name]}" for name in names if name not in NOT_IN_CONDA
+    ]
     return {
         "channels": ["conda-forge", "nodefaults"],
         "dependencies": [PYTHON, *BUILD, *conda],

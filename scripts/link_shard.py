@@ -1,0 +1,99 @@
+r"""Make a shard of a local parquet file: check it, then link to it; nothing is copied.
+
+In:  a parquet file anywhere.
+Out: a symbolic link to its absolute path, and a metadata file.
+
+    python scripts/link_shard.py --input /data/corpus/part-7.parquet --text-column text \
+        --output part-7.parquet --metadata part-7.json
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanosnake import cli, parquet, shards
+from nanosnake.files import NanosnakeError, sha256_file, sync
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which file becomes a shard, and where."""
+
+    input: Path
+    output: Path
+    metadata: Path
+    shard: str | None
+    text_column: str
+    sha256: str | None
+
+
+def link(options: Options) -> shards.ShardMetadata:
+    """Check a file, write its metadata, link to it.
+
+    Raises:
+        NanosnakeError: if the file does not fit, has another sha256 than it should, or changes meanwhile.
+    """
+    target = Path(os.path.abspath(options.input))  # noqa: PTH100  (links in the path stay: they may be moved on purpose)
+    if not target.exists():
+        raise NanosnakeError(f"{target}: no such file; it was to become the shard {options.output.name}")
+    if options.output.exists() and options.output.samefile(target) and not options.output.is_symlink():
+        raise NanosnakeError(f"{target}: the shard would be a link to itself; give another --output")
+    before = _version(target)
+    facts = parquet.check_shard(target, options.text_column)
+    sha256 = sha256_file(target)
+    if options.sha256 is not None and sha256 != options.sha256.lower():
+        raise NanosnakeError(
+            f"{target}: its sha256 is {sha256}, wanted {options.sha256.lower()}; "
+            "put the right file there, or correct the checksum"
+        )
+    if _version(target) != before:
+        raise NanosnakeError(f"{target}: the file changed while it was read; run again when it is complete")
+    metadata = shards.of_file(
+        facts,
+        shard=options.shard or options.output.stem,
+        source="local",
+        url=target.as_uri(),
+        sha256=sha256,
+        text_column=options.text_column,
+    )
+    metadata.write(options.metadata)
+    replace_link(options.output, target)
+    return metadata
+
+
+def _version(target: Path) -> tuple[int, int, int]:
+    """Return what changes when a file is written to."""
+    status = target.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def replace_link(path: Path, target: Path) -> None:
+    """Make `path` a symbolic link to `target`, whatever stood there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.symlink_to(target)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise
+    sync(path.parent)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line and link the shard."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--input", type=Path, required=True, help="the parquet file")
+    parser.add_argument("--output", type=Path, required=True, help="the link to make")
+    parser.add_argument("--metadata", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--shard", help="name in the metadata; the stem of --output if absent")
+    parser.add_argument("--text-column", default="text")
+    parser.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
+    cli.log(shards.summary(link(cli.fill(Options, parser.parse_args(argv)))))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main)

@@ -1,0 +1,110 @@
+r"""List all shards of a dataset in one table.
+
+In:  the metadata files of the shards, FOLDER/SHARD.json.
+Out: a CSV file with a row for each shard, training shards first, in the order given.
+
+Shards are named in the short form of `nanosnake.naming.compact`, so that thousands fit on a command line.
+
+    python scripts/list_shards.py --folder results/demo/shards \
+        --train 'shard_[00000-00003]' --validation shard_00004 --output results/demo/shards.csv
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanosnake import cli
+from nanosnake.files import NanosnakeError, replacing
+from nanosnake.naming import expand
+from nanosnake.shards import ShardMetadata
+
+Value = str | int | float | None
+
+COLUMNS = (
+    "shard",
+    "split",
+    "source",
+    "bytes",
+    "rows",
+    "row_groups",
+    "characters",
+    "nulls",
+    "empty",
+    "sha256",
+    "revision",
+    "etag",
+    "url",
+    "seconds",
+    "mb_per_second",
+)
+"""`mb_per_second`: 10^6 bytes a second while downloading."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which shards to list, and where."""
+
+    folder: Path
+    train: str
+    validation: str
+    output: Path
+
+
+def rows(options: Options) -> Iterator[dict[str, Value]]:
+    """Yield the row of each shard.
+
+    Raises:
+        NanosnakeError: if a shard has no metadata file, or one that is of another shard.
+    """
+    for split, names in (("train", options.train), ("validation", options.validation)):
+        for name in expand(names):
+            path = options.folder / f"{name}.json"
+            if not path.is_file():
+                raise NanosnakeError(f"{path}: no metadata file of the shard {name}; fetch the shard first")
+            metadata = ShardMetadata.read(path)
+            if metadata.shard != name:
+                raise NanosnakeError(
+                    f"{path}: describes the shard {metadata.shard!r}, wanted {name!r}; delete it and fetch again"
+                )
+            yield row(metadata, split)
+
+
+def row(metadata: ShardMetadata, split: str) -> dict[str, Value]:
+    """Return one shard's row."""
+    speed = round(metadata.bytes / 1e6 / metadata.seconds, 3) if metadata.seconds else None
+    known: dict[str, Value] = {"split": split, "mb_per_second": speed}
+    return {column: known[column] if column in known else getattr(metadata, column) for column in COLUMNS}
+
+
+def write_table(options: Options) -> str:
+    """Write the table and return a line that sums it up."""
+    table = list(rows(options))
+    with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    total = {
+        column: sum(int(row[column] or 0) for row in table) for column in ("rows", "characters", "bytes")
+    }
+    return (
+        f"{options.output}: {len(table):,} shards, {total['rows']:,} rows, "
+        f"{total['characters']:,} characters, {total['bytes'] / 1e6:,.1f} MB"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line and write the table."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the metadata files")
+    parser.add_argument("--train", required=True, help="training shards, e.g. 'shard_[00000-00239],extra'")
+    parser.add_argument("--validation", required=True, help="validation shards, in the same form")
+    parser.add_argument("--output", type=Path, required=True, help="CSV file to write")
+    cli.log(write_table(cli.fill(Options, parser.parse_args(argv))))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run_main(main)
