@@ -4,6 +4,7 @@
 
 pub mod count;
 pub mod error;
+pub mod pretokenize;
 pub mod progress;
 pub mod train;
 

@@ -1,0 +1,269 @@
+//! Hand-written scanners: where a pre-token that starts here ends.
+//!
+//! Each rule is one of the split patterns read as a program: its alternatives in their order, with
+//! the backtracking worked out. Every scanner is linear in the length of the text.
+
+use super::classes::{
+    BLANK, CASELESS, Class, Classes, END, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, UPPER, WHITE,
+};
+
+/// A split pattern with a scanner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// GPT-2's.
+    Gpt2,
+    /// GPT-4's: at most three digits.
+    Gpt4,
+    /// GPT-4's as tiktoken spells it: white space at the end of the text is one pre-token.
+    Cl100k,
+    /// GPT-4o's: words also end where the case falls, contractions stay with their word.
+    Gpt4o,
+    /// GPT-4's with at most two digits.
+    Nanochat,
+}
+
+/// A text with the classes of its characters.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    bytes: &'a [u8],
+    classes: &'static Classes,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            bytes: text.as_bytes(),
+            classes: Classes::get(),
+        }
+    }
+
+    /// Class of the character at `at`, and where it ends. [`END`] behind the last one.
+    #[inline(always)]
+    fn class(self, at: usize) -> (Class, usize) {
+        match self.bytes.get(at) {
+            None => (END, at),
+            Some(&byte) if byte < 0x80 => (self.classes.ascii[usize::from(byte)], at + 1),
+            Some(&byte) => self.wide(at, byte),
+        }
+    }
+
+    /// [`Self::class`] of a character of two to four bytes. The text is a `str`, so they are there.
+    #[inline]
+    fn wide(self, at: usize, lead: u8) -> (Class, usize) {
+        let bits = |i: usize| u32::from(self.bytes[at + i] & 0x3F);
+        let lead = u32::from(lead);
+        let (code, length) = match lead {
+            ..0xE0 => ((lead & 0x1F) << 6 | bits(1), 2),
+            0xE0..0xF0 => ((lead & 0x0F) << 12 | bits(1) << 6 | bits(2), 3),
+            _ => (
+                (lead & 0x07) << 18 | bits(1) << 12 | bits(2) << 6 | bits(3),
+                4,
+            ),
+        };
+        (self.classes.of(code), at + length)
+    }
+
+    /// End of the characters from `at` on that have a bit of `set`.
+    #[inline(always)]
+    fn run(self, mut at: usize, set: Class) -> usize {
+        loop {
+            while at < self.bytes.len()
+                && self.classes.ascii[usize::from(self.bytes[at])] & set != 0
+            {
+                at += 1;
+            }
+            if at == self.bytes.len() || self.bytes[at] < 0x80 {
+                return at;
+            }
+            let (class, next) = self.wide(at, self.bytes[at]);
+            if class & set == 0 {
+                return at;
+            }
+            at = next;
+        }
+    }
+
+    /// End of a contraction whose apostrophe would stand at `at`: `'s 't 'd 'm 'll 've 're`.
+    ///
+    /// With `fold`, in either case, and then the long s (U+017F) is an s too, as in `(?i:s)`.
+    #[inline]
+    fn contraction(self, at: usize, fold: bool) -> Option<usize> {
+        if self.bytes.get(at) != Some(&b'\'') {
+            return None;
+        }
+        let letter = |i: usize| match self.bytes.get(at + i) {
+            Some(byte) if fold => byte.to_ascii_lowercase(),
+            Some(&byte) => byte,
+            None => 0,
+        };
+        match (letter(1), letter(2)) {
+            (b's' | b't' | b'd' | b'm', _) => Some(at + 2),
+            (b'l', b'l') | (b'v' | b'r', b'e') => Some(at + 3),
+            (0xC5, 0xBF) if fold => Some(at + 3),
+            _ => None,
+        }
+    }
+
+    /// `\s+(?!\S)|\s+` for the white space from `at` to `end`: all of it where the text ends, else all
+    /// but the last character, which may begin the next pre-token; a single character stands alone.
+    #[inline]
+    fn blanks(self, at: usize, end: usize) -> usize {
+        if end == self.bytes.len() {
+            return end;
+        }
+        let mut last = end - 1;
+        while self.bytes[last] & 0xC0 == 0x80 {
+            last -= 1;
+        }
+        if last == at { end } else { last }
+    }
+}
+
+impl Rule {
+    /// Where the pre-token that starts at `at` ends. `at` is before the end of the text.
+    #[inline(always)]
+    pub(super) fn end(self, text: Text<'_>, at: usize) -> usize {
+        match self {
+            Self::Gpt2 => gpt2(text, at),
+            Self::Gpt4 => gpt4::<3, false>(text, at),
+            Self::Cl100k => gpt4::<3, true>(text, at),
+            Self::Gpt4o => gpt4o(text, at),
+            Self::Nanochat => gpt4::<2, false>(text, at),
+        }
+    }
+}
+
+#[inline(always)]
+fn gpt2(text: Text<'_>, at: usize) -> usize {
+    if let Some(end) = text.contraction(at, false) {
+        return end;
+    }
+    let mut word = at;
+    let (mut class, mut next) = text.class(at);
+    if text.bytes[at] == b' ' {
+        let (behind, end) = text.class(next);
+        if behind & (LETTER | NUMBER | OTHER) != 0 {
+            (word, class, next) = (next, behind, end);
+        }
+    }
+    debug_assert!(word < next);
+    for set in [LETTER, NUMBER, OTHER] {
+        if class & set != 0 {
+            return text.run(next, set);
+        }
+    }
+    text.blanks(at, text.run(next, WHITE))
+}
+
+#[inline(always)]
+fn gpt4<const DIGITS: usize, const END_FIRST: bool>(text: Text<'_>, at: usize) -> usize {
+    if let Some(end) = text.contraction(at, true) {
+        return end;
+    }
+    let (class, next) = text.class(at);
+    if class & LETTER != 0 {
+        return text.run(next, LETTER);
+    }
+    if class & NUMBER != 0 {
+        return digits::<DIGITS>(text, next);
+    }
+    let (behind, after) = text.class(next);
+    if class != NEWLINE && behind & LETTER != 0 {
+        return text.run(after, LETTER);
+    }
+    if class & OTHER != 0 {
+        return text.run(text.run(next, OTHER), NEWLINE);
+    }
+    if text.bytes[at] == b' ' && behind & OTHER != 0 {
+        return text.run(text.run(after, OTHER), NEWLINE);
+    }
+    white::<END_FIRST>(text, at)
+}
+
+/// `\p{N}{1,DIGITS}` whose first character ends at `next`.
+#[inline(always)]
+fn digits<const DIGITS: usize>(text: Text<'_>, mut next: usize) -> usize {
+    for _ in 1..DIGITS {
+        match text.class(next) {
+            (class, end) if class & NUMBER != 0 => next = end,
+            _ => break,
+        }
+    }
+    next
+}
+
+/// `\s*[\r\n]+|\s+(?!\S)|\s+`, with `\s++$` before them where `END_FIRST`.
+#[inline(always)]
+fn white<const END_FIRST: bool>(text: Text<'_>, at: usize) -> usize {
+    let end = text.run(at, WHITE);
+    if END_FIRST && end == text.bytes.len() {
+        return end;
+    }
+    match text.bytes[at..end]
+        .iter()
+        .rposition(|byte| matches!(byte, b'\r' | b'\n'))
+    {
+        Some(newline) => at + newline + 1,
+        None => text.blanks(at, end),
+    }
+}
+
+#[inline(always)]
+fn gpt4o(text: Text<'_>, at: usize) -> usize {
+    let (class, next) = text.class(at);
+    let prefix = class & (BLANK | OTHER) != 0;
+    let word = (if prefix { cased(text, next) } else { None })
+        .or_else(|| cased(text, at))
+        .or_else(|| if prefix { upper(text, next) } else { None })
+        .or_else(|| upper(text, at));
+    if let Some(end) = word {
+        return text.contraction(end, true).unwrap_or(end);
+    }
+    if class & NUMBER != 0 {
+        return digits::<3>(text, next);
+    }
+    let (behind, after) = text.class(next);
+    let signs = match class {
+        _ if class & OTHER != 0 => Some(next),
+        _ if text.bytes[at] == b' ' && behind & OTHER != 0 => Some(after),
+        _ => None,
+    };
+    if let Some(signs) = signs {
+        let end = text.run(signs, OTHER);
+        let tail = text.bytes[end..]
+            .iter()
+            .position(|byte| !matches!(byte, b'\r' | b'\n' | b'/'));
+        return tail.map_or(text.bytes.len(), |length| end + length);
+    }
+    white::<false>(text, at)
+}
+
+/// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+` from `at`.
+///
+/// The first class takes all it can. Where no lower-case letter follows, it gives back down to its
+/// last character that the second class has too, and the word ends behind that one.
+#[inline(always)]
+fn cased(text: Text<'_>, at: usize) -> Option<usize> {
+    let mut shared = None;
+    let mut here = at;
+    loop {
+        let (class, next) = text.class(here);
+        if class & LOWER != 0 {
+            return Some(text.run(next, LOWER | CASELESS | MARK));
+        }
+        if class & (UPPER | CASELESS | MARK) == 0 {
+            return shared;
+        }
+        if class & UPPER == 0 {
+            shared = Some(next);
+        }
+        here = next;
+    }
+}
+
+/// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+` from `at`, where [`cased`] found nothing: capitals only.
+#[inline(always)]
+fn upper(text: Text<'_>, at: usize) -> Option<usize> {
+    let end = text.run(at, UPPER | CASELESS | MARK);
+    (end > at).then_some(end)
+}
