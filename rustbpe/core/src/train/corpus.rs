@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 
@@ -125,6 +126,21 @@ impl<C: Cell> Corpus<C> {
     /// The sum of the counts of all pairs of neighbouring bytes, before any merge.
     pub fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// Calls `visit` with the cells of each run in `range` and the one after them, with where they start, and
+    /// with the run's weight.
+    pub fn each_run(&self, range: Range<usize>, mut visit: impl FnMut(&[C], u32, u64)) {
+        let mut start = range.start;
+        let first = self.runs.partition_point(|run| run.end as usize <= start);
+        for run in &self.runs[first..] {
+            let end = range.end.min(run.end as usize);
+            if start >= end {
+                return;
+            }
+            visit(&self.cells[start..=end], start as u32, run.weight);
+            start = end;
+        }
     }
 
     /// The run of a position.

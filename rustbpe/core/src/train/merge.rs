@@ -100,7 +100,7 @@ impl<C: Cell> Trainer<C> {
 
     pub fn run(mut self, progress: &dyn Progress) -> Result<Vec<Merge>> {
         let floor = (self.corpus.weight() / (LAST_SHARE * self.wanted as u64).max(1)).max(1);
-        self.pairs = scan::pairs_from(&self.corpus, &self.lengths, floor, self.threads);
+        self.pairs = scan::byte_pairs(&self.corpus, floor, self.threads);
         while self.merges.len() < self.wanted {
             if self.merges.len() % REPORT == 0 {
                 progress.update(self.merges.len() as u64, self.wanted as u64)?;
@@ -110,7 +110,7 @@ impl<C: Cell> Trainer<C> {
                     break;
                 }
                 let floor = (self.pairs.floor / LOWERING).max(1);
-                self.pairs = scan::pairs_from(&self.corpus, &self.lengths, floor, self.threads);
+                self.pairs = scan::all_pairs(&self.corpus, &self.lengths, floor, self.threads);
                 continue;
             };
             let (left, right) = unpack(next.pair);

@@ -1,5 +1,6 @@
 //! Finds all pairs that reach a floor, by walking over the corpus.
 
+use super::BYTES;
 use super::corpus::{Cell, Corpus};
 use super::pairs::{Pair, Pairs, hash, pack};
 
@@ -26,12 +27,66 @@ fn walk<C: Cell>(corpus: &Corpus<C>, lengths: &[u32], mut visit: impl FnMut(C, C
     }
 }
 
+/// All pairs of bytes with counts of at least `floor`, and none other, before any merge.
+pub(super) fn byte_pairs<C: Cell>(corpus: &Corpus<C>, floor: u64, threads: usize) -> Pairs {
+    let threads = threads.max(1);
+    let cells = corpus.cells.len() - 1;
+    let chunk = cells.div_ceil(threads);
+    let mut table = vec![(0_u64, 0_u32); VALUES * VALUES];
+    for part in in_parallel(threads, |turn| {
+        let mut table = vec![(0_u64, 0_u32); VALUES * VALUES];
+        corpus.each_run(
+            turn * chunk..cells.min((turn + 1) * chunk),
+            |cells, _, weight| {
+                for two in cells.windows(2) {
+                    let (sum, seen) = &mut table[two[0].index() * VALUES + two[1].index()];
+                    *sum += weight;
+                    *seen += 1;
+                }
+            },
+        );
+        table
+    }) {
+        for ((sum, seen), (more, more_seen)) in table.iter_mut().zip(part) {
+            *sum += more;
+            *seen += more_seen;
+        }
+    }
+    let parts = in_parallel(threads, |turn| {
+        // by pair of cells: the index of its list plus 1
+        let mut lists = vec![0_u32; VALUES * VALUES];
+        let mut pairs = Vec::new();
+        let chosen = |&at: &usize| at % VALUES > 0 && at % threads == turn && table[at].0 >= floor;
+        for at in (VALUES..VALUES * VALUES).filter(chosen) {
+            let (count, seen) = table[at];
+            pairs.push(Pair::with_room(
+                pack(at / VALUES - 1, at % VALUES - 1),
+                count,
+                seen,
+            ));
+            lists[at] = pairs.len() as u32;
+        }
+        corpus.each_run(0..cells, |cells, start, _| {
+            for (i, two) in cells.windows(2).enumerate() {
+                if let Some(list) = lists[two[0].index() * VALUES + two[1].index()].checked_sub(1) {
+                    pairs[list as usize].positions.push(start + i as u32);
+                }
+            }
+        });
+        pairs
+    });
+    collect(parts, floor)
+}
+
+/// Cell values before any merge.
+const VALUES: usize = BYTES + 1;
+
 /// All pairs with counts of at least `floor`, and none other.
 ///
 /// First a sketch: each pair adds to the counter that its hash chooses, so that a counter is an upper bound
 /// for its pairs. Then only pairs whose counter reaches the floor are counted one by one, each thread
 /// taking those of a part of the hash range.
-pub(super) fn pairs_from<C: Cell>(
+pub(super) fn all_pairs<C: Cell>(
     corpus: &Corpus<C>,
     lengths: &[u32],
     floor: u64,
@@ -44,30 +99,38 @@ pub(super) fn pairs_from<C: Cell>(
     });
     let reach = u32::try_from(floor).unwrap_or(u32::MAX);
     let threads = threads.max(1);
-    let count_part = |part: usize| {
+    let parts = in_parallel(threads, |turn| {
         let mut found = Found::new();
         walk(corpus, lengths, |left, right, start, weight| {
             let counter = counter(left, right);
-            if sketch[counter] >= reach && counter % threads == part {
+            if sketch[counter] >= reach && counter % threads == turn {
                 found.add(pack(left.index() - 1, right.index() - 1), start, weight);
             }
         });
         found.entries.retain(|pair| pair.count >= floor);
         found.entries
-    };
-    let parts = std::thread::scope(|scope| {
-        let count_part = &count_part;
+    });
+    collect(parts, floor)
+}
+
+/// What `work` makes of each turn, on as many threads.
+fn in_parallel<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let work = &work;
         let workers: Vec<_> = (1..threads)
-            .map(|part| scope.spawn(move || count_part(part)))
+            .map(|turn| scope.spawn(move || work(turn)))
             .collect();
-        let mut parts = vec![count_part(0)];
-        parts.extend(workers.into_iter().map(|worker| {
+        let mut results = vec![work(0)];
+        results.extend(workers.into_iter().map(|worker| {
             worker
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         }));
-        parts
-    });
+        results
+    })
+}
+
+fn collect(parts: Vec<Vec<Pair>>, floor: u64) -> Pairs {
     let mut pairs = Pairs::new(floor);
     parts
         .into_iter()
