@@ -3,6 +3,7 @@
 //! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
 
 pub mod count;
+pub mod encode;
 pub mod error;
 pub mod pretokenize;
 pub mod progress;

@@ -9,7 +9,7 @@ mod classes;
 mod patterns;
 mod scanner;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

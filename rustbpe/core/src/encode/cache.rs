@@ -1,0 +1,166 @@
+//! What pre-tokens were encoded to, so that each is merged once.
+
+use std::collections::HashMap;
+
+use super::key::{Key, LONGEST, hash};
+use super::merge::List;
+
+/// Most lines of the table: 2^18 of 64 bytes are 16 MiB.
+const MOST_LINES: usize = 1 << 18;
+/// Lines that a table begins with.
+const FIRST_LINES: usize = 1 << 10;
+/// Most ids outside of the lines. When they are used up, the cache starts anew.
+const MOST_IDS: usize = 1 << 22;
+/// Most long pre-tokens, and the longest of them that are kept.
+const MOST_LONG: usize = 1 << 16;
+const LONGEST_KEPT: usize = 128;
+
+/// Ids of a pre-token: up to three of them and their number, or [`MANY`], where they stand and how many.
+pub(super) type Ids = [u32; 4];
+
+/// In the last place of [`Ids`]: the first is an offset, the second a number.
+pub(super) const MANY: u32 = u32::MAX;
+
+/// Two pre-tokens of up to 15 bytes and their ids: one line of the processor's cache.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Line {
+    keys: [Key; 2],
+    ids: [Ids; 2],
+}
+
+/// A bounded memory of pre-tokens and their ids, for one thread and one [`Encoder`](super::Encoder).
+///
+/// Short pre-tokens stand in a two-way set-associative table that grows to 16 MiB; a new one drives
+/// out the older of the two in its line. A cache that meets another encoder forgets what it knows.
+#[derive(Debug)]
+pub struct Cache {
+    lines: Vec<Line>,
+    /// Short pre-tokens entered since the table last grew.
+    entered: usize,
+    /// Ids of the pre-tokens that have more than three.
+    many: Vec<u32>,
+    long: HashMap<Box<[u8]>, Box<[u32]>>,
+    /// The encoder that the ids are from.
+    owner: u64,
+    /// Where pre-tokens that are too long to look over are merged.
+    pub(super) list: List,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self {
+            lines: vec![Line::default(); FIRST_LINES],
+            entered: 0,
+            many: Vec::new(),
+            long: HashMap::new(),
+            owner: 0,
+            list: List::default(),
+        }
+    }
+
+    /// Forgets everything if it was another encoder's.
+    pub(super) fn belong_to(&mut self, owner: u64) {
+        if self.owner != owner {
+            self.clear();
+            self.owner = owner;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.lines.fill(Line::default());
+        self.many.clear();
+        self.long.clear();
+        self.entered = 0;
+    }
+
+    #[inline(always)]
+    fn line(&self, key: Key) -> usize {
+        hash(key) as usize & (self.lines.len() - 1)
+    }
+
+    /// Ids of a short pre-token.
+    #[inline(always)]
+    pub(super) fn get(&self, key: Key) -> Option<Ids> {
+        let line = &self.lines[self.line(key)];
+        if line.keys[0] == key {
+            Some(line.ids[0])
+        } else if line.keys[1] == key {
+            Some(line.ids[1])
+        } else {
+            None
+        }
+    }
+
+    /// The ids behind a [`MANY`].
+    #[inline]
+    pub(super) fn many(&self, ids: Ids) -> &[u32] {
+        &self.many[ids[0] as usize..][..ids[1] as usize]
+    }
+
+    /// Enters a short pre-token.
+    pub(super) fn insert(&mut self, key: Key, ids: &[u32]) {
+        if self.entered >= self.lines.len() && self.lines.len() < MOST_LINES {
+            self.grow();
+        }
+        if self.many.len() + ids.len() > MOST_IDS {
+            self.clear();
+        }
+        let packed = match *ids {
+            [a] => [a, 0, 0, 1],
+            [a, b] => [a, b, 0, 2],
+            [a, b, c] => [a, b, c, 3],
+            _ => {
+                let offset = self.many.len() as u32;
+                self.many.extend_from_slice(ids);
+                [offset, ids.len() as u32, 0, MANY]
+            }
+        };
+        self.entered += 1;
+        self.put(key, packed);
+    }
+
+    fn put(&mut self, key: Key, ids: Ids) {
+        let at = self.line(key);
+        let line = &mut self.lines[at];
+        line.keys = [key, line.keys[0]];
+        line.ids = [ids, line.ids[0]];
+    }
+
+    /// Twice as many lines, or four times while they are few.
+    #[cold]
+    fn grow(&mut self) {
+        let lines = (self.lines.len() * 4).min(MOST_LINES);
+        let old = std::mem::replace(&mut self.lines, vec![Line::default(); lines]);
+        for line in old {
+            for i in [1, 0] {
+                if line.keys[i] != 0 {
+                    self.put(line.keys[i], line.ids[i]);
+                }
+            }
+        }
+    }
+
+    /// Ids of a pre-token that is too long for a key.
+    pub(super) fn get_long(&self, piece: &[u8]) -> Option<&[u32]> {
+        self.long.get(piece).map(|ids| &ids[..])
+    }
+
+    /// Enters a long pre-token, unless it is so long that it will hardly come again.
+    pub(super) fn insert_long(&mut self, piece: &[u8], ids: &[u32]) {
+        debug_assert!(piece.len() > LONGEST);
+        if piece.len() <= LONGEST_KEPT {
+            if self.long.len() >= MOST_LONG {
+                self.long.clear();
+            }
+            self.long.insert(piece.into(), ids.into());
+        }
+    }
+}

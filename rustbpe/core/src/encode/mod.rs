@@ -1,0 +1,139 @@
+//! Encoding: a text to the ids of its tokens, exactly as tiktoken does.
+//!
+//! Each pre-token that is a token stands for itself; any other is merged from its bytes, the pair of
+//! the lowest rank first. A [`Cache`] remembers what pre-tokens came to. Special tokens are no part of
+//! this: where one is written in a text, it is ordinary text.
+
+mod cache;
+mod key;
+mod merge;
+#[cfg(test)]
+mod tests;
+mod vocabulary;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use cache::Cache;
+use cache::MANY;
+use key::{Key, LONGEST, key};
+use vocabulary::Vocabulary;
+
+use crate::error::{Error, Result};
+use crate::pretokenize::Splitter;
+
+/// A vocabulary and a split pattern, ready to encode and decode.
+#[derive(Debug)]
+pub struct Encoder {
+    vocabulary: Vocabulary,
+    splitter: Splitter,
+    /// Tells the caches of one encoder from another's.
+    number: u64,
+}
+
+impl Encoder {
+    /// An encoder for tokens whose ids are their places in `tokens`, and their ranks.
+    ///
+    /// An empty entry is an id that stands for nothing, as where a vocabulary leaves one out.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where a single byte is missing or two tokens are the same.
+    pub fn new(tokens: Vec<Vec<u8>>, splitter: Splitter) -> Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let vocabulary = Vocabulary::new(&tokens)?;
+        Ok(Self {
+            vocabulary,
+            splitter,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// The split pattern.
+    pub fn splitter(&self) -> &Splitter {
+        &self.splitter
+    }
+
+    /// Number of ids, without special tokens.
+    pub fn vocab_size(&self) -> usize {
+        self.vocabulary.len()
+    }
+
+    /// The bytes of an id; `None` for ids outside of the vocabulary.
+    pub fn token_bytes(&self, id: u32) -> Option<&[u8]> {
+        ((id as usize) < self.vocabulary.len()).then(|| self.vocabulary.token(id))
+    }
+
+    /// Appends the ids of `text` to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] where a regex without a scanner gives up on the text.
+    pub fn encode(&self, text: &str, cache: &mut Cache, out: &mut Vec<u32>) -> Result<()> {
+        cache.belong_to(self.number);
+        self.splitter
+            .for_each(text, |piece| self.encode_piece(piece, cache, out))
+    }
+
+    /// Number of ids that [`Self::encode`] gives.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn count(&self, text: &str, cache: &mut Cache) -> Result<usize> {
+        let mut ids = Vec::new();
+        self.encode(text, cache, &mut ids)?;
+        Ok(ids.len())
+    }
+
+    /// Appends the bytes of `ids` to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for an id outside of the vocabulary.
+    pub fn decode_bytes(&self, ids: &[u32], out: &mut Vec<u8>) -> Result<()> {
+        for &id in ids {
+            let Some(bytes) = self.token_bytes(id) else {
+                let message = format!(
+                    "id {id} is not in the vocabulary, whose ids are 0 to {}",
+                    self.vocabulary.len() - 1
+                );
+                return Err(Error::Value(message));
+            };
+            out.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn encode_piece(&self, piece: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
+        if piece.len() > LONGEST {
+            return self.encode_long(piece, cache, out);
+        }
+        let key = key(piece, 0, piece.len());
+        match cache.get(key) {
+            Some(ids) if ids[3] == MANY => out.extend_from_slice(cache.many(ids)),
+            Some(ids) => out.extend_from_slice(&ids[..ids[3] as usize]),
+            None => self.encode_new(piece, key, cache, out),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn encode_new(&self, piece: &[u8], key: Key, cache: &mut Cache, out: &mut Vec<u32>) {
+        let before = out.len();
+        match self.vocabulary.id_of_key(key) {
+            Some(id) => out.push(id),
+            None => merge::merge(&self.vocabulary, piece, &mut cache.list, out),
+        }
+        cache.insert(key, &out[before..]);
+    }
+
+    #[inline(never)]
+    fn encode_long(&self, piece: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
+        if let Some(ids) = cache.get_long(piece) {
+            return out.extend_from_slice(ids);
+        }
+        let before = out.len();
+        match self.vocabulary.id(piece) {
+            Some(id) => out.push(id),
+            None => merge::merge(&self.vocabulary, piece, &mut cache.list, out),
+        }
+        cache.insert_long(piece, &out[before..]);
+    }
+}

@@ -1,0 +1,178 @@
+//! The encoder against greedy merging written down as plainly as it can be.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::pretokenize::GPT4;
+use crate::pretokenize::tests::Random;
+
+/// Merges by the definition: tiktoken's rule over a map from bytes to rank.
+fn reference(ranks: &HashMap<Vec<u8>, u32>, piece: &[u8]) -> Vec<u32> {
+    if let Some(&id) = ranks.get(piece) {
+        return vec![id];
+    }
+    let mut parts: Vec<Vec<u8>> = piece.iter().map(|&byte| vec![byte]).collect();
+    loop {
+        let pairs = parts.windows(2).map(|pair| pair.concat()).enumerate();
+        let ranked = pairs.filter_map(|(at, bytes)| Some((*ranks.get(&bytes)?, at, bytes)));
+        match ranked.min() {
+            Some((_, at, bytes)) => drop(parts.splice(at..at + 2, [bytes])),
+            None => return parts.iter().map(|part| ranks[part]).collect(),
+        }
+    }
+}
+
+/// All single bytes in an order that is not theirs, then random tokens: by merges, out of order, and
+/// strings that no merge makes.
+fn random_vocabulary(random: &mut Random, alphabet: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let mut tokens: Vec<Vec<u8>> = (0..=255).rev().map(|byte| vec![byte]).collect();
+    tokens.rotate_left(random.below(256));
+    let mut pool: Vec<Vec<u8>> = alphabet.iter().map(|&byte| vec![byte]).collect();
+    while pool.len() < size {
+        let new = if random.below(10) == 0 {
+            (0..2 + random.below(5))
+                .map(|_| alphabet[random.below(alphabet.len())])
+                .collect()
+        } else {
+            [
+                &pool[random.below(pool.len())][..],
+                &pool[random.below(pool.len())][..],
+            ]
+            .concat()
+        };
+        if new.len() <= 60 && !pool.contains(&new) {
+            pool.push(new);
+        }
+    }
+    let mut grown = pool.split_off(alphabet.len());
+    if random.below(2) == 0 {
+        for i in (1..grown.len()).rev() {
+            grown.swap(i, random.below(i + 1));
+        }
+    }
+    tokens.extend(grown);
+    tokens
+}
+
+fn ranks(tokens: &[Vec<u8>]) -> HashMap<Vec<u8>, u32> {
+    tokens.iter().cloned().zip(0..).collect()
+}
+
+#[test]
+fn merges_equal_the_definition_for_any_vocabulary() {
+    let mut random = Random(11);
+    for case in 0..300 {
+        let alphabet = &b"abcde fg"[..2 + random.below(7)];
+        let size = alphabet.len() + 1 + random.below(120);
+        let tokens = random_vocabulary(&mut random, alphabet, size);
+        let ranks = ranks(&tokens);
+        let encoder = Encoder::new(tokens, Splitter::new("(?s:.+)").unwrap()).unwrap();
+        let mut cache = Cache::new();
+        for _ in 0..60 {
+            let longest = if random.below(3) == 0 { 150 } else { 18 };
+            let length = 1 + random.below(longest);
+            let piece: Vec<u8> = (0..length)
+                .map(|_| alphabet[random.below(alphabet.len())])
+                .collect();
+            let wanted = reference(&ranks, &piece);
+            let text = std::str::from_utf8(&piece).unwrap();
+            for pass in ["first", "cached"] {
+                let mut ids = Vec::new();
+                encoder.encode(text, &mut cache, &mut ids).unwrap();
+                assert_eq!(ids, wanted, "case {case}, {pass}, {text:?}");
+                assert_eq!(encoder.count(text, &mut cache).unwrap(), wanted.len());
+                let mut bytes = Vec::new();
+                encoder.decode_bytes(&ids, &mut bytes).unwrap();
+                assert_eq!(bytes, piece);
+            }
+        }
+    }
+}
+
+fn small() -> Vec<Vec<u8>> {
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    tokens.extend([&b"th"[..], b"the", b" the", b"  ", b"    "].map(<[u8]>::to_vec));
+    tokens
+}
+
+#[test]
+fn a_full_cache_changes_nothing() {
+    // more distinct pre-tokens than the table holds, most of more than three ids, seen twice
+    let encoder = Encoder::new(small(), Splitter::new(GPT4).unwrap()).unwrap();
+    let mut cache = Cache::new();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        for i in 0..700_000_u32 {
+            let letter = |shift: u32| char::from(b'a' + (i >> shift & 15) as u8);
+            let word: String = [0, 4, 8, 12, 16].map(letter).iter().collect();
+            ids.clear();
+            encoder.encode(&word, &mut cache, &mut ids).unwrap();
+            assert!(
+                ids.iter().copied().eq(word.bytes().map(u32::from)),
+                "{word} {ids:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cache_forgets_another_encoder() {
+    let mut cache = Cache::new();
+    let mut ids = Vec::new();
+    let mut tokens = small();
+    Encoder::new(tokens.clone(), Splitter::new("gpt4").unwrap())
+        .unwrap()
+        .encode("the the", &mut cache, &mut ids)
+        .unwrap();
+    tokens.truncate(256);
+    let bytes = Encoder::new(tokens, Splitter::new("gpt4").unwrap()).unwrap();
+    bytes.encode("the", &mut cache, &mut ids).unwrap();
+    assert_eq!(ids, [257, 258, 116, 104, 101]);
+}
+
+#[test]
+fn long_runs_stay_about_linear() {
+    let encoder = Encoder::new(small(), Splitter::new("gpt4").unwrap()).unwrap();
+    let mut cache = Cache::new();
+    for run in ["a", " ", "the", "😀"] {
+        let text = run.repeat(1_000_000 / run.len());
+        let (mut ids, mut bytes) = (Vec::new(), Vec::new());
+        encoder.encode(&text, &mut cache, &mut ids).unwrap();
+        encoder.decode_bytes(&ids, &mut bytes).unwrap();
+        assert!(bytes == text.as_bytes(), "{run}");
+    }
+}
+
+#[test]
+fn a_vocabulary_that_cannot_be_is_refused() {
+    let splitter = Splitter::new("gpt4").unwrap();
+    let refused = |tokens: Vec<Vec<u8>>| {
+        Encoder::new(tokens, splitter.clone())
+            .unwrap_err()
+            .to_string()
+    };
+    let mut tokens = small();
+    tokens[7] = Vec::new();
+    assert!(refused(tokens).contains("0x07"));
+    let mut tokens = small();
+    tokens.push(b"the".to_vec());
+    assert!(refused(tokens).contains("tokens 257 and 261"));
+    let mut tokens = small();
+    tokens.push(vec![65]);
+    assert!(refused(tokens).contains("tokens 65 and 261"));
+}
+
+#[test]
+fn an_id_that_is_not_there_is_an_error() {
+    let encoder = Encoder::new(small(), Splitter::new("gpt4").unwrap()).unwrap();
+    let error = encoder
+        .decode_bytes(&[256, 261], &mut Vec::new())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "id 261 is not in the vocabulary, whose ids are 0 to 260"
+    );
+    assert_eq!(encoder.token_bytes(258), Some(&b" the"[..]));
+    assert_eq!(encoder.token_bytes(261), None);
+}

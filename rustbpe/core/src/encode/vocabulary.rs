@@ -1,0 +1,228 @@
+//! The tables of a vocabulary: bytes of an id, id of some bytes, id that a pair merges to.
+
+use std::collections::HashMap;
+
+use super::key::{Key, LONGEST, hash, key, mix};
+use super::merge::{self, NONE};
+use crate::error::{Error, Result};
+
+/// A vocabulary whose ids are their ranks, ready to encode with.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    /// All tokens' bytes, one after the other.
+    bytes: Vec<u8>,
+    /// Where each id's bytes begin; one entry more at the end.
+    offsets: Vec<u32>,
+    /// Id of each single byte.
+    pub(super) singles: [u32; 256],
+    /// Id that two single bytes merge to, at `first << 8 | second`; [`NONE`] if they do not.
+    pub(super) doubles: Vec<u32>,
+    pairs: Pairs,
+    short: Short,
+    long: HashMap<Box<[u8]>, u32>,
+}
+
+impl Vocabulary {
+    /// Builds the tables. An empty entry is an id that no text encodes to.
+    pub(super) fn new(tokens: &[Vec<u8>]) -> Result<Self> {
+        let total: usize = tokens.iter().map(Vec::len).sum();
+        if u32::try_from(total).is_err() || tokens.len() >= NONE as usize {
+            let message = format!(
+                "{} tokens of {total} bytes are too many: 32 bits count them",
+                tokens.len()
+            );
+            return Err(Error::Value(message));
+        }
+        let mut vocabulary = Self {
+            bytes: Vec::with_capacity(total),
+            offsets: vec![0],
+            singles: [NONE; 256],
+            doubles: vec![NONE; 1 << 16],
+            pairs: Pairs::new(tokens.len()),
+            short: Short::new(tokens.len()),
+            long: HashMap::new(),
+        };
+        for (id, token) in tokens.iter().enumerate() {
+            vocabulary.add(id as u32, token)?;
+        }
+        if let Some(missing) = vocabulary.singles.iter().position(|&id| id == NONE) {
+            let message = format!(
+                "the vocabulary of {} tokens lacks the single byte 0x{missing:02X}; \
+                all 256 bytes have to be tokens, or some texts cannot be encoded",
+                tokens.len()
+            );
+            return Err(Error::Value(message));
+        }
+        for id in 0..tokens.len() as u32 {
+            vocabulary.find_pair(id);
+        }
+        Ok(vocabulary)
+    }
+
+    fn add(&mut self, id: u32, token: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(token);
+        self.offsets.push(self.bytes.len() as u32);
+        let before = match *token {
+            [] => None,
+            [byte] => Some(std::mem::replace(&mut self.singles[usize::from(byte)], id))
+                .filter(|&id| id != NONE),
+            _ => None,
+        };
+        let before = before.or_else(|| match token.len() {
+            0 => None,
+            length @ 1..=LONGEST => self.short.insert(key(token, 0, length), id),
+            _ => self.long.insert(token.into(), id),
+        });
+        match before {
+            None => Ok(()),
+            Some(before) => Err(Error::Value(format!(
+                "tokens {before} and {id} of the vocabulary are the same bytes {:?}",
+                String::from_utf8_lossy(token)
+            ))),
+        }
+    }
+
+    /// Finds the one pair of ids that merges to `id`, and enters it.
+    ///
+    /// Merges inside a token's bytes happen in the same order wherever the bytes stand, so the two
+    /// parts that are left last when the token itself is encoded are the only pair that ever makes it.
+    /// Tokens that no merges lead to have none. The pairs of all lower ids are known by then, and
+    /// enough for nearly all tokens; the others go by the bytes.
+    fn find_pair(&mut self, id: u32) {
+        let token = self.token(id);
+        let pair = match *token {
+            [] | [_] => return,
+            [first, second] => {
+                let at = usize::from(first) << 8 | usize::from(second);
+                self.doubles[at] = id;
+                return;
+            }
+            _ => merge::last_pair(self, token),
+        };
+        if let Some((left, right)) = pair {
+            self.pairs.insert(left, right, id);
+        }
+    }
+
+    /// Number of ids.
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Bytes of an id below [`Self::len`].
+    pub(super) fn token(&self, id: u32) -> &[u8] {
+        &self.bytes[self.offsets[id as usize] as usize..self.offsets[id as usize + 1] as usize]
+    }
+
+    /// The id whose bytes are exactly these.
+    #[inline]
+    pub(super) fn id(&self, token: &[u8]) -> Option<u32> {
+        match token.len() {
+            length @ 0..=LONGEST => self.id_of_key(key(token, 0, length)),
+            _ => self.long.get(token).copied(),
+        }
+    }
+
+    /// [`Self::id`] of a short token by its key.
+    #[inline]
+    pub(super) fn id_of_key(&self, key: Key) -> Option<u32> {
+        self.short.get(key)
+    }
+
+    /// The id that a pair of ids merges to, or [`NONE`].
+    #[inline(always)]
+    pub(super) fn merged(&self, left: u32, right: u32) -> u32 {
+        self.pairs.get(left, right)
+    }
+}
+
+/// Pairs of ids and what they merge to: open addressing, at most half full.
+#[derive(Debug)]
+struct Pairs {
+    slots: Vec<(u64, u32)>,
+    shift: u32,
+}
+
+/// A pair that cannot be, since ids stay below [`NONE`].
+const NO_PAIR: u64 = u64::MAX;
+
+impl Pairs {
+    fn new(entries: usize) -> Self {
+        let bits = bits_for(entries);
+        Self {
+            slots: vec![(NO_PAIR, NONE); 1 << bits],
+            shift: 64 - bits,
+        }
+    }
+
+    #[inline(always)]
+    fn place(&self, pair: u64) -> usize {
+        (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
+    }
+
+    fn insert(&mut self, left: u32, right: u32, id: u32) {
+        let pair = u64::from(left) << 32 | u64::from(right);
+        let mut at = self.place(pair);
+        while self.slots[at].0 != NO_PAIR {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = (pair, id);
+    }
+
+    #[inline(always)]
+    fn get(&self, left: u32, right: u32) -> u32 {
+        let pair = u64::from(left) << 32 | u64::from(right);
+        let mut at = self.place(pair);
+        loop {
+            let (found, id) = self.slots[at];
+            if found == pair || found == NO_PAIR {
+                return id;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// Ids of the tokens of up to 15 bytes: open addressing, at most half full.
+#[derive(Debug)]
+struct Short {
+    keys: Vec<Key>,
+    ids: Vec<u32>,
+}
+
+impl Short {
+    fn new(entries: usize) -> Self {
+        let slots = 1 << bits_for(entries);
+        Self {
+            keys: vec![0; slots],
+            ids: vec![NONE; slots],
+        }
+    }
+
+    /// Where the key stands, or the free slot where it would.
+    #[inline]
+    fn place(&self, key: Key) -> usize {
+        let mut at = mix(hash(key), 1) as usize & (self.keys.len() - 1);
+        while self.keys[at] != key && self.keys[at] != 0 {
+            at = (at + 1) & (self.keys.len() - 1);
+        }
+        at
+    }
+
+    fn insert(&mut self, key: Key, id: u32) -> Option<u32> {
+        let at = self.place(key);
+        self.keys[at] = key;
+        Some(std::mem::replace(&mut self.ids[at], id)).filter(|&before| before != NONE)
+    }
+
+    #[inline]
+    fn get(&self, key: Key) -> Option<u32> {
+        let at = self.place(key);
+        (self.keys[at] == key && key != 0).then(|| self.ids[at])
+    }
+}
+
+/// Bits of a table that the entries fill to a half at most.
+fn bits_for(entries: usize) -> u32 {
+    (2 * entries.max(1)).next_power_of_two().trailing_zeros()
+}
