@@ -3,10 +3,18 @@
 //! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
 
 pub mod count;
+pub mod counting;
+pub mod counts;
+pub mod counts_file;
 pub mod encode;
 pub mod error;
+pub(crate) mod feed;
+pub mod files;
+pub mod merge_counts;
+pub mod merges;
 pub mod pretokenize;
 pub mod progress;
+pub mod shard;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,0 +1,179 @@
+//! Counts the pre-tokens of shards on several threads.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::count::{CountTable, SortedCounts};
+use crate::counts::{Counting, Counts, Totals};
+use crate::error::Result;
+use crate::feed::{AnyOrder, InOrder, Limit, thread_count};
+use crate::pretokenize::Splitter;
+use crate::progress::Progress;
+use crate::shard::{Batch, Shard, characters_in};
+
+/// Sums the pre-tokens of one shard after the other.
+pub struct Counter {
+    splitter: Splitter,
+    counting: Counting,
+    limit: Option<Limit>,
+    totals: Totals,
+    tables: Vec<CountTable>,
+}
+
+impl Counter {
+    /// A counter with `threads` threads; 0 is one a core.
+    ///
+    /// `max_chars` runs over all shards in the order in which they are added: documents are counted until their
+    /// characters exceed it, the document that exceeds it included.
+    #[must_use]
+    pub fn new(
+        splitter: &Splitter,
+        text_column: &str,
+        doc_cap: u64,
+        max_chars: Option<u64>,
+        threads: usize,
+    ) -> Self {
+        let counting = Counting {
+            pattern: splitter.regex().to_owned(),
+            text_column: text_column.to_owned(),
+            doc_cap,
+            max_chars,
+            min_count: 1,
+        };
+        Self {
+            splitter: splitter.clone(),
+            counting,
+            limit: max_chars.map(|left| Limit { left, reached: false }),
+            totals: Totals::default(),
+            tables: (0..thread_count(threads)).map(|_| CountTable::new()).collect(),
+        }
+    }
+
+    /// Whether `max_chars` is used up: further shards add nothing.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| limit.reached)
+    }
+
+    /// Counts the documents of a shard. Rows without a value are no documents; empty ones are, with no pre-token.
+    ///
+    /// # Errors
+    /// Those of [`Shard`] and of the splitter, and [`crate::Error::Interrupted`].
+    pub fn add_shard(&mut self, path: &Path, progress: &dyn Progress) -> Result<()> {
+        let shard = Shard::open(path, &self.counting.text_column)?;
+        if let Some(limit) = self.limit {
+            let feed = InOrder::new(&shard, self.counting.doc_cap, Some(limit));
+            let next = |_: usize| Ok(feed.next()?.map(|(_, batch)| batch));
+            self.run(shard.rows(), &next, progress)?;
+            self.limit = feed.into_limit();
+        } else {
+            let feed = AnyOrder::new(&shard, self.tables.len());
+            let next = |worker: usize| feed.next(worker);
+            self.run(shard.rows(), &next, progress)?;
+        }
+        Ok(())
+    }
+
+    /// Counts documents that do not come from a shard; `max_chars` does not apply to them.
+    ///
+    /// # Errors
+    /// Those of the splitter and [`crate::Error::Interrupted`].
+    pub fn add_texts(&mut self, texts: &[impl AsRef<str> + Sync], progress: &dyn Progress) -> Result<()> {
+        let doc_cap = self.counting.doc_cap;
+        let chunk = 64;
+        let next = AtomicU64::new(0);
+        let workers = self.workers(|worker| {
+            loop {
+                let start = next.fetch_add(chunk, Ordering::Relaxed) as usize;
+                if start >= texts.len() {
+                    return Ok(());
+                }
+                for text in &texts[start..texts.len().min(start + chunk as usize)] {
+                    worker.add_text(crate::shard::cut(text.as_ref(), doc_cap), progress)?;
+                }
+                progress.update(0, 0)?;
+            }
+        });
+        self.sum(workers)
+    }
+
+    /// All counts.
+    ///
+    /// # Errors
+    /// [`crate::Error::Value`] where the counts add up to more than 64 bits.
+    pub fn finish(self) -> Result<Counts> {
+        let threads = self.tables.len();
+        let tables = CountTable::combine(self.tables, threads);
+        Counts::new(self.counting, self.totals, SortedCounts::from_tables(&tables))
+    }
+
+    fn run(
+        &mut self,
+        rows: u64,
+        next: &(dyn Fn(usize) -> Result<Option<Batch>> + Sync),
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let done = AtomicU64::new(0);
+        let doc_cap = self.counting.doc_cap;
+        let workers = self.workers(|worker| {
+            while let Some(batch) = next(worker.number)? {
+                for document in batch.documents() {
+                    worker.add_text(document.text(doc_cap)?, progress)?;
+                }
+                worker.totals.nulls += batch.nulls() as u64;
+                let counted = batch.rows() as u64;
+                progress.update(done.fetch_add(counted, Ordering::Relaxed) + counted, rows)?;
+            }
+            Ok(())
+        });
+        self.sum(workers)
+    }
+
+    /// Runs a job on every thread, each with a table of its own.
+    fn workers(&mut self, job: impl Fn(&mut Worker<'_>) -> Result<()> + Sync) -> Vec<Result<Totals>> {
+        let splitter = &self.splitter;
+        std::thread::scope(|scope| {
+            let job = &job;
+            let started: Vec<_> = self
+                .tables
+                .iter_mut()
+                .enumerate()
+                .map(|(number, table)| {
+                    scope.spawn(move || {
+                        let (splitter, totals) = (splitter.clone(), Totals::default());
+                        let mut worker = Worker { number, splitter, table, totals };
+                        job(&mut worker).map(|()| worker.totals)
+                    })
+                })
+                .collect();
+            started
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        })
+    }
+
+    fn sum(&mut self, workers: Vec<Result<Totals>>) -> Result<()> {
+        for totals in workers {
+            self.totals.add_source(&totals?);
+        }
+        Ok(())
+    }
+}
+
+struct Worker<'a> {
+    number: usize,
+    splitter: Splitter,
+    table: &'a mut CountTable,
+    totals: Totals,
+}
+
+impl Worker<'_> {
+    fn add_text(&mut self, text: &str, _progress: &dyn Progress) -> Result<()> {
+        self.totals.documents += 1;
+        self.totals.characters += characters_in(text.as_bytes());
+        self.totals.bytes += text.len() as u64;
+        let mut batch = self.table.batch(text);
+        self.splitter.for_each(text, |pretoken| batch.add(pretoken))
+    }
+}

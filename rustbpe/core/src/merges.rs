@@ -1,0 +1,174 @@
+//! Merge lists, in memory and as Arrow IPC files.
+//!
+//! A merges file holds the columns `left: uint32`, `right: uint32` and `count: uint64`; row `i` makes token
+//! `256 + i`. Its schema's metadata says how the pre-tokens were counted.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow_ipc::CompressionType;
+use arrow_ipc::reader::FileReader;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+
+use crate::counts_file::arrow_error;
+use crate::error::{Error, Result};
+use crate::files::Replacing;
+use crate::train::{BYTES, Merge};
+
+/// The value of the metadata key `format`.
+const FORMAT: &str = "nanosnake.merges.1";
+
+/// Merges in the order of their ranks.
+#[derive(Debug, Clone)]
+pub struct Merges {
+    /// The split pattern's regex.
+    pub pattern: String,
+    batch: RecordBatch,
+    tokens: Arc<Vec<Vec<u8>>>,
+}
+
+impl Merges {
+    /// A list of merges found with a split pattern.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where a merge takes a token that is not made before it.
+    pub fn new(pattern: &str, merges: &[Merge]) -> Result<Self> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from_iter_values(merges.iter().map(|merge| merge.left))),
+            Arc::new(UInt32Array::from_iter_values(merges.iter().map(|merge| merge.right))),
+            Arc::new(UInt64Array::from_iter_values(merges.iter().map(|merge| merge.count))),
+        ];
+        let metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_owned()),
+            ("pattern".to_owned(), pattern.to_owned()),
+        ]);
+        let schema = Arc::new(Schema::new_with_metadata(fields(), metadata));
+        let batch = RecordBatch::try_new(schema, columns)
+            .map_err(|error| Error::Value(format!("merges do not make a table: {error}")))?;
+        let tokens = token_bytes(merges.iter().map(|merge| (merge.left, merge.right)))?;
+        Ok(Self { pattern: pattern.to_owned(), batch, tokens: Arc::new(tokens) })
+    }
+
+    /// Number of merges.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The merges as one Arrow record batch, with the schema and metadata of a merges file.
+    #[must_use]
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// The bytes of every token: the 256 bytes and one token a merge.
+    #[must_use]
+    pub fn token_bytes(&self) -> &[Vec<u8>] {
+        &self.tokens
+    }
+
+    /// Writes the merges as a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let wrong = |error: ArrowError| arrow_error(path, error);
+        let options = IpcWriteOptions::default()
+            .try_with_compression(Some(CompressionType::ZSTD))
+            .map_err(wrong)?;
+        let file = Replacing::create(path)?;
+        let mut writer = FileWriter::try_new_with_options(file, &self.batch.schema(), options)
+            .map_err(wrong)?;
+        writer.write(&self.batch).map_err(wrong)?;
+        writer.into_inner().map_err(wrong)?.commit()
+    }
+
+    /// Reads a merges file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no merges file or damaged.
+    pub fn read(path: &Path) -> Result<Self> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        if file.metadata().map_err(io)?.is_dir() {
+            return Err(io(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let damaged = |reason: String| Error::File {
+            path: path.to_owned(),
+            reason: format!("not a sound merges file: {reason}; delete it and train again"),
+        };
+        let read = || -> std::result::Result<_, ArrowError> {
+            let reader = FileReader::try_new_buffered(file, None)?;
+            let schema = reader.schema();
+            Ok((schema, reader.collect::<std::result::Result<Vec<_>, _>>()?))
+        };
+        let (schema, batches) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+            .map_err(|_| damaged("the decoder gave up".to_owned()))?
+            .map_err(|error| damaged(format!("no Arrow file or cut off ({error})")))?;
+        let format = schema.metadata().get("format").map_or("", String::as_str);
+        if format != FORMAT {
+            return Err(damaged(format!("its format is {format:?}, {FORMAT:?} is wanted")));
+        }
+        let pattern = schema.metadata().get("pattern");
+        let pattern = pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
+        let mut merges = Vec::new();
+        for batch in &batches {
+            let found = rows(batch).ok_or_else(|| {
+                let wanted = "left: uint32, right: uint32, count: uint64";
+                damaged(format!("its columns are {}, wanted are {wanted}", schema))
+            })?;
+            merges.extend(found);
+        }
+        Self::new(pattern, &merges).map_err(|error| damaged(error.to_string()))
+    }
+}
+
+fn fields() -> Vec<Field> {
+    vec![
+        Field::new("left", DataType::UInt32, false),
+        Field::new("right", DataType::UInt32, false),
+        Field::new("count", DataType::UInt64, false),
+    ]
+}
+
+fn rows(batch: &RecordBatch) -> Option<Vec<Merge>> {
+    let column = |index: usize| (batch.num_columns() == 3).then(|| batch.column(index).as_any());
+    let left: &UInt32Array = column(0)?.downcast_ref()?;
+    let right: &UInt32Array = column(1)?.downcast_ref()?;
+    let count: &UInt64Array = column(2)?.downcast_ref()?;
+    if left.null_count() + right.null_count() + count.null_count() > 0 {
+        return None;
+    }
+    let rows = left.values().iter().zip(right.values()).zip(count.values());
+    Some(rows.map(|((&left, &right), &count)| Merge { left, right, count }).collect())
+}
+
+/// The bytes of the 256 single-byte tokens and of one token a merge.
+fn token_bytes(merges: impl ExactSizeIterator<Item = (u32, u32)>) -> Result<Vec<Vec<u8>>> {
+    let mut tokens: Vec<Vec<u8>> = Vec::with_capacity(BYTES + merges.len());
+    tokens.extend((0..=u8::MAX).map(|byte| vec![byte]));
+    for (left, right) in merges {
+        let made = tokens.len();
+        let (Some(left_bytes), Some(right_bytes)) =
+            (tokens.get(left as usize), tokens.get(right as usize))
+        else {
+            return Err(Error::Value(format!(
+                "merge {} takes the tokens {left} and {right}, but only tokens below {made} are made before it",
+                made - BYTES
+            )));
+        };
+        let token = [left_bytes.as_slice(), right_bytes.as_slice()].concat();
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
