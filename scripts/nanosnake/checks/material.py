@@ -1,0 +1,99 @@
+"""What the checks look at: the evaluation texts, sampled documents, a tokenizer, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tiktoken
+
+from nanosnake.files import NanosnakeError
+from nanosnake.samples import read_samples
+from nanosnake.tokenizer import TokenizerFolder
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text; `label` says in messages where it is from."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of a table: a text of the folder, or all documents sampled from a split.
+
+    Attributes:
+        name: the text's file name without `.txt`, or `train`, `validation`.
+        kind: `text` or `sample`.
+        documents: one for a text, many for a sample.
+    """
+
+    name: str
+    kind: str
+    documents: Sequence[Document]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the documents, in order."""
+        return [document.text for document in self.documents]
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes of all documents."""
+        return sum(len(document.text.encode()) for document in self.documents)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Everything that a check may look at."""
+
+    tokenizer: TokenizerFolder
+    items: Sequence[Item]
+    baselines: Mapping[str, tiktoken.Encoding] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def documents(self) -> Iterator[tuple[Item, Document]]:
+        """Yield every document with its item."""
+        for item in self.items:
+            for document in item.documents:
+                yield item, document
+
+    def sample(self, split: str) -> Item | None:
+        """Return the sample of a split, or None."""
+        return next((item for item in self.items if item.kind == "sample" and item.name == split), None)
+
+
+def read_texts(folder: str | Path) -> list[Item]:
+    """Return the `.txt` files of a folder, sorted by name, to the byte: line ends are not translated.
+
+    Raises:
+        NanosnakeError: if the folder has none, or one is not UTF-8.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise NanosnakeError(f"{folder}: no such folder; evaluation.texts names a folder of .txt files")
+    items = []
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise NanosnakeError(
+                f"{path}: byte {error.start} is not UTF-8; convert the file, or take it out of the folder"
+            ) from error
+        items.append(Item(path.stem, "text", [Document(path.name, text)]))
+    if not items:
+        raise NanosnakeError(f"{folder}: holds no .txt file; put at least one evaluation text there")
+    return items
+
+
+def sample_items(paths: Sequence[str | Path]) -> list[Item]:
+    """Return one item per split of the sample files, in the order given."""
+    splits: dict[str, list[Document]] = {}
+    for path in paths:
+        for row in read_samples(path):
+            label = f"{row.split} document {row.shard}:{row.row}"
+            splits.setdefault(row.split, []).append(Document(label, row.text))
+    return [Item(split, "sample", documents) for split, documents in splits.items()]

@@ -1,0 +1,136 @@
+"""What a check says: the findings of its function, and the verdict file that the gate and the report read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nanosnake.checks.spec import CHECKS, MODES, CheckSpec
+from nanosnake.files import NanosnakeError, read_json
+
+Figure = dict[str, str | int | float | None]
+"""One row of a check's table: flat, the first column names the text or sample."""
+
+VERDICTS = ("pass", "fail", "skipped")
+SHOWN_FAILURES = 50
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that a threshold does not allow.
+
+    Attributes:
+        item: the text, sampled document or token.
+        figure: what was found.
+        message: one sentence for people, with the figure, the threshold and where to look.
+    """
+
+    item: str
+    figure: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check's function returns.
+
+    Attributes:
+        summary: one line for people.
+        figures: a table, one flat row per text or sample.
+        failures: empty if all thresholds are kept.
+        notes: what could not be done, and how to get it.
+        key: the figures that the history keeps, by name.
+        extra: what only this check has, such as histograms.
+    """
+
+    summary: str
+    figures: Sequence[Figure] = ()
+    failures: Sequence[Failure] = ()
+    notes: Sequence[str] = ()
+    key: Mapping[str, float] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict file. `extra` holds `key` (figures for the history) and `tokenizer` (hashes of its files)."""
+
+    check: str
+    mode: str
+    verdict: str
+    summary: str
+    thresholds: Mapping[str, float | None] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+    failures: Sequence[Failure] = ()
+    notes: Sequence[str] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this verdict closes the gate."""
+        return self.mode == "block" and self.verdict == "fail"
+
+    @property
+    def warns(self) -> bool:
+        """Whether this verdict is a warning."""
+        return self.mode == "warn" and self.verdict == "fail"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of the verdict file."""
+        return dataclasses.asdict(self)
+
+
+def verdict_of(
+    spec: CheckSpec,
+    mode: str,
+    thresholds: Mapping[str, float | None],
+    findings: Findings,
+    tokenizer: Mapping[str, str],
+) -> Verdict:
+    """Return the verdict on findings; a check whose mode is off has none and is `skipped` elsewhere.
+
+    Args:
+        thresholds: every threshold of the check, with defaults filled in.
+        tokenizer: SHA-256 of the tokenizer's files by name, so that the gate can tell a stale verdict.
+    """
+    failures = list(findings.failures)
+    notes = list(findings.notes)
+    if len(failures) > SHOWN_FAILURES:
+        notes.append(f"{len(failures):,} failures, of which the first {SHOWN_FAILURES} are listed")
+    return Verdict(
+        check=spec.name,
+        mode=mode,
+        verdict="fail" if failures else "pass",
+        summary=findings.summary,
+        thresholds=dict(thresholds),
+        figures=list(findings.figures),
+        failures=failures[:SHOWN_FAILURES],
+        notes=notes,
+        extra={**findings.extra, "key": dict(findings.key), "tokenizer": dict(tokenizer)},
+    )
+
+
+def skipped(spec: CheckSpec) -> Verdict:
+    """Return the verdict of a check that the configuration turns off."""
+    return Verdict(spec.name, "off", "skipped", f"{spec.title} is turned off in the configuration")
+
+
+def read_verdict(path: str | Path) -> Verdict:
+    """Return a verdict file's content.
+
+    Raises:
+        NanosnakeError: if it is no verdict of a known check.
+    """
+    raw = read_json(path)
+    try:
+        fields = {**raw, "failures": [Failure(**failure) for failure in raw["failures"]]}
+        found = Verdict(**fields)
+        sound = found.check in CHECKS and found.mode in MODES and found.verdict in VERDICTS
+    except (TypeError, KeyError):
+        sound = False
+    if not sound:
+        raise NanosnakeError(f"{path}: not a verdict of a check; delete it and run its check again")
+    return found
