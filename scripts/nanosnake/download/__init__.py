@@ -1,0 +1,15 @@
+"""Download one file over HTTP so that it is whole, the right one, and resumed rather than begun again.
+
+fetch.py    the loop: attempts, waits, checks at the end
+attempt.py  one attempt: redirects by hand, then the body, appended to the partial file
+partial.py  the partial file, what is known of it, and its lock
+hosts.py    which hosts are asked, and which of them sees the token
+headers.py  what hosts say in headers
+problems.py what can go wrong, in words
+"""
+
+from nanosnake.download.loop import Download, fetch
+from nanosnake.download.partial import partial_path
+from nanosnake.download.problems import Patience
+
+__all__ = ["Download", "Patience", "fetch", "partial_path"]

@@ -1,0 +1,109 @@
+"""Which hosts are asked, and which of them sees the token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+
+from nanosnake.files import NanosnakeError
+
+HUGGING_FACE = "https://huggingface.co"
+MAX_REDIRECTS = 10
+
+Origin = tuple[str, str, int]
+"""Scheme, host, port: what a token is bound to."""
+
+
+def split(url: str, what: str) -> SplitResult:
+    """Return the parts of a URL that may be asked.
+
+    Args:
+        what: where the URL comes from, for the error.
+
+    Raises:
+        NanosnakeError: if it is not http or https, names no host, or carries a name and password.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError as error:
+        raise NanosnakeError(f"{what} is not a URL; correct it") from error
+    if parts.scheme not in ("http", "https"):
+        raise NanosnakeError(f"{what} has the scheme {parts.scheme!r}; only https and http are followed")
+    if not parts.hostname:
+        raise NanosnakeError(f"{what} names no host; write https://host/path")
+    if parts.username is not None or parts.password is not None:
+        raise NanosnakeError(
+            f"{what} carries a user name or password, which would stand in logs and metadata; take it out"
+        )
+    return parts
+
+
+def origin(url: str, what: str = "the URL") -> Origin:
+    """Return scheme, host and port of a URL."""
+    parts = split(url, what)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def host(url: str) -> str:
+    """Return the host of a URL as it is shown, with its port if that is not the usual one."""
+    scheme, name, port = origin(url)
+    return name if port == (443 if scheme == "https" else 80) else f"{name}:{port}"
+
+
+def shown(url: str) -> str:
+    """Return a URL as it may stand in logs and metadata: the query, which can hold a signature, is cut off."""
+    parts = urlsplit(url)
+    return parts._replace(query="", fragment="").geturl()
+
+
+def next_hop(url: str, location: str) -> str:
+    """Return the URL that a redirect leads to.
+
+    Raises:
+        NanosnakeError: if it leads to another scheme than http and https, or from https to http.
+    """
+    target = urljoin(url, location)
+    parts = split(target, f"the redirect of {host(url)}")
+    if urlsplit(url).scheme == "https" and parts.scheme == "http":
+        raise NanosnakeError(
+            f"{host(url)} redirects from https to http ({parts.hostname}), where anyone could change the file; "
+            "it is not followed: check the dataset's url"
+        )
+    return target
+
+
+class HostToken(requests.auth.AuthBase):
+    """Puts the Hugging Face token into requests to one origin, and nothing into all others.
+
+    As the session's authentication it also keeps requests from sending what ~/.netrc says.
+    """
+
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+        allowed = {origin(HUGGING_FACE)}
+        if endpoint := environment.get("HF_ENDPOINT", "").strip():
+            allowed.add(origin(endpoint, "HF_ENDPOINT"))
+        mine = origin(url)
+        self.origin: Origin | None = mine if mine in allowed else None
+        self.token = environment.get("HF_TOKEN", "").strip()
+        if self.token and not re.fullmatch(r"[\x21-\x7e]+", self.token):
+            raise NanosnakeError(
+                "HF_TOKEN holds characters that cannot be in a token (it is not shown here); set it again"
+            )
+
+    def goes_to(self, url: str) -> bool:
+        """Return whether a request for this URL carries the token."""
+        return bool(self.token) and self.origin is not None and origin(url) == self.origin
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.pop("Authorization", None)
+        if request.url is not None and self.goes_to(request.url):
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+    def __repr__(self) -> str:
+        return "HostToken()"

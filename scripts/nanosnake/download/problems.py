@@ -1,0 +1,166 @@
+"""What can go wrong with a download, in words that carry no token and no signed link."""
+
+from __future__ import annotations
+
+import errno
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+import urllib3
+
+from nanosnake.files import NanosnakeError
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for what. Times in seconds."""
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    """Without a byte for so long, the attempt is given up."""
+    min_speed: float = 1000.0
+    """Bytes a second; slower than this over a read timeout is as good as nothing."""
+    retries: int = 8
+    """Failures in a row, without new bytes in between, that are borne."""
+    backoff: float = 1.0
+    """The wait after the first failure is drawn from 0 to this; the bound doubles with each failure."""
+    backoff_cap: float = 60.0
+    longest_wait: float = 900.0
+    """A host that asks to wait for longer ends the download."""
+    lock_wait: float = 60.0
+    """How long to wait for another process that downloads the same file."""
+
+    def pause(self, failures: int) -> float:
+        """Return the wait after so many failures in a row: full jitter, so that many jobs spread out."""
+        return random.uniform(0, min(self.backoff_cap, self.backoff * 2.0 ** (failures - 1)))
+
+
+class Retry(Exception):
+    """An attempt failed in a way that another can mend.
+
+    Args:
+        message: what happened.
+        wait: seconds that the host asks to wait for.
+    """
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class Mismatch(Exception):
+    """What came is not what was announced; one more attempt from the first byte may mend it."""
+
+
+TRANSPORT_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+"""What the two libraries raise. Their texts hold URLs with signatures: never print them."""
+
+_PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+_CONNECT_TIMEOUTS = (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError)
+_READ_TIMEOUTS = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
+
+
+def explain_transport(error: Exception, host: str, patience: Patience) -> Exception:
+    """Return the error to raise for an error of the connection: Retry, or NanosnakeError if it stays so."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return NanosnakeError(
+            f"the certificate of {host} cannot be verified; if your site has its own authority, name its file "
+            "in REQUESTS_CA_BUNDLE"
+        )
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return NanosnakeError(f"a URL of {host} is not valid ({type(error).__name__}); correct it")
+    if isinstance(error, _PROXY_ERRORS):
+        return Retry(f"the proxy did not connect to {host}")
+    if isinstance(error, _CONNECT_TIMEOUTS):
+        return Retry(f"no connection to {host} within {patience.connect_timeout:g} s")
+    if isinstance(error, _READ_TIMEOUTS):
+        return Retry(f"{host} sent nothing for {patience.read_timeout:g} s")
+    reason = _system_reason(error)
+    if reason is None:
+        return Retry(f"the connection to {host} broke off")
+    return Retry(f"the connection to {host} failed: {reason}")
+
+
+def _system_reason(error: BaseException) -> str | None:
+    """Return the operating system's words for the innermost cause."""
+    open_errors: list[object] = [error]
+    seen: set[int] = set()
+    found: str | None = None
+    while open_errors:
+        current = open_errors.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, OSError) and isinstance(current.strerror, str):
+            found = current.strerror
+        reason = getattr(current, "reason", None)
+        open_errors.extend([*current.args, reason, current.__cause__, current.__context__])
+    return found
+
+
+def explain_status(
+    status: int,
+    headers: Mapping[str, str],
+    host: str,
+    *,
+    token_sent: bool,
+    behind_redirect: bool,
+    wait: float | None,
+) -> Exception:
+    """Return the error to raise for an answer that is no file."""
+    if status == 429:
+        return Retry(f"{host} limits the rate of requests (429)", wait)
+    if status >= 500 or status in (408, 425):
+        return Retry(f"{host} answered {status}", wait)
+    if behind_redirect and status in (400, 401, 403):
+        return Retry(f"{host} refused the link that it was given ({status}); links expire")
+    code = headers.get("X-Error-Code", "")
+    if code == "GatedRepo":
+        return NanosnakeError(
+            f"the dataset is gated ({status}): accept its terms on its page at {host}, then set HF_TOKEN to a token "
+            f"of that account{' (the one that is set was refused)' if token_sent else ''}"
+        )
+    if status in (401, 403):
+        return NanosnakeError(_refused(status, host, token_sent))
+    if status in (404, 410):
+        missing = {
+            "RepoNotFound": "no such dataset",
+            "RevisionNotFound": "no such revision",
+            "EntryNotFound": "no such file in the dataset",
+        }.get(code, "no such file")
+        return NanosnakeError(
+            f"{missing} at {host} ({status}); check the dataset's url, revision and shard numbers"
+        )
+    return NanosnakeError(f"{host} answered {status}, which is no file; check the dataset's url")
+
+
+def _refused(status: int, host: str, token_sent: bool) -> str:
+    if token_sent:
+        return (
+            f"{host} refused HF_TOKEN ({status}): it may have expired or may not read this dataset, or the dataset "
+            "does not exist; make a token with read access at https://huggingface.co/settings/tokens"
+        )
+    if host == "huggingface.co":
+        return (
+            f"{host} wants a login ({status}): the dataset is private or gated, or does not exist; check its name, "
+            "or set HF_TOKEN to a token that may read it"
+        )
+    return f"{host} wants a login ({status}); only Hugging Face tokens (HF_TOKEN, HF_ENDPOINT) are supported: use a public URL"
+
+
+def explain_disk(error: OSError, path: str, missing: int | None) -> Exception:
+    """Return the error to raise for a write that failed."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return error
+    wanted = f", {missing / 1e6:,.1f} MB more are needed" if missing else ""
+    return NanosnakeError(
+        f"{path}: {error.strerror}{wanted}; make room and run again: what has arrived is kept"
+    )
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Return a host's text in a form that is safe to show."""
+    return re.sub(r"[^\x20-\x7e]", "?", text)[:limit]
