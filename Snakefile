@@ -14,19 +14,26 @@ include: "rules/shards.smk"
 include: "rules/counts.smk"
 include: "rules/tokenizer.smk"
 include: "rules/validation.smk"
-include: "rules/report.smk"
 
 
 rule all:
-    input:
-        manifests(),
-        tokenizers(),
-        gates(),
-        reports(),
     default_target: True
+    """Everything that the configuration describes."""
+    input:
+        expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
+        graph.of_each_tokenizer(f"{TOKENIZER}/gate.json"),
+        graph.exports(),
 
 
 rule shards:
     """Only the shards, for instance to fetch them where there is a network."""
     input:
-        manifests(),
+        expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
+
+
+onsuccess:
+    graph.say_verdicts()
+
+
+onerror:
+    graph.say_verdicts()

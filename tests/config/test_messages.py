@@ -17,6 +17,12 @@ REPOSITORY = Path(__file__).parents[2]
 Raw = dict[str, Any]
 
 
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths in a configuration are relative to the working directory."""
+    monkeypatch.chdir(REPOSITORY)
+
+
 @pytest.fixture
 def raw() -> Raw:
     """Return the embedded default."""
@@ -90,6 +96,11 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (source(kind="ftp"), ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'local'"]),
     (lambda raw: raw["datasets"]["demo"]["source"].pop("kind"), ["datasets.demo.source.kind", "required"]),
     (source(language="xx"), ["datasets.demo.source.language", "'en', 'fr' or 'es'", "'xx'"]),
+    (replaced(evaluation={"texts": "no/such"}), ["evaluation.texts", "no/such", "holds no .txt file"]),
+    (replaced(checks={"round_trip": {"mode": "maybe"}}), ["checks.round_trip.mode", "'block', 'warn' or 'off'"]),
+    (replaced(checks={"compresion": {}}), ["checks.compresion", "did you mean 'compression'", "round_trip"]),
+    (replaced(checks={"round_trip": {"max_failure": 1}}), ["checks.round_trip.max_failure", "'max_failures'"]),
+    (replaced(checks={"round_trip": {"max_failures": -1}}), ["checks.round_trip.max_failures", "got -1"]),
     # names become folders
     (
         lambda raw: raw["tokenizers"].update({"../up": raw["tokenizers"]["bpe4k"]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,7 +44,10 @@ def _refusal(origin: str, problems: list[str]) -> NanosnakeError:
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    """Find what no single section can see: names that are defined elsewhere."""
+    """Find what no single section can see: names that are defined elsewhere, folders."""
+    texts = Path(config.evaluation.texts)
+    if not any(texts.glob("*.txt")):
+        yield f"evaluation.texts: the folder {texts.resolve()} holds no .txt file; got {_shown(str(texts))}"
     for name, tokenizer in config.tokenizers.items():
         key = f"tokenizers.{name}"
         if name in RESERVED_FOLDERS:

@@ -9,6 +9,7 @@ import rustbpe
 from pydantic import Field, field_validator, model_validator
 
 from nanosnake.config.base import Model, Name, wrong
+from nanosnake.config.checks import Checks
 from nanosnake.config.sources import LocalSource, ShardSpec, Source
 from nanosnake.naming import counting_name, selection_name
 
@@ -186,6 +187,7 @@ class Config(Model):
     tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
     """Tokenizers by name."""
     evaluation: Evaluation = Evaluation()
+    checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
 
     def training_shards(self, tokenizer: str) -> list[str]:

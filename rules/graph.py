@@ -1,0 +1,269 @@
+"""Where results stand, and what each of them depends on: the functions that the rules ask.
+
+Plain Python, so that it can be tested with no Snakemake; the rules themselves stand in the .smk files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nanosnake.checks.verdict import read_verdict
+from nanosnake.config import Config, Dataset, Tokenizer
+from nanosnake.modules import imported_files
+from nanosnake.naming import compact
+
+SHARDS = "results/{dataset}/shards"
+COUNTS = "results/{dataset}/counts/{counting}"
+SAMPLES = "results/{dataset}/samples"
+TOKENIZER = "results/{dataset}/{tokenizer}"
+HISTORY = "history/{dataset}/{tokenizer}.jsonl"
+BASELINES = ".cache/baselines"
+
+SAMPLED_SHARDS = 4
+"""From how many shards of a split documents are sampled."""
+
+Wildcards = Any  # Snakemake's: an attribute per wildcard
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Return the constraint of a wildcard: one of these names, or nothing at all where there is none."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
+class Graph:
+    """Answers, for one configuration, which files a rule takes and which values it is given.
+
+    Args:
+        config: the configuration.
+        repository: folder of the Snakefile, as seen from the working directory.
+    """
+
+    def __init__(self, config: Config, repository: Path) -> None:
+        self.config = config
+        self.repository = repository
+
+    # What decides a result
+
+    def script(self, name: str) -> str:
+        """Return the path of a script."""
+        return str(self.repository / "scripts" / name)
+
+    def code(self, script: str, *rust: str) -> dict[str, str | list[str]]:
+        """Return the inputs that stand for a script: itself, what it imports, modules of the Rust crate.
+
+        Snakemake sees a rule's text and not what its script imports; named as inputs, these make a result
+        outdated when they change. `rust` names only the modules that decide the result.
+        """
+        own = self.repository / "scripts" / script
+        files = [file for file in imported_files(own) if file != own]
+        for module in rust:
+            source = self.repository / "rustbpe/core/src"
+            found = [*source.glob(f"{module}.rs"), *source.glob(f"{module}/**/*.rs")]
+            if not found:
+                raise ValueError(f"the Rust crate has no module {module!r}")
+            files += sorted(found)
+        return {"script": str(own), "modules": [str(file) for file in files]}
+
+    # Datasets
+
+    def datasets(self, kind: str) -> list[str]:
+        """Return the names of the datasets whose source is of a kind."""
+        return [name for name, dataset in self.config.datasets.items() if dataset.source.kind == kind]
+
+    def _dataset(self, wildcards: Wildcards) -> Dataset:
+        return self.config.datasets[wildcards.dataset]
+
+    def location(self, wildcards: Wildcards) -> str:
+        """Return the URL or the file of a shard."""
+        return self._dataset(wildcards).locations[wildcards.shard]
+
+    def shard_number(self, wildcards: Wildcards) -> int:
+        """Return the number of a shard of the embedded corpus."""
+        return int(wildcards.shard.removeprefix("shard_"))
+
+    def checksums(self, wildcards: Wildcards) -> list[str]:
+        """Return the table of checksums that the configuration names, if any."""
+        table = getattr(self._dataset(wildcards).source, "checksums", None)
+        return [table] if table else []
+
+    def checksums_option(self, wildcards: Wildcards) -> str:
+        """Return that table as an option of the command line."""
+        return "".join(shlex.join(["--checksums", table]) for table in self.checksums(wildcards))
+
+    def metadata(self, wildcards: Wildcards) -> list[str]:
+        """Return the metadata files of all shards of a dataset."""
+        dataset = self._dataset(wildcards)
+        names = [*dataset.train_shards, *dataset.validation_shards]
+        return [f"{SHARDS.format(dataset=wildcards.dataset)}/{name}.json" for name in names]
+
+    def train_names(self, wildcards: Wildcards) -> str:
+        """Return the names of the training shards, in one word."""
+        return compact(self._dataset(wildcards).train_shards)
+
+    def validation_names(self, wildcards: Wildcards) -> str:
+        """Return the names of the validation shards, in one word."""
+        return compact(self._dataset(wildcards).validation_shards)
+
+    # Counts
+
+    def _counting(self, wildcards: Wildcards) -> Tokenizer:
+        """Return the first tokenizer that counts this way; all that share the folder count alike."""
+        return next(
+            tokenizer
+            for tokenizer in self.config.tokenizers.values()
+            if tokenizer.dataset == wildcards.dataset and tokenizer.counting == wildcards.counting
+        )
+
+    def pattern(self, wildcards: Wildcards) -> str:
+        """Return the split pattern of a counting."""
+        return self._counting(wildcards).pattern
+
+    def doc_cap(self, wildcards: Wildcards) -> int:
+        """Return the characters of each document that a counting sees."""
+        return self._counting(wildcards).doc_cap
+
+    def text_column(self, wildcards: Wildcards) -> str:
+        """Return the text column that a counting reads."""
+        return self._counting(wildcards).text_column or self._dataset(wildcards).text_column
+
+    def _selection(self, wildcards: Wildcards) -> str:
+        """Return the name of a tokenizer that is trained on a selection of shards."""
+        return next(
+            name
+            for name, tokenizer in self.config.tokenizers.items()
+            if tokenizer.dataset == wildcards.dataset
+            and tokenizer.counting == wildcards.counting
+            and self.config.selection(name) == wildcards.selection
+        )
+
+    def selected_names(self, wildcards: Wildcards) -> str:
+        """Return the names of the selected shards, in one word."""
+        return compact(self.config.training_shards(self._selection(wildcards)))
+
+    def selected_counts(self, wildcards: Wildcards) -> list[str]:
+        """Return the count files of the selected shards."""
+        folder = COUNTS.format(dataset=wildcards.dataset, counting=wildcards.counting)
+        return [
+            f"{folder}/{shard}.arrow" for shard in self.config.training_shards(self._selection(wildcards))
+        ]
+
+    def shards_to_recount(self, wildcards: Wildcards) -> list[str]:
+        """Return the selected shards where characters are limited: the one at the limit is counted in part."""
+        name = self._selection(wildcards)
+        if self.config.tokenizers[name].max_chars is None:
+            return []
+        folder = SHARDS.format(dataset=wildcards.dataset)
+        return [f"{folder}/{shard}.parquet" for shard in self.config.training_shards(name)]
+
+    def merge_options(self, wildcards: Wildcards) -> str:
+        """Return what narrows a selection, as options of the command line."""
+        tokenizer = self.config.tokenizers[self._selection(wildcards)]
+        options = ["--min-count", str(tokenizer.min_count)]
+        if tokenizer.max_chars is not None:
+            options += ["--max-chars", str(tokenizer.max_chars)]
+        return shlex.join(options)
+
+    # Tokenizers
+
+    def tokenizer(self, wildcards: Wildcards) -> Tokenizer:
+        """Return the settings of a tokenizer."""
+        return self.config.tokenizers[wildcards.tokenizer]
+
+    def merged_counts(self, wildcards: Wildcards) -> str:
+        """Return the summed counts that a tokenizer is trained on."""
+        counting = self.tokenizer(wildcards).counting
+        folder = COUNTS.format(dataset=wildcards.dataset, counting=counting)
+        return f"{folder}/merged/{self.config.selection(wildcards.tokenizer)}.arrow"
+
+    def num_merges(self, wildcards: Wildcards) -> int:
+        """Return how many merges a tokenizer learns."""
+        return self.tokenizer(wildcards).num_merges
+
+    def special_tokens(self, wildcards: Wildcards) -> list[str]:
+        """Return the special tokens; the first begins every document."""
+        return self.tokenizer(wildcards).special_tokens
+
+    def training_names(self, wildcards: Wildcards) -> str:
+        """Return the names of the shards that a tokenizer learns from, in one word."""
+        return compact(self.config.training_shards(wildcards.tokenizer))
+
+    def training_metadata(self, wildcards: Wildcards) -> list[str]:
+        """Return the metadata files of the shards that a tokenizer learns from."""
+        folder = SHARDS.format(dataset=wildcards.dataset)
+        return [f"{folder}/{shard}.json" for shard in self.config.training_shards(wildcards.tokenizer)]
+
+    def exports(self) -> list[str]:
+        """Return the files in further formats that the configuration asks for."""
+        return [
+            f"{TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name)}/tokenizer/{file}"
+            for name, tokenizer in self.config.tokenizers.items()
+            if "nanochat" in tokenizer.exports
+            for file in ("tokenizer.pkl", "token_bytes.pt")
+        ]
+
+    # Validation
+
+    def _sampled(self, wildcards: Wildcards) -> list[str]:
+        """Return the first shards of a split: enough to sample from, and the same when others are added."""
+        dataset = self._dataset(wildcards)
+        shards = dataset.train_shards if wildcards.split == "train" else dataset.validation_shards
+        return shards[:SAMPLED_SHARDS]
+
+    def sampled_names(self, wildcards: Wildcards) -> str:
+        """Return the names of the shards that documents are sampled from, in one word."""
+        return compact(self._sampled(wildcards))
+
+    def sampled_shards(self, wildcards: Wildcards) -> list[str]:
+        """Return the shards that documents are sampled from."""
+        folder = SHARDS.format(dataset=wildcards.dataset)
+        return [f"{folder}/{shard}.parquet" for shard in self._sampled(wildcards)]
+
+    def texts(self) -> list[str]:
+        """Return the evaluation texts."""
+        return sorted(str(path) for path in Path(self.config.evaluation.texts).glob("*.txt"))
+
+    def checks(self) -> list[str]:
+        """Return the names of the checks that the configuration does not turn off."""
+        return [name for name, settings in self.config.checks if settings.mode != "off"]
+
+    def check_mode(self, wildcards: Wildcards) -> str:
+        """Return what a failure of a check does: block or warn."""
+        return str(getattr(self.config.checks, wildcards.check).mode)
+
+    def check_thresholds(self, wildcards: Wildcards) -> str:
+        """Return the thresholds of a check, as JSON."""
+        settings = getattr(self.config.checks, wildcards.check)
+        return json.dumps(settings.model_dump(exclude={"mode"}), sort_keys=True)
+
+    def say_verdicts(self) -> None:
+        """Print, as the last lines of a run, whether each gate is open, and what its checks warn of."""
+        for name, tokenizer in self.config.tokenizers.items():
+            folder = Path(TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name))
+            found = [read_verdict(path) for path in sorted(folder.glob("checks/*.json"))]
+            verdicts = [verdict for verdict in found if verdict.check in self.checks()]
+            blocking = [verdict.check for verdict in verdicts if verdict.blocks]
+            warnings = [verdict.check for verdict in verdicts if verdict.warns]
+            if blocking:
+                state = f"gate CLOSED by {', '.join(blocking)}"
+            else:
+                state = "gate open" if (folder / "gate.json").exists() else "gate not reached"
+            warned = f"; warnings: {', '.join(warnings)}" if warnings else ""
+            print(f"{name}: {state}{warned}; see {folder}/report/index.html", file=sys.stderr)
+
+    def templates(self) -> list[str]:
+        """Return what the report is rendered with, other than Python."""
+        folder = self.repository / "scripts/nanosnake/report"
+        return sorted(str(path) for path in folder.rglob("*") if path.suffix in (".j2", ".css", ".js"))
+
+    def of_each_tokenizer(self, pattern: str) -> list[str]:
+        """Return a file of each tokenizer."""
+        return [
+            pattern.format(dataset=tokenizer.dataset, tokenizer=name)
+            for name, tokenizer in self.config.tokenizers.items()
+        ]
