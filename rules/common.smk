@@ -11,7 +11,17 @@ from nanosnake.files import NanosnakeError
 
 sys.path.insert(0, str(Path(workflow.basedir, "rules")))
 
-from graph import BASELINES, COUNTS, HISTORY, SAMPLES, SHARDS, TOKENIZER, Graph, any_of
+from graph import (
+    BASELINES,
+    COUNTS,
+    HISTORY,
+    SAMPLES,
+    SHARDS,
+    TOKENIZER,
+    Graph,
+    any_of,
+    folder_of,
+)
 
 try:
     CONFIG = configuration.load(

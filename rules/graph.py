@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,16 @@ Wildcards = Any  # Snakemake's: an attribute per wildcard
 def any_of(names: Iterable[str]) -> str:
     """Return the constraint of a wildcard: one of these names, or nothing at all where there is none."""
     return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
+def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
+    """Return the function that tells a rule the folder of its input or inputs of this name."""
+
+    def folder(wildcards: Wildcards, input: Any) -> str:
+        files = getattr(input, name)
+        return str(Path(files if isinstance(files, str) else files[0]).parent)
+
+    return folder
 
 
 class Graph:

@@ -73,6 +73,6 @@ rule export_nanochat:
     resources:
         mem_mb=2000,
     params:
-        folder=f"{TOKENIZER}/tokenizer",
+        folder=folder_of("tokenizer"),
     shell:
         "python {input.script:q} --tokenizer {params.folder:q} --output {params.folder:q} |& tee -i {log:q}"

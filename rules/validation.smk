@@ -50,8 +50,8 @@ rule check_tokenizer:
     params:
         mode=graph.check_mode,
         thresholds=graph.check_thresholds,
-        folder=f"{TOKENIZER}/tokenizer",
-        texts=CONFIG.evaluation.texts,
+        folder=folder_of("tokenizer"),
+        texts=folder_of("texts"),
         baselines=BASELINES,
     shell:
         "python {input.script:q} --check {wildcards.check} --mode {params.mode}"
@@ -74,7 +74,7 @@ rule decide_gate:
     conda:
         "../envs/nanosnake.yaml"
     params:
-        folder=f"{TOKENIZER}/tokenizer",
+        folder=folder_of("tokenizer"),
     shell:
         "python {input.script:q} --tokenizer {params.folder:q} --verdicts {input.verdicts:q}"
         " --output {output:q} |& tee -i {log:q}"
@@ -95,7 +95,7 @@ rule record_figures:
     conda:
         "../envs/nanosnake.yaml"
     params:
-        folder=f"{TOKENIZER}/tokenizer",
+        folder=folder_of("tokenizer"),
         history=HISTORY,
     shell:
         "python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {params.folder:q}"
