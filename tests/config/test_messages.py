@@ -97,9 +97,15 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (lambda raw: raw["datasets"]["demo"]["source"].pop("kind"), ["datasets.demo.source.kind", "required"]),
     (source(language="xx"), ["datasets.demo.source.language", "'en', 'fr' or 'es'", "'xx'"]),
     (replaced(evaluation={"texts": "no/such"}), ["evaluation.texts", "no/such", "holds no .txt file"]),
-    (replaced(checks={"round_trip": {"mode": "maybe"}}), ["checks.round_trip.mode", "'block', 'warn' or 'off'"]),
+    (
+        replaced(checks={"round_trip": {"mode": "maybe"}}),
+        ["checks.round_trip.mode", "'block', 'warn' or 'off'"],
+    ),
     (replaced(checks={"compresion": {}}), ["checks.compresion", "did you mean 'compression'", "round_trip"]),
-    (replaced(checks={"round_trip": {"max_failure": 1}}), ["checks.round_trip.max_failure", "'max_failures'"]),
+    (
+        replaced(checks={"round_trip": {"max_failure": 1}}),
+        ["checks.round_trip.max_failure", "'max_failures'"],
+    ),
     (replaced(checks={"round_trip": {"max_failures": -1}}), ["checks.round_trip.max_failures", "got -1"]),
     # names become folders
     (

@@ -1,0 +1,161 @@
+"""A change is followed by a correct and minimal recomputation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from workflow.project import Project, write_shard
+
+AFTER_MERGES = {
+    "export_tokenizer": 1,
+    "check_tokenizer": 6,
+    "decide_gate": 1,
+    "record_figures": 1,
+    "measure_vocabulary_curve": 1,
+    "make_report": 1,
+}
+AFTER_CHECKS = {"decide_gate": 1, "record_figures": 1, "make_report": 1}
+
+
+def nothing(project: Project) -> None:
+    """Change nothing."""
+
+
+def vocabulary_size(project: Project) -> None:
+    project.config["tokenizers"]["bpe"]["vocab_size"] = 300
+
+
+def another_tokenizer(project: Project) -> None:
+    project.config["tokenizers"]["small"] = {"dataset": "tiny", "vocab_size": 300}
+
+
+def another_pattern(project: Project) -> None:
+    project.config["tokenizers"]["bpe"]["pattern"] = "gpt2"
+
+
+def new_shard(project: Project) -> None:
+    write_shard(project.folder / "data/c.parquet", seed=7)
+    project.config["datasets"]["tiny"]["train"] = ["a", "b", "c"]
+
+
+def unused_file_in_the_folder(project: Project) -> None:
+    write_shard(project.folder / "data/aa.parquet", seed=7)
+
+
+def changed_shard(project: Project) -> None:
+    write_shard(project.folder / "data/b.parquet", seed=8)
+
+
+def character_limit(project: Project) -> None:
+    project.config["tokenizers"]["bpe"]["max_chars"] = 20_000
+
+
+def evaluation_text(project: Project) -> None:
+    path = project.folder / "resources/texts/korean.txt"
+    path.write_bytes(path.read_bytes() + "끝.\n".encode())
+
+
+def threshold(project: Project) -> None:
+    project.config["checks"] = {"compression": {"min_bytes_per_token": 1.5}}
+
+
+def touched_text(project: Project) -> None:
+    (project.folder / "resources/texts/korean.txt").touch()
+
+
+def edit(name: str) -> Callable[[Project], None]:
+    """Return a change of the code of one of our files."""
+
+    def change(project: Project) -> None:
+        path = project.folder / name
+        comment = "//" if path.suffix == ".rs" else "#"
+        path.write_text(path.read_text() + f"\n{comment} changed\n")
+
+    return change
+
+
+def comment_in_a_rule(project: Project) -> None:
+    path = project.folder / "rules/counts.smk"
+    path.write_text(re.sub(r"^rule ", "# a comment\nrule ", path.read_text(), flags=re.MULTILINE))
+
+
+def deleted_intermediate(project: Project) -> None:
+    for path in (project.folder / "results/tiny/counts").rglob("*.arrow"):
+        path.unlink()
+
+
+def deleted_verdict(project: Project) -> None:
+    project.path("checks/round_trip.json").unlink()
+
+
+CHANGES: list[tuple[Callable[[Project], None], dict[str, int]]] = [
+    (nothing, {}),
+    (touched_text, {}),
+    (comment_in_a_rule, {}),
+    (unused_file_in_the_folder, {}),
+    (deleted_intermediate, {}),
+    (vocabulary_size, {"train_tokenizer": 1, **AFTER_MERGES}),
+    (another_tokenizer, {"train_tokenizer": 1, **AFTER_MERGES}),
+    (another_pattern, {"count_pretokens": 2, "merge_counts": 1, "train_tokenizer": 1, **AFTER_MERGES}),
+    (character_limit, {"merge_counts": 1, "train_tokenizer": 1, **AFTER_MERGES}),
+    (
+        new_shard,
+        {
+            "link_shard": 1,
+            "list_shards": 1,
+            "sample_documents": 1,
+            "count_pretokens": 1,
+            "merge_counts": 1,
+            "train_tokenizer": 1,
+            **AFTER_MERGES,
+        },
+    ),
+    (
+        changed_shard,
+        {
+            "link_shard": 1,
+            "list_shards": 1,
+            "sample_documents": 1,
+            "count_pretokens": 1,
+            "merge_counts": 1,
+            "train_tokenizer": 1,
+            **AFTER_MERGES,
+        },
+    ),
+    (evaluation_text, {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
+    (edit("rustbpe/core/src/train/mod.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (edit("scripts/nanosnake/checks/compression.py"), {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (edit("scripts/nanosnake/download/__init__.py"), {}),
+    (edit("scripts/nanosnake/config/models.py"), {}),
+    (edit("scripts/nanosnake/report/style.css"), {"make_report": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    CHANGES,
+    ids=[getattr(change, "__name__", "?") + f"-{n}" for n, (change, _) in enumerate(CHANGES)],
+)
+def test_a_change_makes_again_what_depends_on_it_and_nothing_else(
+    made: Project, change: Callable[[Project], None], expected: dict[str, int]
+) -> None:
+    change(made)
+    assert made.plan() == expected
+
+
+def test_after_a_change_is_made_nothing_is_left_to_do(made: Project) -> None:
+    new_shard(made)
+    made.make()
+    assert made.plan() == {}
+
+
+def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project) -> None:
+    another_tokenizer(project)
+    plan = project.plan()
+    assert plan["count_pretokens"] == 2
+    assert plan["merge_counts"] == 1
+    assert plan["train_tokenizer"] == 2
