@@ -15,6 +15,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use crate::count::SortedCounts;
 use crate::counts_file::{CountFile, CountWriter};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
 /// Rows in a record batch of a count file.
 pub const BATCH_ROWS: usize = 16_384;
@@ -96,7 +97,7 @@ impl Counts {
     }
 
     /// All pre-tokens and counts, by bytes ascending.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> + Clone {
         let columns = Columns::of(&self.batch);
         (0..self.batch.num_rows()).map(move |row| columns.row(row))
     }
@@ -123,8 +124,9 @@ impl Counts {
     /// Reads a whole count file.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no count file or damaged.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no count file or damaged,
+    /// [`Error::Interrupted`].
+    pub fn read(path: &Path, progress: &dyn Progress) -> Result<Self> {
         let mut file = CountFile::open(path)?;
         let (mut bytes, mut offsets, mut counts) = (Vec::new(), vec![0_i64], Vec::new());
         while let Some((pretoken, count)) = file.current() {
@@ -132,6 +134,9 @@ impl Counts {
             offsets.push(bytes.len() as i64);
             counts.push(count);
             file.advance()?;
+            if counts.len().is_multiple_of(BATCH_ROWS) {
+                progress.update(0, 0)?;
+            }
         }
         let (counting, totals) = (file.counting.clone(), file.totals);
         let batch = record_batch(&schema(&counting, &totals), bytes, offsets, counts)?;
@@ -140,6 +145,7 @@ impl Counts {
 }
 
 /// The two columns of a record batch of counts.
+#[derive(Clone, Copy)]
 pub(crate) struct Columns<'a> {
     pretokens: Option<&'a LargeBinaryArray>,
     counts: Option<&'a UInt64Array>,

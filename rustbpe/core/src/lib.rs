@@ -7,6 +7,7 @@ pub mod counting;
 pub mod counts;
 pub mod counts_file;
 pub mod encode;
+pub mod encode_shard;
 pub mod error;
 pub(crate) mod feed;
 pub mod files;
@@ -18,3 +19,4 @@ pub mod shard;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use feed::thread_count;

@@ -24,8 +24,10 @@ pub fn merge_counts(
     out: &Path,
     extra: &[&Counts],
     min_count: u64,
+    threads: usize,
     progress: &dyn Progress,
 ) -> Result<Totals> {
+    let _ = threads;
     let mut sources = Vec::with_capacity(paths.len() + extra.len());
     for path in paths {
         sources.push(Source::File(Box::new(CountFile::open(path)?)));

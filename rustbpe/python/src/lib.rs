@@ -1,9 +1,27 @@
 //! Python binding of `rustbpe-core`.
-#![allow(missing_docs)]
+
+mod calls;
+mod doorway;
+mod encoder;
+mod errors;
+mod tables;
+mod tokenizer;
 
 use pyo3::prelude::*;
 
+/// Exact byte-pair encoding: pre-tokenize, count, train, encode.
 #[pymodule]
 fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("PATTERNS", tokenizer::patterns())?;
+    module.add_class::<tokenizer::Tokenizer>()?;
+    module.add_class::<tables::Counts>()?;
+    module.add_class::<tables::Merges>()?;
+    module.add_class::<encoder::Encoder>()?;
+    module.add_class::<encoder::TokenBuffer>()?;
+    module.add_function(wrap_pyfunction!(calls::count_parquet, module)?)?;
+    module.add_function(wrap_pyfunction!(calls::merge_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(calls::train_merges, module)?)?;
+    module.add_function(wrap_pyfunction!(calls::encode_parquet, module)?)?;
+    errors::register(module)
 }

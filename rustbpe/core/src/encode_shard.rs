@@ -1,0 +1,281 @@
+//! Encodes the documents of a shard into a token file.
+//!
+//! The token file (`.ds`) holds the ids end to end as little-endian `uint16` or `uint32`, the index
+//! (`.ds.index`) the place after the last token of each document as little-endian `uint64`, counted in
+//! tokens: what datatrove writes and nanotron reads.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::encode::{Cache, Encoder};
+use crate::error::{Error, Result};
+use crate::feed::{InOrder, lock, thread_count};
+use crate::files::Replacing;
+use crate::progress::Progress;
+use crate::shard::{Batch, Shard};
+
+/// Width of a token in a token file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// `uint16`: ids up to 65,535.
+    Two,
+    /// `uint32`.
+    Four,
+}
+
+impl Width {
+    /// The largest id that fits.
+    #[must_use]
+    pub fn largest(self) -> u32 {
+        match self {
+            Self::Two => u32::from(u16::MAX),
+            Self::Four => u32::MAX,
+        }
+    }
+
+    fn append(self, ids: &[u32], out: &mut Vec<u8>) {
+        match self {
+            Self::Two => out.extend(ids.iter().flat_map(|&id| (id as u16).to_le_bytes())),
+            Self::Four => out.extend(ids.iter().flat_map(|&id| id.to_le_bytes())),
+        }
+    }
+}
+
+/// How a shard is encoded.
+#[derive(Debug)]
+pub struct Encoding<'a> {
+    /// The encoder.
+    pub encoder: &'a Encoder,
+    /// The text column.
+    pub text_column: &'a str,
+    /// The token that stands before each document.
+    pub bos_id: u32,
+    /// Only the first this many characters of a document are encoded; 0 is all.
+    pub doc_cap: u64,
+    /// Width of a token.
+    pub width: Width,
+    /// Threads; 0 is one a core.
+    pub threads: usize,
+}
+
+/// What a token file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Tokens, the one before each document included.
+    pub tokens: u64,
+    /// Documents.
+    pub documents: u64,
+    /// Rows without a document.
+    pub nulls: u64,
+    /// Bytes of UTF-8 that were encoded.
+    pub bytes: u64,
+    /// SHA-256 of the token file, in hex.
+    pub sha256: String,
+    /// SHA-256 of the index, in hex.
+    pub index_sha256: String,
+}
+
+/// Encodes a shard into `out_tokens` and `out_index`, in the order of its rows; the index gets its name last.
+///
+/// # Errors
+/// [`Error::Value`] where an id does not fit the width, those of [`Shard`] and of the encoder, [`Error::Io`]
+/// where a file cannot be written, [`Error::Interrupted`].
+pub fn encode_shard(
+    path: &Path,
+    out_tokens: &Path,
+    out_index: &Path,
+    how: &Encoding<'_>,
+    progress: &dyn Progress,
+) -> Result<Encoded> {
+    let largest = how.bos_id.max(u32::try_from(how.encoder.vocab_size()).unwrap_or(u32::MAX).saturating_sub(1));
+    if largest > how.width.largest() {
+        return Err(Error::Value(format!(
+            "the largest token id is {largest} and does not fit uint16, whose largest value is {}; use uint32",
+            how.width.largest()
+        )));
+    }
+    let shard = Shard::open(path, how.text_column)?;
+    let threads = thread_count(how.threads);
+    let feed = InOrder::new(&shard, how.doc_cap, None);
+    let writer = Writer {
+        state: Mutex::new(State {
+            tokens: Hashed::create(out_tokens)?,
+            index: Hashed::create(out_index)?,
+            totals: Encoded {
+                tokens: 0,
+                documents: 0,
+                nulls: 0,
+                bytes: 0,
+                sha256: String::new(),
+                index_sha256: String::new(),
+            },
+            next: 0,
+            rows: 0,
+            waiting: BTreeMap::new(),
+            failed: false,
+        }),
+        moved: Condvar::new(),
+        most_waiting: 2 * threads,
+        all_rows: shard.rows(),
+        width: how.width,
+    };
+    let work = || -> Result<()> {
+        let mut cache = Cache::new();
+        while let Some((number, batch)) = feed.next()? {
+            let piece = encode_batch(&batch, how, &mut cache)?;
+            if !writer.put(number, piece, progress)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    };
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let guarded = || work().inspect_err(|_| writer.fail());
+        let started: Vec<_> = (0..threads).map(|_| scope.spawn(guarded)).collect();
+        started
+            .into_iter()
+            .map(|thread| {
+                thread.join().unwrap_or_else(|panic| {
+                    writer.fail();
+                    std::panic::resume_unwind(panic)
+                })
+            })
+            .collect()
+    });
+    results.into_iter().collect::<Result<Vec<()>>>()?;
+    writer.finish()
+}
+
+/// The tokens of one batch.
+struct Piece {
+    tokens: Vec<u8>,
+    /// Ends of the documents, in tokens from the piece's first.
+    ends: Vec<u64>,
+    nulls: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+fn encode_batch(batch: &Batch, how: &Encoding<'_>, cache: &mut Cache) -> Result<Piece> {
+    let mut piece = Piece {
+        tokens: Vec::with_capacity(batch.bytes() / 2),
+        ends: Vec::with_capacity(batch.rows()),
+        nulls: batch.nulls() as u64,
+        rows: batch.rows() as u64,
+        bytes: 0,
+    };
+    let mut ids = Vec::new();
+    let mut end = 0;
+    for document in batch.documents() {
+        let text = document.text(how.doc_cap)?;
+        ids.clear();
+        ids.push(how.bos_id);
+        how.encoder.encode(text, cache, &mut ids)?;
+        how.width.append(&ids, &mut piece.tokens);
+        end += ids.len() as u64;
+        piece.ends.push(end);
+        piece.bytes += text.len() as u64;
+    }
+    Ok(piece)
+}
+
+/// Puts pieces that come in any order into the files in theirs.
+struct Writer {
+    state: Mutex<State>,
+    moved: Condvar,
+    most_waiting: usize,
+    all_rows: u64,
+    width: Width,
+}
+
+struct State {
+    tokens: Hashed,
+    index: Hashed,
+    totals: Encoded,
+    next: u64,
+    rows: u64,
+    waiting: BTreeMap<u64, Piece>,
+    failed: bool,
+}
+
+impl Writer {
+    /// Takes a piece; waits while too many wait for an earlier one. False where another thread failed.
+    fn put(&self, number: u64, piece: Piece, progress: &dyn Progress) -> Result<bool> {
+        let mut state = lock(&self.state);
+        state.waiting.insert(number, piece);
+        while let Some(piece) = { let next = state.next; state.waiting.remove(&next) } {
+            state.write(&piece)?;
+            state.next += 1;
+            self.moved.notify_all();
+        }
+        progress.update(state.rows, self.all_rows)?;
+        while state.waiting.len() > self.most_waiting && !state.failed {
+            let waited = self.moved.wait_timeout(state, Duration::from_millis(100));
+            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            progress.update(state.rows, self.all_rows)?;
+        }
+        Ok(!state.failed)
+    }
+
+    fn fail(&self) {
+        lock(&self.state).failed = true;
+        self.moved.notify_all();
+    }
+
+    fn finish(self) -> Result<Encoded> {
+        let state = self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut totals = state.totals;
+        let width = match self.width {
+            Width::Two => 2,
+            Width::Four => 4,
+        };
+        debug_assert_eq!(totals.tokens * width, state.tokens.written);
+        totals.sha256 = state.tokens.commit()?;
+        totals.index_sha256 = state.index.commit()?;
+        Ok(totals)
+    }
+}
+
+impl State {
+    fn write(&mut self, piece: &Piece) -> Result<()> {
+        self.tokens.write(&piece.tokens)?;
+        let before = self.totals.tokens;
+        let ends: Vec<u8> = piece.ends.iter().flat_map(|end| (before + end).to_le_bytes()).collect();
+        self.index.write(&ends)?;
+        self.totals.tokens += piece.ends.last().copied().unwrap_or(0);
+        self.totals.documents += piece.ends.len() as u64;
+        self.totals.nulls += piece.nulls;
+        self.totals.bytes += piece.bytes;
+        self.rows += piece.rows;
+        Ok(())
+    }
+}
+
+/// A file and the hash of what was written.
+struct Hashed {
+    file: Replacing,
+    hash: Sha256,
+    written: u64,
+}
+
+impl Hashed {
+    fn create(path: &Path) -> Result<Self> {
+        Ok(Self { file: Replacing::create(path)?, hash: Sha256::new(), written: 0 })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hash.update(bytes);
+        self.written += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|source| self.file.error(source))
+    }
+
+    fn commit(self) -> Result<String> {
+        self.file.commit()?;
+        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}

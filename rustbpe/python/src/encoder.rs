@@ -1,0 +1,275 @@
+//! `Encoder`: texts to ids and back.
+
+use std::collections::HashMap;
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::PyBufferError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::PyBytes;
+use rustbpe_core::encode::Cache;
+use rustbpe_core::pretokenize::Splitter;
+use rustbpe_core::progress::Progress;
+use rustbpe_core::{Error, Result, encode, thread_count};
+
+use crate::doorway;
+use crate::errors::{exception, invalid};
+use crate::tables::Merges;
+
+/// Texts from this many bytes on are encoded with the GIL released.
+const LONG_TEXT: usize = 1 << 16;
+
+/// An encoder and what it needs at hand; shared by `Encoder` and `Tokenizer`.
+pub struct Coder {
+    pub encoder: encode::Encoder,
+    special: HashMap<u32, Vec<u8>>,
+    caches: Mutex<Vec<Cache>>,
+}
+
+impl Coder {
+    pub fn new(encoder: encode::Encoder, special: HashMap<u32, Vec<u8>>) -> Self {
+        Self { encoder, special, caches: Mutex::new(Vec::new()) }
+    }
+
+    /// Lends a cache; calls at the same time get one each, and later ones the warm ones.
+    fn with_cache<T>(&self, work: impl FnOnce(&mut Cache) -> T) -> T {
+        let mut cache = self.caches().pop().unwrap_or_default();
+        let result = work(&mut cache);
+        self.caches().push(cache);
+        result
+    }
+
+    fn caches(&self) -> std::sync::MutexGuard<'_, Vec<Cache>> {
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ids of one text.
+    pub fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<u32>> {
+        let work = || {
+            let mut ids = Vec::with_capacity(text.len() / 3);
+            self.with_cache(|cache| self.encoder.encode(text, cache, &mut ids)).map(|()| ids)
+        };
+        if text.len() < LONG_TEXT {
+            work().map_err(|error| exception(py, error))
+        } else {
+            doorway::run(py, None, |_| work())
+        }
+    }
+
+    /// The ids of many texts, on several threads.
+    pub fn encode_batch(&self, texts: &[PyBackedStr], threads: usize, progress: &dyn Progress) -> Result<Vec<Vec<u32>>> {
+        let threads = thread_count(threads).min(texts.len().max(1));
+        let next = AtomicUsize::new(0);
+        let chunk = (texts.len() / (threads * 8)).clamp(1, 256);
+        let work = || -> Result<Vec<(usize, Vec<u32>)>> {
+            let mut found = Vec::new();
+            self.with_cache(|cache| {
+                loop {
+                    let start = next.fetch_add(chunk, Ordering::Relaxed);
+                    if start >= texts.len() {
+                        return Ok(());
+                    }
+                    for (index, text) in texts.iter().enumerate().skip(start).take(chunk) {
+                        let mut ids = Vec::with_capacity(text.len() / 3);
+                        self.encoder.encode(text, cache, &mut ids)?;
+                        found.push((index, ids));
+                        progress.update(start as u64, texts.len() as u64)?;
+                    }
+                }
+            })?;
+            Ok(found)
+        };
+        let results: Vec<Result<Vec<(usize, Vec<u32>)>>> = std::thread::scope(|scope| {
+            let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            started
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut all = vec![Vec::new(); texts.len()];
+        for result in results {
+            for (index, ids) in result? {
+                all[index] = ids;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The bytes of ids, special tokens included.
+    pub fn decode(&self, ids: &[u32]) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(ids.len() * 4);
+        for &id in ids {
+            match self.special.get(&id) {
+                Some(token) => bytes.extend_from_slice(token),
+                None => self.encoder.decode_bytes(&[id], &mut bytes)?,
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// One more than the largest id.
+    pub fn vocab_size(&self) -> usize {
+        let special = self.special.keys().map(|&id| id as usize + 1).max().unwrap_or(0);
+        self.encoder.vocab_size().max(special)
+    }
+}
+
+/// Encodes texts by a vocabulary and a split pattern, and decodes ids.
+#[pyclass(frozen, module = "rustbpe")]
+pub struct Encoder {
+    pub inner: Arc<Coder>,
+}
+
+/// What an encoder can be made from.
+#[derive(FromPyObject)]
+enum Vocabulary<'py> {
+    Merges(PyRef<'py, Merges>),
+    Tokens(Vec<PyBackedBytes>),
+}
+
+#[pymethods]
+impl Encoder {
+    #[new]
+    #[pyo3(signature = (vocabulary, *, pattern, special_tokens=HashMap::new()))]
+    fn new(
+        py: Python<'_>,
+        vocabulary: Vocabulary<'_>,
+        pattern: &str,
+        special_tokens: HashMap<String, u32>,
+    ) -> PyResult<Self> {
+        let tokens: Vec<Vec<u8>> = match vocabulary {
+            Vocabulary::Merges(merges) => merges.inner.token_bytes().to_vec(),
+            Vocabulary::Tokens(tokens) => tokens.iter().map(|token| token.to_vec()).collect(),
+        };
+        let mut special: HashMap<u32, Vec<u8>> = HashMap::new();
+        for (token, id) in special_tokens {
+            if tokens.get(id as usize).is_some_and(|ordinary| !ordinary.is_empty()) {
+                let first = tokens.len();
+                let message = format!("special token {token:?} has the id {id}, which is a token's; use {first} or more");
+                return Err(invalid(py, message));
+            }
+            if let Some(other) = special.insert(id, token.clone().into_bytes()) {
+                let other = String::from_utf8_lossy(&other);
+                let message = format!("the special tokens {other:?} and {token:?} have the same id {id}; give each its own");
+                return Err(invalid(py, message));
+            }
+        }
+        let made = Splitter::new(pattern).and_then(|splitter| encode::Encoder::new(tokens, splitter));
+        let encoder = made.map_err(|error| exception(py, error))?;
+        Ok(Self { inner: Arc::new(Coder::new(encoder, special)) })
+    }
+
+    /// The ids of a text; special tokens in it are ordinary text.
+    fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<u32>> {
+        self.inner.encode(py, text)
+    }
+
+    /// The ids of a text as a buffer of uint32, for `numpy.asarray` or `memoryview`.
+    fn encode_to_buffer(&self, py: Python<'_>, text: &str) -> PyResult<TokenBuffer> {
+        Ok(TokenBuffer { ids: self.inner.encode(py, text)? })
+    }
+
+    /// The ids of many texts.
+    #[pyo3(signature = (texts, threads=0))]
+    fn encode_batch(&self, py: Python<'_>, texts: Vec<PyBackedStr>, threads: usize) -> PyResult<Vec<Vec<u32>>> {
+        doorway::run(py, None, |progress| self.inner.encode_batch(&texts, threads, progress))
+    }
+
+    /// Number of ids of a text.
+    fn count(&self, py: Python<'_>, text: &str) -> PyResult<usize> {
+        let count = || self.inner.with_cache(|cache| self.inner.encoder.count(text, cache));
+        if text.len() < LONG_TEXT {
+            count().map_err(|error| exception(py, error))
+        } else {
+            doorway::run(py, None, |_| count())
+        }
+    }
+
+    /// The text of ids; bytes that are not UTF-8 become U+FFFD.
+    fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> PyResult<String> {
+        let bytes = self.inner.decode(&ids).map_err(|error| exception(py, error))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The bytes of ids.
+    fn decode_bytes<'py>(&self, py: Python<'py>, ids: Vec<u32>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = self.inner.decode(&ids).map_err(|error| exception(py, error))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The pre-tokens of a text.
+    fn split(&self, py: Python<'_>, text: &str) -> PyResult<Vec<String>> {
+        let mut pretokens = Vec::new();
+        let push = |bytes: &[u8]| pretokens.push(String::from_utf8_lossy(bytes).into_owned());
+        let done = self.inner.encoder.splitter().for_each(text, push);
+        done.map_err(|error: Error| exception(py, error))?;
+        Ok(pretokens)
+    }
+
+    /// One more than the largest id, special tokens included.
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.inner.vocab_size()
+    }
+
+    /// The split pattern's regex.
+    #[getter]
+    fn pattern(&self) -> &str {
+        self.inner.encoder.splitter().regex()
+    }
+}
+
+/// Ids as a read-only buffer of uint32.
+#[pyclass(frozen, module = "rustbpe")]
+pub struct TokenBuffer {
+    ids: Vec<u32>,
+}
+
+#[pymethods]
+impl TokenBuffer {
+    fn __len__(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Lends the ids to Python's buffer protocol.
+    ///
+    /// # Safety
+    /// Python passes a valid `view`; the object that it then holds keeps the ids alive.
+    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+        if view.is_null() || flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
+            return Err(PyBufferError::new_err("the ids are read-only"));
+        }
+        let ids = &slf.get().ids;
+        let shape = Box::into_raw(Box::new([ids.len() as isize, size_of::<u32>() as isize]));
+        // SAFETY: `view` is not null and Python's to fill; `shape` is freed in `__releasebuffer__`.
+        unsafe {
+            (*view).buf = ids.as_ptr().cast_mut().cast::<c_void>();
+            (*view).len = (ids.len() * size_of::<u32>()) as isize;
+            (*view).readonly = 1;
+            (*view).itemsize = size_of::<u32>() as isize;
+            (*view).format = match flags & ffi::PyBUF_FORMAT {
+                ffi::PyBUF_FORMAT => c"I".as_ptr().cast_mut(),
+                _ => std::ptr::null_mut(),
+            };
+            (*view).ndim = 1;
+            (*view).shape = shape.cast::<isize>();
+            (*view).strides = shape.cast::<isize>().add(1);
+            (*view).suboffsets = std::ptr::null_mut();
+            (*view).internal = shape.cast::<c_void>();
+            (*view).obj = slf.into_any().into_ptr();
+        }
+        Ok(())
+    }
+
+    /// Takes back what `__getbuffer__` lent.
+    ///
+    /// # Safety
+    /// Python passes the `view` that `__getbuffer__` filled.
+    unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
+        // SAFETY: `internal` is the box that `__getbuffer__` made for this view.
+        drop(unsafe { Box::from_raw((*view).internal.cast::<[isize; 2]>()) });
+    }
+}

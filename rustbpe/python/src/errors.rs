@@ -1,0 +1,77 @@
+//! The exceptions of the module, and which error of the core becomes which.
+
+use std::any::Any;
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+use rustbpe_core::Error;
+
+create_exception!(rustbpe, RustbpeError, PyException, "What went wrong in rustbpe; the base of its errors.");
+create_exception!(rustbpe, PatternError, RustbpeError, "A split pattern that does not compile, or that gave up.");
+create_exception!(rustbpe, FileFormatError, RustbpeError, "A file that is not what it should be, or is damaged.");
+
+static INVALID_VALUE_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// `InvalidValueError`, which is a `RustbpeError` and a `ValueError`.
+fn invalid_value_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    INVALID_VALUE_ERROR
+        .get_or_try_init(py, || {
+            let bases = PyTuple::new(py, [py.get_type::<RustbpeError>(), py.get_type::<PyValueError>()])?;
+            let members = PyDict::new(py);
+            members.set_item("__module__", "rustbpe")?;
+            members.set_item("__doc__", "A vocabulary, merge list or argument that cannot be right.")?;
+            let class = py.get_type::<PyType>().call1(("InvalidValueError", bases, members))?;
+            Ok(class.cast_into::<PyType>()?.unbind())
+        })
+        .map(|class| class.bind(py))
+}
+
+/// Puts the exceptions into the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("RustbpeError", py.get_type::<RustbpeError>())?;
+    module.add("PatternError", py.get_type::<PatternError>())?;
+    module.add("FileFormatError", py.get_type::<FileFormatError>())?;
+    module.add("InvalidValueError", invalid_value_error(py)?)
+}
+
+/// An `InvalidValueError`.
+pub fn invalid(py: Python<'_>, message: impl Into<String>) -> PyErr {
+    match invalid_value_error(py) {
+        Ok(class) => PyErr::from_type(class.clone(), message.into()),
+        Err(error) => error,
+    }
+}
+
+/// The exception for an error of the core.
+pub fn exception(py: Python<'_>, error: Error) -> PyErr {
+    match error {
+        Error::Pattern { .. } => PatternError::new_err(error.to_string()),
+        Error::Value(message) => invalid(py, message),
+        Error::File { .. } => FileFormatError::new_err(error.to_string()),
+        // Python picks FileNotFoundError and its kin by the number
+        Error::Io { path, source } => match source.raw_os_error() {
+            Some(number) => {
+                let reason = source.to_string();
+                let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
+                PyOSError::new_err((number, reason, path))
+            }
+            None => PyOSError::new_err(format!("{}: {source}", path.display())),
+        },
+        Error::Interrupted => PyKeyboardInterrupt::new_err(()),
+        other => RustbpeError::new_err(other.to_string()),
+    }
+}
+
+/// The exception for a panic of the core.
+pub fn panicked(panic: &(dyn Any + Send)) -> PyErr {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    RustbpeError::new_err(format!(
+        "a defect in rustbpe: {}; please report it with the call that led here",
+        text.unwrap_or("a panic without a message")
+    ))
+}
