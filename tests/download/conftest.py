@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import download_shard
-from download.stand_in import Origin, Storage
+from download.stand_in import SIGNATURE, Origin, Storage
 from nanosnake.download import partial_path
 from nanosnake.files import NanosnakeError
 
@@ -90,13 +91,13 @@ class Bench:
         """Download in vain, see that nothing stands under the final name, and return the error."""
         with pytest.raises(NanosnakeError) as caught:
             download_shard.main(self.arguments(*more, url=url))
-        assert caught.value.__cause__ is None
-        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+        trace = "".join(traceback.format_exception(caught.value))  # what --verbose shows
+        assert SIGNATURE not in trace
+        assert TOKEN not in trace
         assert not [name for name in self.names() if not name.startswith(".")]
         message = str(caught.value)
         assert "\n" not in message
-        assert "signature" not in message.lower()
-        assert "secret" not in message
+        assert "secret words of the host" not in message
         return message
 
     def process(self, *more: str, **options: Any) -> subprocess.Popen[str]:
