@@ -123,3 +123,4 @@ def bench(tmp_path: Path, parquet_bytes: bytes, monkeypatch: pytest.MonkeyPatch)
         stack.enter_context(origin.running())
         origin.content[PATH] = parquet_bytes
         yield Bench(origin, storage, parquet_bytes, tmp_path / "shards")
+    assert origin.errors + storage.errors == []

@@ -12,6 +12,7 @@ import hashlib
 import re
 import socket
 import struct
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -102,6 +103,12 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     owner: Server
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keep what goes wrong here, for the test to look at; clients may go away as they like."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            self.owner.errors.append(error)
+
 
 @dataclass
 class Server:
@@ -110,6 +117,7 @@ class Server:
     content: dict[str, bytes] = field(default_factory=dict)
     faults: deque[Fault | None] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     address: str = ""
 
