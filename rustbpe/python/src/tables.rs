@@ -16,7 +16,7 @@ fn stream<'py>(py: Python<'py>, batch: &RecordBatch) -> PyResult<Bound<'py, PyCa
     let schema = batch.schema();
     let reader = RecordBatchIterator::new([Ok(batch.clone())], schema);
     let stream = FFI_ArrowArrayStream::new(Box::new(reader));
-    PyCapsule::new(py, stream, Some(c"arrow_array_stream".to_owned()))
+    PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
 }
 
 /// A table of pre-token counts.
