@@ -15,8 +15,11 @@ const MOST_IDS: usize = 1 << 22;
 const MOST_LONG: usize = 1 << 16;
 const LONGEST_KEPT: usize = 128;
 
-/// Ids of a pre-token: up to three of them and their number, or [`MANY`], where they stand and how many.
-pub(super) type Ids = [u32; 4];
+/// Most ids that stand in the table itself.
+pub(super) const FEW: usize = 3;
+
+/// Ids of a pre-token: up to [`FEW`] and their number; or where they stand, how many, and [`MANY`].
+pub(super) type Ids = [u32; FEW + 1];
 
 /// In the last place of [`Ids`]: the first is an offset, the second a number.
 pub(super) const MANY: u32 = u32::MAX;
@@ -86,17 +89,13 @@ impl Cache {
         hash(key) as usize & (self.lines.len() - 1)
     }
 
-    /// Ids of a short pre-token.
+    /// Ids of a short pre-token; all 0 if it is not there.
     #[inline(always)]
-    pub(super) fn get(&self, key: Key) -> Option<Ids> {
+    pub(super) fn get(&self, key: Key) -> Ids {
         let line = &self.lines[self.line(key)];
-        if line.keys[0] == key {
-            Some(line.ids[0])
-        } else if line.keys[1] == key {
-            Some(line.ids[1])
-        } else {
-            None
-        }
+        let mask = |i: usize| if line.keys[i] == key { u32::MAX } else { 0 };
+        let masks = [mask(0), mask(1)];
+        std::array::from_fn(|i| line.ids[0][i] & masks[0] | line.ids[1][i] & masks[1])
     }
 
     /// The ids behind a [`MANY`].

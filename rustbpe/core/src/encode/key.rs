@@ -6,6 +6,9 @@ pub(super) const LONGEST: usize = 15;
 /// Up to 15 bytes, little-endian, and their number in the top byte. No string makes 0 but the empty one.
 pub(super) type Key = u128;
 
+/// What stands for a string that has no key; no string has it.
+pub(super) const TOO_LONG: Key = Key::MAX;
+
 /// Bytes to keep for each length.
 const KEEP: [u128; LONGEST + 1] = {
     let mut keep = [0; LONGEST + 1];

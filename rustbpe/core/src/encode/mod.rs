@@ -14,12 +14,12 @@ mod vocabulary;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use cache::Cache;
-use cache::MANY;
-use key::{Key, LONGEST, key};
+use cache::{FEW, Ids, MANY};
+use key::{Key, LONGEST, TOO_LONG, key};
 use vocabulary::Vocabulary;
 
 use crate::error::{Error, Result};
-use crate::pretokenize::Splitter;
+use crate::pretokenize::{ROW, Splitter};
 
 /// A vocabulary and a split pattern, ready to encode and decode.
 #[derive(Debug)]
@@ -68,8 +68,11 @@ impl Encoder {
     /// [`Error::Pattern`] where a regex without a scanner gives up on the text.
     pub fn encode(&self, text: &str, cache: &mut Cache, out: &mut Vec<u32>) -> Result<()> {
         cache.belong_to(self.number);
-        self.splitter
-            .for_each(text, |piece| self.encode_piece(piece, cache, out))
+        let mut row = Row::default();
+        self.splitter.for_each_row(text, |start, ends| {
+            row.look_up(text.as_bytes(), start, ends, cache);
+            self.encode_row(text.as_bytes(), start, ends, &row, cache, out);
+        })
     }
 
     /// Number of ids that [`Self::encode`] gives.
@@ -100,22 +103,49 @@ impl Encoder {
         Ok(())
     }
 
+    /// Appends the ids of a row of pre-tokens that has been looked up.
     #[inline]
-    fn encode_piece(&self, piece: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
+    fn encode_row(
+        &self,
+        text: &[u8],
+        mut start: usize,
+        ends: &[usize],
+        row: &Row,
+        cache: &mut Cache,
+        out: &mut Vec<u32>,
+    ) {
+        // room for whole entries, of which the next one overwrites what is not used
+        let mut length = out.len();
+        out.resize(length + ends.len() * FEW + 1, 0);
+        for (i, &end) in ends.iter().enumerate() {
+            let [ids @ .., number] = row.ids[i];
+            if (1..=FEW).contains(&(number as usize)) {
+                out[length..length + FEW].copy_from_slice(&ids);
+                length += number as usize;
+            } else {
+                out.truncate(length);
+                self.encode_rare(&text[start..end], cache, out);
+                length = out.len();
+                out.resize(length + (ends.len() - i) * FEW, 0);
+            }
+            start = end;
+        }
+        out.truncate(length);
+    }
+
+    /// Appends the ids of a pre-token that the row has no ids for: a new one, or one of many ids.
+    #[inline(never)]
+    fn encode_rare(&self, piece: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
         if piece.len() > LONGEST {
             return self.encode_long(piece, cache, out);
         }
         let key = key(piece, 0, piece.len());
+        // a new one may have come before in the same row
         match cache.get(key) {
-            Some(ids) if ids[3] == MANY => out.extend_from_slice(cache.many(ids)),
-            Some(ids) => out.extend_from_slice(&ids[..ids[3] as usize]),
-            None => self.encode_new(piece, key, cache, out),
+            ids if ids[3] == MANY => return out.extend_from_slice(cache.many(ids)),
+            ids if ids[3] != 0 => return out.extend_from_slice(&ids[..ids[3] as usize]),
+            _ => (),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn encode_new(&self, piece: &[u8], key: Key, cache: &mut Cache, out: &mut Vec<u32>) {
         let before = out.len();
         match self.vocabulary.id_of_key(key) {
             Some(id) => out.push(id),
@@ -135,5 +165,40 @@ impl Encoder {
             None => merge::merge(&self.vocabulary, piece, &mut cache.list, out),
         }
         cache.insert_long(piece, &out[before..]);
+    }
+}
+
+/// What the cache knows of a row of pre-tokens.
+///
+/// The table is larger than the processor's nearest caches. Looking up a row with no branch between
+/// lets the loads overlap, where one by one each would be waited for.
+struct Row {
+    keys: [Key; ROW],
+    ids: [Ids; ROW],
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            keys: [0; ROW],
+            ids: [[0; 4]; ROW],
+        }
+    }
+}
+
+impl Row {
+    #[inline]
+    fn look_up(&mut self, text: &[u8], mut start: usize, ends: &[usize], cache: &Cache) {
+        for (slot, &end) in self.keys.iter_mut().zip(ends) {
+            *slot = if end - start <= LONGEST {
+                key(text, start, end)
+            } else {
+                TOO_LONG
+            };
+            start = end;
+        }
+        for (slot, &key) in self.ids.iter_mut().zip(&self.keys[..ends.len()]) {
+            *slot = cache.get(key);
+        }
     }
 }

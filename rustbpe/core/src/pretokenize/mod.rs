@@ -10,6 +10,7 @@ mod patterns;
 mod scanner;
 #[cfg(test)]
 pub(crate) mod tests;
+mod window;
 
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub use patterns::{GPT2, GPT4, GPT4O, NANOCHAT, PATTERNS};
 use scanner::{Rule, Text};
 
 use crate::error::{Error, Result};
+
+/// Most pre-tokens that are handed on at a time.
+pub(crate) const ROW: usize = 192;
 
 /// Cuts texts into pre-tokens by one split pattern.
 ///
@@ -76,21 +80,41 @@ impl Splitter {
     /// that place have been seen by then.
     #[inline]
     pub fn for_each(&self, text: &str, mut f: impl FnMut(&[u8])) -> Result<()> {
+        self.for_each_row(text, |mut start, ends| {
+            for &end in ends {
+                f(&text.as_bytes()[start..end]);
+                start = end;
+            }
+        })
+    }
+
+    /// Calls `f` with where pre-tokens that touch each other start, and where each of them ends; at
+    /// most [`ROW`] of them at a time.
+    #[inline]
+    pub(crate) fn for_each_row(
+        &self,
+        text: &str,
+        mut f: impl FnMut(usize, &[usize]),
+    ) -> Result<()> {
         match &self.engine {
             Engine::Scanner(rule) => {
-                scan(*rule, text, f);
-                Ok(())
+                let (classes, mut at, mut ends) = (Text::new(text), 0, [0; ROW]);
+                while at < text.len() {
+                    let number = rule.fill(classes, at, &mut ends);
+                    f(at, &ends[..number]);
+                    at = ends[number - 1];
+                }
             }
             Engine::Regex(regex) => {
                 for found in regex.find_iter(text) {
                     let found = found.map_err(|error| self.gave_up(text, &error))?;
                     if !found.as_str().is_empty() {
-                        f(found.as_str().as_bytes());
+                        f(found.start(), &[found.end()]);
                     }
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 
     fn gave_up(&self, text: &str, error: &fancy_regex::Error) -> Error {
@@ -119,26 +143,4 @@ fn compile(regex: &str) -> Result<Regex> {
             reason,
         }
     })
-}
-
-/// [`Splitter::for_each`] for a known pattern; one copy of the loop for each rule.
-#[inline]
-fn scan(rule: Rule, text: &str, f: impl FnMut(&[u8])) {
-    #[inline(always)]
-    fn each(rule: Rule, text: &str, mut f: impl FnMut(&[u8])) {
-        let classes = Text::new(text);
-        let mut at = 0;
-        while at < text.len() {
-            let end = rule.end(classes, at);
-            f(&text.as_bytes()[at..end]);
-            at = end;
-        }
-    }
-    match rule {
-        Rule::Gpt2 => each(Rule::Gpt2, text, f),
-        Rule::Gpt4 => each(Rule::Gpt4, text, f),
-        Rule::Cl100k => each(Rule::Cl100k, text, f),
-        Rule::Gpt4o => each(Rule::Gpt4o, text, f),
-        Rule::Nanochat => each(Rule::Nanochat, text, f),
-    }
 }

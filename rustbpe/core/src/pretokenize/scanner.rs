@@ -3,9 +3,11 @@
 //! Each rule is one of the split patterns read as a program: its alternatives in their order, with
 //! the backtracking worked out. Every scanner is linear in the length of the text.
 
+use super::ROW;
 use super::classes::{
     BLANK, CASELESS, Class, Classes, END, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, UPPER, WHITE,
 };
+use super::window::{self, WINDOW};
 
 /// A split pattern with a scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,27 +85,6 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// End of a contraction whose apostrophe would stand at `at`: `'s 't 'd 'm 'll 've 're`.
-    ///
-    /// With `fold`, in either case, and then the long s (U+017F) is an s too, as in `(?i:s)`.
-    #[inline]
-    fn contraction(self, at: usize, fold: bool) -> Option<usize> {
-        if self.bytes.get(at) != Some(&b'\'') {
-            return None;
-        }
-        let letter = |i: usize| match self.bytes.get(at + i) {
-            Some(byte) if fold => byte.to_ascii_lowercase(),
-            Some(&byte) => byte,
-            None => 0,
-        };
-        match (letter(1), letter(2)) {
-            (b's' | b't' | b'd' | b'm', _) => Some(at + 2),
-            (b'l', b'l') | (b'v' | b'r', b'e') => Some(at + 3),
-            (0xC5, 0xBF) if fold => Some(at + 3),
-            _ => None,
-        }
-    }
-
     /// `\s+(?!\S)|\s+` for the white space from `at` to `end`: all of it where the text ends, else all
     /// but the last character, which may begin the next pre-token; a single character stands alone.
     #[inline]
@@ -119,23 +100,77 @@ impl<'a> Text<'a> {
     }
 }
 
+/// End of a contraction whose apostrophe would stand at `at`: `'s 't 'd 'm 'll 've 're`.
+///
+/// With `fold`, in either case, and then the long s (U+017F) is an s too, as in `(?i:s)`.
+#[inline]
+pub(super) fn contraction(text: &[u8], at: usize, fold: bool) -> Option<usize> {
+    if text.get(at) != Some(&b'\'') {
+        return None;
+    }
+    let letter = |i: usize| match text.get(at + i) {
+        Some(byte) if fold => byte.to_ascii_lowercase(),
+        Some(&byte) => byte,
+        None => 0,
+    };
+    match (letter(1), letter(2)) {
+        (b's' | b't' | b'd' | b'm', _) => Some(at + 2),
+        (b'l', b'l') | (b'v' | b'r', b'e') => Some(at + 3),
+        (0xC5, 0xBF) if fold => Some(at + 3),
+        _ => None,
+    }
+}
+
 impl Rule {
-    /// Where the pre-token that starts at `at` ends. `at` is before the end of the text.
-    #[inline(always)]
-    pub(super) fn end(self, text: Text<'_>, at: usize) -> usize {
+    /// Where the pre-tokens from `at` on end: as many as fit `ends`, or as the text has. `at` is before
+    /// the end of the text. Returns their number.
+    pub(super) fn fill(self, text: Text<'_>, at: usize, ends: &mut [usize; ROW]) -> usize {
         match self {
-            Self::Gpt2 => gpt2(text, at),
-            Self::Gpt4 => gpt4::<3, false>(text, at),
-            Self::Cl100k => gpt4::<3, true>(text, at),
-            Self::Gpt4o => gpt4o(text, at),
-            Self::Nanochat => gpt4::<2, false>(text, at),
+            Self::Gpt2 => fill(self, text, at, ends, gpt2),
+            Self::Gpt4 => fill(self, text, at, ends, gpt4::<3, false>),
+            Self::Cl100k => fill(self, text, at, ends, gpt4::<3, true>),
+            Self::Gpt4o => fill(self, text, at, ends, gpt4o),
+            Self::Nanochat => fill(self, text, at, ends, gpt4::<2, false>),
         }
     }
 }
 
+/// [`Rule::fill`] with the function that finds one end; one copy of the loop for each.
+#[inline(always)]
+fn fill(
+    rule: Rule,
+    text: Text<'_>,
+    mut at: usize,
+    ends: &mut [usize; ROW],
+    end: impl Fn(Text<'_>, usize) -> usize,
+) -> usize {
+    let mut number = 0;
+    while at < text.bytes.len() && number + WINDOW <= ROW {
+        let mut starts = 1;
+        if let Some(window) = text.bytes[at..].first_chunk() {
+            starts = window::starts(rule, text.bytes, at, window);
+        }
+        if starts == 1 {
+            at = end(text, at);
+            ends[number] = at;
+            number += 1;
+            continue;
+        }
+        starts &= starts - 1;
+        let begin = at;
+        while starts != 0 {
+            at = begin + starts.trailing_zeros() as usize;
+            ends[number] = at;
+            number += 1;
+            starts &= starts - 1;
+        }
+    }
+    number
+}
+
 #[inline(always)]
 fn gpt2(text: Text<'_>, at: usize) -> usize {
-    if let Some(end) = text.contraction(at, false) {
+    if let Some(end) = contraction(text.bytes, at, false) {
         return end;
     }
     let mut word = at;
@@ -157,7 +192,7 @@ fn gpt2(text: Text<'_>, at: usize) -> usize {
 
 #[inline(always)]
 fn gpt4<const DIGITS: usize, const END_FIRST: bool>(text: Text<'_>, at: usize) -> usize {
-    if let Some(end) = text.contraction(at, true) {
+    if let Some(end) = contraction(text.bytes, at, true) {
         return end;
     }
     let (class, next) = text.class(at);
@@ -217,7 +252,7 @@ fn gpt4o(text: Text<'_>, at: usize) -> usize {
         .or_else(|| if prefix { upper(text, next) } else { None })
         .or_else(|| upper(text, at));
     if let Some(end) = word {
-        return text.contraction(end, true).unwrap_or(end);
+        return contraction(text.bytes, end, true).unwrap_or(end);
     }
     if class & NUMBER != 0 {
         return digits::<3>(text, next);
