@@ -27,9 +27,13 @@ from nanosnake.files import NanosnakeError
 PATH = "/datasets/ns/name/resolve/main/data/shard_00007.parquet"
 TOKEN = "hf_planted_secret"
 HASTE = [
-    *("--connect-timeout", "2", "--read-timeout", "0.4", "--min-speed", "1000"),
+    *("--connect-timeout", "10", "--read-timeout", "10", "--min-speed", "1000"),
     *("--retries", "3", "--backoff", "0.02", "--lock-wait", "0.3"),
 ]
+
+
+IMPATIENT = ("--read-timeout", "0.4")
+"""For servers that go silent."""
 
 
 @pytest.fixture(scope="session")

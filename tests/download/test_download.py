@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from download import stand_in
-from download.conftest import PATH, Bench
+from download.conftest import IMPATIENT, PATH, Bench
 from download.stand_in import COMMIT, Fault, both, change, cut, flip_bit, reset, send_instead, stall, status
 from nanosnake.download import loop
 
@@ -64,14 +64,15 @@ AT_ORIGIN: dict[str, Fault] = {
     "500": status(500),
     "hung up": stand_in.hang_up,
 }
+STALLS = [stall(HALF), stall(0)]
 AT_STORAGE: dict[str, Fault] = {
     **AT_ORIGIN,
     "refused link": status(403),
     "cut": cut(HALF),
     "cut at once": cut(0),
     "reset": reset(HALF),
-    "stalled": stall(HALF),
-    "stalled at once": stall(0),
+    "stalled": STALLS[0],
+    "stalled at once": STALLS[1],
     "flipped bit": flip_bit(HALF),
     "too short": send_instead(b"x" * 1000),
     "too long": send_instead(b"x" * 1_000_000),
@@ -90,7 +91,7 @@ def test_one_fault_at_the_origin(bench: Bench, fault: Fault) -> None:
 def test_one_fault_at_the_storage(bench: Bench, fault: Fault) -> None:
     """A new signed link is asked for: the stand-in's links work once."""
     bench.storage.faults.append(fault)
-    bench.download()
+    bench.download(*(IMPATIENT if fault in STALLS else ()))
     assert len(bench.origin.requests) == len(bench.storage.requests) == 2
 
 
@@ -165,7 +166,7 @@ def test_many_cuts_with_progress_in_between(bench: Bench, monkeypatch: pytest.Mo
 
 def test_a_trickle_is_as_good_as_nothing(bench: Bench) -> None:
     bench.storage.faults.append(stand_in.drip(10, 0.05))
-    bench.download()
+    bench.download(*IMPATIENT)
     assert 0 < bench.storage.requests[0].sent < 1000
 
 
@@ -180,7 +181,7 @@ FOREVER: dict[str, tuple[Callable[[Bench], list[Fault | None]], str]] = {
 @pytest.mark.parametrize(("faults", "reason"), FOREVER.values(), ids=FOREVER)
 def test_giving_up(bench: Bench, faults: Callable[[Bench], list[Fault | None]], reason: str) -> None:
     bench.storage.faults.extend(faults(bench))
-    message = bench.refusal()
+    message = bench.refusal(*(IMPATIENT if "nothing" in reason else ()))
     assert message.startswith(f"{bench.url}: gave up after 4 failures in a row; the last: ")
     assert reason in message
     assert message.endswith("Run again later, or raise --retries")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -164,7 +165,7 @@ def test_what_a_user_reads(bench: Bench) -> None:
         f"shard_00007: the connection to {storage} broke off; going on from 0.1 MB in 0.0 s (1 of 3 retries)"
     )
     assert refused == (f"shard_00007: {storage} answered 503; going on from 0.1 MB in 0.0 s (2 of 3 retries)")
-    assert done.startswith("shard_00007: downloaded in 0.")
+    assert done.startswith("shard_00007: downloaded in ")
     assert f"revision {COMMIT}, sha256 as {bench.origin.address.removeprefix('http://')} says" in done
     assert facts == (
         f"shard_00007: 0.4 MB, 400 rows in 4 row groups, 400,000 characters, sha256 {bench.sha256}"
@@ -207,4 +208,4 @@ def test_progress_in_a_log(
     lines = [line for line in capsys.readouterr().err.splitlines() if "%" in line]
     assert len(lines) >= 3
     assert all(line.startswith("shard_00007: 0.") and " of 0.4 MB (" in line for line in lines)
-    assert " MB/s, 0 s left" in lines[0]
+    assert re.search(r" MB/s, \d+ s left$", lines[0])
