@@ -86,13 +86,25 @@ def write_table(options: Options) -> str:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
+    return summary(table, options.output)
+
+
+def summary(table: list[dict[str, Value]], output: Path) -> str:
+    """Return what the log says of a table."""
     total = {
         column: sum(int(row[column] or 0) for row in table) for column in ("rows", "characters", "bytes")
     }
-    return (
-        f"{options.output}: {len(table):,} shards, {total['rows']:,} rows, "
+    line = (
+        f"{output}: {len(table):,} shards, {total['rows']:,} rows, "
         f"{total['characters']:,} characters, {total['bytes'] / 1e6:,.1f} MB"
     )
+    revisions = sorted({str(row["revision"]) for row in table if row["revision"] is not None})
+    if len(revisions) > 1:
+        line += (
+            f"\n{output}: note: the shards are of {len(revisions)} revisions ({', '.join(revisions[:3])}{', ...' if len(revisions) > 3 else ''}): the "
+            "dataset changed between downloads; to have one, set the source's revision to one commit"
+        )
+    return line
 
 
 def main(argv: list[str] | None = None) -> int:

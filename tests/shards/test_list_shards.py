@@ -78,6 +78,17 @@ def test_unknown_values_are_empty(tmp_path: Path) -> None:
     assert [row[key] for key in ("url", "revision", "etag", "seconds", "mb_per_second")] == [""] * 5
 
 
+def test_shards_of_two_revisions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The dataset moved on while its shards were downloaded: said, and no error."""
+    metadata("a").write(tmp_path / "a.json")
+    metadata("b").write(tmp_path / "b.json")
+    list_all(tmp_path, "a", "b")
+    assert "revisions" not in capsys.readouterr().err
+    metadata("b", revision="decade").write(tmp_path / "b.json")
+    list_all(tmp_path, "a", "b")
+    assert "note: the shards are of 2 revisions (c0ffee, decade)" in capsys.readouterr().err
+
+
 def test_thousands_of_shards(tmp_path: Path) -> None:
     for number in range(3000):
         name = f"shard_{number:05d}"
