@@ -100,9 +100,10 @@ def summary(table: list[dict[str, Value]], output: Path) -> str:
     )
     revisions = sorted({str(row["revision"]) for row in table if row["revision"] is not None})
     if len(revisions) > 1:
+        some = ", ".join(revisions[:3]) + (", ..." if len(revisions) > 3 else "")
         line += (
-            f"\n{output}: note: the shards are of {len(revisions)} revisions ({', '.join(revisions[:3])}{', ...' if len(revisions) > 3 else ''}): the "
-            "dataset changed between downloads; to have one, set the source's revision to one commit"
+            f"\n{output}: note: the shards are of {len(revisions)} revisions ({some}): the dataset "
+            "changed between downloads; to have one, set the source's revision to one commit"
         )
     return line
 
