@@ -1,0 +1,327 @@
+"""The charts of the report: each function takes rows and returns a drawing with its alternative text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from nanosnake.report.svg import INK, SERIES, Figure, figure
+from nanosnake.report.tables import format_size
+from nanosnake.report.visible import visible
+
+Rows = Sequence[Mapping[str, Any]]
+
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+BAR_STEP = 13
+MOST_BARS = 40
+LONGEST_LENGTH = 40
+
+
+def data(rows: Rows) -> alt.Data:
+    """Rows as a chart's data; texts are made visible, so that no control character reaches the drawing."""
+    shown = [
+        {key: visible(value) if isinstance(value, str) else value for key, value in row.items()}
+        for row in rows
+    ]
+    return alt.Data(values=shown)  # type: ignore[no-untyped-call]
+
+
+def fitted(chart: Any, width: int) -> Any:
+    """Make a single or layered chart fill the width, labels included."""
+    return chart.properties(width=width, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+
+
+def series_scale(names: Sequence[str]) -> alt.Scale:
+    """One colour for each name, in order."""
+    return alt.Scale(domain=[visible(name) for name in names], range=list(SERIES[: len(names)]))
+
+
+def compression_bars(rows: Rows, tokenizers: Sequence[str]) -> Figure:
+    """Bytes per token for each text, a bar for each tokenizer; rows have `text`, `tokenizer`, `ratio`."""
+    ours = {row["text"]: row["ratio"] for row in rows if row["tokenizer"] == tokenizers[0]}
+    texts = sorted({row["text"] for row in rows}, key=lambda text: -ours.get(text, 0.0))
+    order = [visible(name) for name in tokenizers]
+
+    def draw(width: int) -> Any:
+        base = alt.Chart(data(rows)).encode(
+            y=alt.Y(
+                "text:N",
+                sort=[visible(text) for text in texts],
+                title=None,
+                axis=alt.Axis(ticks=False, domain=False),
+            ),
+            yOffset=alt.YOffset("tokenizer:N", sort=order),
+            x=alt.X("ratio:Q", title="bytes per token", axis=alt.Axis(tickCount=5)),
+        )
+        bars = base.mark_bar(stroke=INK, strokeWidth=0.5).encode(
+            color=alt.Color(
+                "tokenizer:N",
+                scale=series_scale(tokenizers),
+                sort=order,
+                legend=alt.Legend(title=None, orient="top", columns=2 if width < 500 else 0),
+            )
+        )
+        values = base.mark_text(align="left", dx=4, fontSize=10, color=INK).encode(
+            text=alt.Text("ratio:Q", format=".2f")
+        )
+        height = alt.Step(BAR_STEP, **{"for": "offset"})
+        return fitted(bars + values, width).properties(height=height)
+
+    return figure("compression", compression_words(rows, tokenizers), draw)
+
+
+def compression_words(rows: Rows, tokenizers: Sequence[str]) -> str:
+    """The bars in words: the range of each tokenizer."""
+    parts = []
+    for name in tokenizers:
+        values = [(row["ratio"], row["text"]) for row in rows if row["tokenizer"] == name]
+        if values:
+            low, high = min(values), max(values)
+            parts.append(
+                f"{visible(name)} from {low[0]:.2f} ({visible(low[1])}) to {high[0]:.2f} ({visible(high[1])})"
+            )
+    return f"Bar chart of bytes per token for each text: {'; '.join(parts)}. A table with all values follows."
+
+
+def vocabulary_curve(points: Rows, name: str) -> Figure:
+    """Bytes per token against vocabulary size on a logarithmic axis, baselines as single points."""
+    names = list(dict.fromkeys([name, *(point["tokenizer"] for point in points)]))
+    ours = [point for point in points if point["prefix"]]
+    named = [ours[-1], *(point for point in points if not point["prefix"])]
+    labels = [{**point, "label": f"{point['tokenizer']} {point['bytes_per_token']:.2f}"} for point in named]
+
+    def draw(width: int) -> Any:
+        x = alt.X(
+            "vocabulary:Q",
+            scale=alt.Scale(type="log", nice=False, padding=24),
+            title="vocabulary size, without special tokens",
+            axis=alt.Axis(values=curve_ticks(points, width), format=","),
+        )
+        y = alt.Y("bytes_per_token:Q", scale=alt.Scale(zero=False, padding=24), title="bytes per token")
+        line = alt.Chart(data(ours)).mark_line(color=SERIES[0], strokeWidth=2).encode(x=x, y=y)
+        dots = (
+            alt.Chart(data(points))
+            .mark_point(filled=True, size=80, opacity=1, stroke=INK, strokeWidth=0.5)
+            .encode(
+                x=x,
+                y=y,
+                color=alt.Color("tokenizer:N", scale=series_scale(names), legend=None),
+                shape=alt.Shape("tokenizer:N", scale=shape_scale(names), legend=None),
+            )
+        )
+        # the published vocabularies stand close together: their names go above and below in turn
+        texts = [
+            alt.Chart(data([row]))
+            .mark_text(dy=16 if place % 2 else -14, align="right", dx=8)
+            .encode(x=x, y=y, text="label:N")
+            for place, row in enumerate(labels)
+        ]
+        return fitted(alt.layer(line, dots, *texts), width).properties(height=300)
+
+    first, last = ours[0], ours[-1]
+    others = "; ".join(
+        f"{visible(point['tokenizer'])} {point['bytes_per_token']:.2f} at {point['vocabulary']:,}"
+        for point in points
+        if not point["prefix"]
+    )
+    words = (
+        f"Line chart: {visible(name)} goes from {first['bytes_per_token']:.2f} bytes per token at "
+        f"{first['vocabulary']:,} tokens to {last['bytes_per_token']:.2f} at {last['vocabulary']:,}"
+    )
+    return figure("curve", f"{words}. Single points: {others}." if others else f"{words}.", draw)
+
+
+def shape_scale(names: Sequence[str]) -> alt.Scale:
+    """One shape for each name, in order."""
+    return alt.Scale(domain=[visible(name) for name in names], range=list(SHAPES[: len(names)]))
+
+
+def curve_ticks(points: Rows, width: int) -> list[int]:
+    """Powers of two among the points; fewer on a narrow page, the sizes themselves if there are none."""
+    low = min(point["vocabulary"] for point in points)
+    high = max(point["vocabulary"] for point in points)
+    ticks = [1 << power for power in range(8, 25) if low <= 1 << power <= high] or [low]
+    most = 10 if width > 500 else 4
+    return ticks[:: math.ceil(len(ticks) / most)]
+
+
+def length_bars(lengths: Rows) -> Figure:
+    """How many tokens have how many bytes; what is longer than 40 bytes shares the last bar."""
+    short = [dict(row) for row in lengths if row["bytes"] < LONGEST_LENGTH]
+    rest = sum(row["tokens"] for row in lengths if row["bytes"] >= LONGEST_LENGTH)
+    top = max(row["bytes"] for row in lengths)
+    rows = short + ([{"bytes": LONGEST_LENGTH, "tokens": rest}] if rest else [])
+
+    def draw(width: int) -> Any:
+        last = min(top, LONGEST_LENGTH)
+        step = (1 if last <= 20 else 2) if width > 500 else (2 if last <= 14 else 4)
+        ending = f"datum.value == {LONGEST_LENGTH} ? '\u2265 {LONGEST_LENGTH}' : datum.label"
+        axis = alt.Axis(values=list(range(step, last + 1, step)), labelExpr=ending, grid=False, format="d")
+        size = max(3.0, (width - 90) / (last + 1) - 2)
+        chart = (
+            alt.Chart(data(rows))
+            .mark_bar(size=size, color=SERIES[0])
+            .encode(
+                x=alt.X(
+                    "bytes:Q",
+                    title="bytes in the token",
+                    axis=axis,
+                    scale=alt.Scale(domain=[0.4, last + 0.6], nice=False),
+                ),
+                y=alt.Y("tokens:Q", title="tokens", axis=alt.Axis(tickCount=5, format="~s")),
+            )
+        )
+        return fitted(chart, width).properties(height=220)
+
+    peak = max(rows, key=lambda row: row["tokens"])
+    words = (
+        f"Bar chart of tokens by length: most tokens, {peak['tokens']:,}, have {peak['bytes']} bytes; "
+        f"the longest has {top}."
+    )
+    return figure("lengths", words, draw)
+
+
+def panels(name: str, rows: Rows, x: str, x_title: str, words: str, *, whole_steps: bool) -> Figure:
+    """Small line charts, one for each `panel`, with a line for each `series`; rows have `x`, `value` too."""
+    titles = list(dict.fromkeys(row["panel"] for row in rows))
+
+    def draw(width: int) -> Any:
+        columns = 2 if width > 500 else 1
+        inner = (width - 100 * columns) / columns + (20 if columns == 1 else 0)
+        charts = [panel(title, [row for row in rows if row["panel"] == title], inner) for title in titles]
+        return alt.concat(*charts, columns=columns, spacing={"row": 22, "column": 30}).resolve_scale(
+            color="independent", shape="independent"
+        )
+
+    def panel(title: str, shown: Rows, inner: float) -> Any:
+        names = list(dict.fromkeys(str(row["series"]) for row in shown))
+        axis = alt.Axis(tickMinStep=1, tickCount=6, format="d") if whole_steps else alt.Axis(tickCount=6)
+        many = len(shown) > 60 * len(names)
+        legend = alt.Legend(title=None, orient="bottom", columns=1) if len(names) > 1 else None
+        return (
+            alt.Chart(data(shown))
+            .mark_line(strokeWidth=1.5, point=False if many else alt.OverlayMarkDef(size=40, filled=True))
+            .encode(
+                x=alt.X(
+                    f"{x}:Q", title=x_title, axis=axis, scale=alt.Scale(zero=False, nice=False, padding=8)
+                ),
+                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+                color=alt.Color("series:N", scale=series_scale(names), legend=legend),
+                **({"shape": alt.Shape("series:N", legend=legend)} if len(names) > 1 and not many else {}),
+            )
+            .properties(
+                width=inner,
+                height=120,
+                title=alt.TitleParams(
+                    visible(title),
+                    anchor="start",
+                    color=INK,
+                    fontSize=12,
+                    fontWeight="normal",
+                    offset=8,
+                    limit=inner,
+                ),
+            )
+        )
+
+    return figure(name, words, draw)
+
+
+def ranked_bars(name: str, rows: Rows, measures: Sequence[tuple[str, str]], words: str) -> Figure:
+    """Horizontal bars by `label`, in the order of the rows, one panel for each measure (key and title)."""
+    order = [visible(str(row["label"])) for row in rows]
+
+    def draw(width: int) -> Any:
+        columns = len(measures) if width > 500 else 1
+        longest = max((len(text) for text in order), default=0)
+        room = min(longest * 7 + 20, 230 if columns > 1 else 140)
+        inner = max(110, (width - room - 70 - 40 * (columns - 1)) / columns)
+        charts = [
+            bars(key, title, inner, show_labels=place == 0 or columns == 1)
+            for place, (key, title) in enumerate(measures)
+        ]
+        return alt.concat(*charts, columns=columns, spacing={"row": 18, "column": 24})
+
+    def bars(key: str, title: str, inner: float, *, show_labels: bool) -> Any:
+        base = alt.Chart(data([row for row in rows if row.get(key) is not None])).encode(
+            y=alt.Y(
+                "label:N",
+                sort=order,
+                title=None,
+                scale=alt.Scale(domain=order),
+                axis=alt.Axis(ticks=False, domain=False, labels=show_labels),
+            ),
+            x=alt.X(f"{key}:Q", title=title, axis=alt.Axis(tickCount=4, format=",.3~r")),
+        )
+        text = base.mark_text(align="left", dx=4, fontSize=10, color=INK).encode(
+            text=alt.Text(f"{key}:Q", format=",.3r")
+        )
+        return (base.mark_bar(color=SERIES[0]) + text).properties(width=inner, height=alt.Step(20))
+
+    return figure(name, words, draw)
+
+
+def histogram(name: str, values: Sequence[float], title: str, unit: str, words: str) -> Figure:
+    """How many shards have which value, for datasets with too many shards for a bar each."""
+    rows = [{"value": value} for value in values]
+
+    def draw(width: int) -> Any:
+        chart = (
+            alt.Chart(data(rows))
+            .mark_bar(color=SERIES[0])
+            .encode(
+                x=alt.X("value:Q", bin=alt.Bin(maxbins=30), title=title),
+                y=alt.Y("count():Q", title=unit, axis=alt.Axis(tickMinStep=1, tickCount=5)),
+            )
+        )
+        return fitted(chart, width).properties(height=180)
+
+    return figure(name, words, draw)
+
+
+def shard_figure(records: Rows) -> Figure:
+    """Sizes of the shards and their download rates: a bar for each, or a histogram if there are many."""
+    sized = [record for record in records if record["bytes"]]
+    sizes = [record["bytes"] for record in sized]
+    words = (
+        f"{len(sizes):,} shards from {format_size(min(sizes))} to {format_size(max(sizes))}, "
+        f"{format_size(sum(sizes))} in all."
+    )
+    if len(sized) > MOST_BARS:
+        megabytes = [size / 1e6 for size in sizes]
+        return histogram(
+            "shards", megabytes, "size of the shard, MB", "shards", f"Histogram of sizes: {words}"
+        )
+    rows = [
+        {
+            "label": record["shard"],
+            "size": record["bytes"] / 1e6,
+            "characters": (record["characters"] or 0) / 1e6,
+            "rate": record["rate"],
+        }
+        for record in sized
+    ]
+    measures = [("size", "file size, MB"), ("characters", "characters, millions")]
+    if any(row["rate"] for row in rows):
+        measures.append(("rate", "download, MB/s"))
+    return ranked_bars("shards", rows, measures, f"Bar chart: {words}")
+
+
+def benchmark_figure(records: Rows) -> Figure:
+    """Seconds and peak memory of each rule."""
+    rows = [
+        {"label": record["rule"], "seconds": record["seconds"], "memory": record["memory"]}
+        for record in records
+    ]
+    total = sum(record["seconds"] for record in records)
+    top = rows[0]
+    words = (
+        f"Bar chart of {len(rows)} rules, {total:,.1f} seconds in all; most, {top['seconds']:,.1f} seconds, goes "
+        f"to {visible(str(top['label']))}."
+    )
+    return ranked_bars(
+        "benchmarks", rows, [("seconds", "seconds, all jobs"), ("memory", "peak memory, MiB")], words
+    )

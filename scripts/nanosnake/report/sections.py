@@ -1,0 +1,190 @@
+"""What each section of the page draws, made from the gathered figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nanosnake.checks import BASELINE_NAMES
+from nanosnake.cli import duration
+from nanosnake.report import charts
+from nanosnake.report.data import Report
+from nanosnake.report.measures import History
+from nanosnake.report.models import Model
+from nanosnake.report.svg import Figure
+from nanosnake.report.tables import Column, Table, label
+from nanosnake.report.visible import visible
+
+MOST_PANELS = 8
+MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """The charts of a report; None where there is nothing to draw."""
+
+    compression: Figure | None
+    compression_table: Table | None
+    curve: Figure | None
+    lengths: Figure
+    history: Figure | None
+    shards: Figure | None
+    benchmarks: Figure | None
+    model: Figure | None
+    tiles: Sequence[tuple[str, str, str]]
+    """Headline figures: what, how much, and what it is measured on."""
+    contents: Sequence[tuple[str, str]]
+    """Anchor and title of each section that has something to show, in order."""
+
+
+def draw(report: Report) -> Drawings:
+    """Draw everything there are figures for."""
+    rows = compression_rows(report)
+    names = list(dict.fromkeys([report.tokenizer, *(row["tokenizer"] for row in rows)]))
+    return Drawings(
+        compression=charts.compression_bars(rows, names) if rows else None,
+        compression_table=compression_table(rows) if rows else None,
+        curve=charts.vocabulary_curve(report.curve.points, report.tokenizer) if report.curve else None,
+        lengths=charts.length_bars(report.tokens.lengths),
+        history=draw_history(report.history) if report.history else None,
+        shards=charts.shard_figure(report.shards.records) if report.shards else None,
+        benchmarks=charts.benchmark_figure(report.benchmarks.records) if report.benchmarks else None,
+        model=draw_model(report.model) if report.model else None,
+        tiles=tiles(report),
+        contents=contents(report, bool(rows)),
+    )
+
+
+def contents(report: Report, has_compression: bool) -> list[tuple[str, str]]:
+    """The sections there is something to show in; each has a template of the anchor's name."""
+    sections = (
+        ("run", "What was run", True),
+        ("gate", "Gate and checks", True),
+        ("compression", "Compression against the baselines", has_compression),
+        ("curve", "Compression against vocabulary size", report.curve),
+        ("lengths", "Token lengths", True),
+        ("tokens", "Frequent and long tokens", True),
+        ("texts", "Texts cut into tokens", report.samples),
+        ("history", "History", report.history),
+        ("shards", "Shards", report.shards),
+        ("benchmarks", "Time and memory", report.benchmarks),
+        ("model", "Model", report.model),
+    )
+    return [(anchor, title) for anchor, title, present in sections if present]
+
+
+def compression_rows(report: Report) -> list[dict[str, Any]]:
+    """The figures of the compression check in long form, a row for each text and tokenizer."""
+    check = report.gate.by_name("compression")
+    rows = []
+    for figure in check.verdict.figures if check else ():
+        for name in (report.tokenizer, *BASELINE_NAMES):
+            suffix = "" if name == report.tokenizer else f"_{name}"
+            if (ratio := figure.get(f"bytes_per_token{suffix}")) is None:
+                continue
+            rows.append(
+                {
+                    "text": figure["text"],
+                    "tokenizer": name,
+                    "bytes": figure.get("bytes"),
+                    "tokens": figure.get(f"tokens{suffix}"),
+                    "ratio": ratio,
+                    "fertility": figure.get(f"tokens_per_word{suffix}"),
+                    "difference": figure.get(f"relative_difference{suffix}"),
+                }
+            )
+    return rows
+
+
+def compression_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One row a text and tokenizer."""
+    columns = (
+        Column("text", "text"),
+        Column("tokenizer", "tokenizer"),
+        Column("bytes", "UTF-8 bytes", "integer"),
+        Column("tokens", "tokens", "integer"),
+        Column("ratio", "bytes per token", "number"),
+        Column("fertility", "tokens per word", "number"),
+        Column("difference", "tokens saved by ours", "change"),
+    )
+    used = tuple(column for column in columns if any(row.get(column.key) is not None for row in rows))
+    return Table("Compression by text and tokenizer", used, rows)
+
+
+def tiles(report: Report) -> list[tuple[str, str, str]]:
+    """The headline figures of the report."""
+    facts, tokens = report.facts, report.tokens
+    found = [
+        ("vocabulary", f"{facts.vocabulary_size:,}", f"{len(facts.special_tokens)} of them special tokens"),
+    ]
+    if report.curve:
+        last = [point for point in report.curve.points if point["prefix"]][-1]
+        value = f"{last['bytes_per_token']:.2f}"
+        found.append(("bytes per token", value, "on validation documents"))
+    found.append(("longest token", f"{tokens.most_bytes} bytes", f"the median is {tokens.median_bytes}"))
+    if report.shards:
+        characters = sum(record["characters"] or 0 for record in report.shards.records)
+        found.append(("shards", f"{len(report.shards.records):,}", f"{format_count(characters)} characters"))
+    if report.benchmarks:
+        seconds = sum(record["seconds"] for record in report.benchmarks.records)
+        jobs = sum(record["jobs"] for record in report.benchmarks.records)
+        found.append(("time of all jobs", duration(seconds), f"in {jobs:,} jobs"))
+    return found
+
+
+def format_count(count: int) -> str:
+    """A count in millions or billions where it is large."""
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:,.1f} {word}"
+    return f"{count:,}"
+
+
+def draw_history(history: History) -> Figure | None:
+    """A panel for each of the figures that matter most."""
+    series: dict[str, list[float]] = {}
+    for point in history.points:
+        series.setdefault(point["figure"], []).append(point["value"])
+    names = sorted(series, key=lambda name: history_place(name, series[name]))[:MOST_PANELS]
+    rows = [
+        {"run": point["run"], "value": point["value"], "series": "value", "panel": label(name)}
+        for name in names
+        for point in history.points
+        if point["figure"] == name
+    ]
+    if not rows:
+        return None
+    parts = [f"{visible(label(name))} {series[name][0]:,.4g} to {series[name][-1]:,.4g}" for name in names]
+    words = f"Line charts over {history.runs} records, first to last shown: {'; '.join(parts)}."
+    return charts.panels("history", rows, "run", "record", words, whole_steps=True)
+
+
+def history_place(name: str, values: Sequence[float]) -> tuple[bool, bool]:
+    """Figures on validation documents come first, then those that moved, then the others, each as recorded."""
+    return ("validation" not in name, len(set(values)) == 1)
+
+
+def draw_model(model: Model) -> Figure | None:
+    """A panel for each known series of a training run."""
+    if not model.points:
+        return None
+    last: dict[str, Any] = {}
+    for point in model.points:
+        last[point["series"]] = point
+    parts = [f"{visible(name)} ends at {point['value']:,.4g}" for name, point in last.items()]
+    words = f"Line charts over training steps: {'; '.join(parts)}."
+    return charts.panels("model", thin(model.points), "step", "step", words, whole_steps=False)
+
+
+def thin(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Keep at most MOST_POINTS points of each series, evenly spread, the last one among them."""
+    by_series: dict[str, list[Mapping[str, Any]]] = {}
+    for point in points:
+        by_series.setdefault(point["series"], []).append(point)
+    kept: list[Mapping[str, Any]] = []
+    for series in by_series.values():
+        step = max(1, math.ceil(len(series) / MOST_POINTS))
+        kept.extend(series[::-1][::step][::-1])
+    return kept

@@ -1,0 +1,111 @@
+"""The gate and its checks, read from their verdict files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nanosnake.checks import CHECKS, CheckSpec, Failure, Verdict, read_verdict
+from nanosnake.report.tables import Table, from_records
+
+Status = Literal["pass", "warn", "fail", "skipped"]
+
+MOST_ROWS = 400
+MOST_FAILURES = 20
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check with its verdict, ready to be shown."""
+
+    spec: CheckSpec
+    verdict: Verdict
+    figures: Table | None
+
+    @property
+    def name(self) -> str:
+        """The check's name, as in the configuration."""
+        return self.spec.name
+
+    @property
+    def status(self) -> Status:
+        """What the verdict means for the gate: a failure of a check that only warns is a warning."""
+        if self.verdict.verdict == "skipped":
+            return "skipped"
+        return "fail" if self.verdict.blocks else "warn" if self.verdict.warns else "pass"
+
+    @property
+    def thresholds(self) -> Sequence[tuple[str, float]]:
+        """Meaning and value of each threshold that is judged."""
+        return [
+            (self.spec.thresholds[key].meaning if key in self.spec.thresholds else key, value)
+            for key, value in self.verdict.thresholds.items()
+            if value is not None
+        ]
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """The first failures."""
+        return self.verdict.failures[:MOST_FAILURES]
+
+    @property
+    def more_failures(self) -> int:
+        """How many failures are not shown."""
+        return max(0, len(self.verdict.failures) - MOST_FAILURES)
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """What only this check has."""
+        return self.verdict.extra
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether the gate is open, and why."""
+
+    open: bool
+    checks: Sequence[Check]
+
+    def count(self, status: Status) -> int:
+        """Return the number of checks with one status."""
+        return sum(check.status == status for check in self.checks)
+
+    @property
+    def headline(self) -> str:
+        """One line: `gate open: 5 passed, 1 warning`."""
+        counts = [
+            (self.count("fail"), "failed", "failed"),
+            (self.count("pass"), "passed", "passed"),
+            (self.count("warn"), "warning", "warnings"),
+            (self.count("skipped"), "skipped", "skipped"),
+        ]
+        words = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
+        return f"gate {'open' if self.open else 'closed'}: {', '.join(words) or 'no check was run'}"
+
+    @property
+    def status(self) -> Status:
+        """The status of the whole: fail if closed, warn if a check warned, else pass."""
+        return "fail" if not self.open else "warn" if self.count("warn") else "pass"
+
+    def by_name(self, name: str) -> Check | None:
+        """Return the check of that name, None if it was not run."""
+        return next((check for check in self.checks if check.name == name), None)
+
+
+def read_gate(paths: Sequence[Path]) -> Gate:
+    """Read the verdict files; the gate is open if no blocking check failed.
+
+    The gate's own file is not asked: there is none while the gate is closed, and then the report matters most.
+    """
+    order = list(CHECKS)
+    checks = sorted((read_check(path) for path in paths), key=lambda check: order.index(check.name))
+    return Gate(all(check.status != "fail" for check in checks), checks)
+
+
+def read_check(path: Path) -> Check:
+    """Read one verdict file; its figures become a table whatever their columns are."""
+    verdict = read_verdict(path)
+    figures = from_records(f"Figures of the check {verdict.check}", verdict.figures, limit=MOST_ROWS)
+    return Check(CHECKS[verdict.check], verdict, figures if verdict.figures else None)

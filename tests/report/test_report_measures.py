@@ -1,0 +1,147 @@
+"""What the report reads besides the tokenizer: verdicts, shards, benchmarks, history, metrics of a model."""
+
+from pathlib import Path
+
+import pytest
+
+from nanosnake.checks import CHECKS, Failure, Findings
+from nanosnake.checks.verdict import skipped, verdict_of
+from nanosnake.files import NanosnakeError, write_json
+from nanosnake.report.charts import shard_figure
+from nanosnake.report.measures import read_benchmarks, read_history, read_shards, stage_of
+from nanosnake.report.models import read_model
+from nanosnake.report.sections import MOST_POINTS, history_place, thin
+from nanosnake.report.verdicts import read_gate
+from report_builder import write_benchmarks, write_checks, write_history, write_model, write_shards
+
+
+def write_verdict(folder: Path, name: str, mode: str, failures: int) -> Path:
+    spec = CHECKS[name]
+    found = Findings("summary", failures=[Failure(f"item {n}", n, "too low") for n in range(failures)])
+    path = folder / f"{name}.json"
+    write_json(path, verdict_of(spec, mode, spec.filled({}), found, {}).as_json())
+    return path
+
+
+def test_the_headline_counts_verdicts(tmp_path: Path) -> None:
+    gate = read_gate(write_checks(tmp_path))
+    assert (gate.headline, gate.status) == ("gate open: 4 passed, 1 warning", "warn")
+
+
+def test_a_blocking_failure_closes_the_gate(tmp_path: Path) -> None:
+    paths = [
+        write_verdict(tmp_path, "compression", "warn", 1),
+        write_verdict(tmp_path, "round_trip", "block", 2),
+    ]
+    gate = read_gate(paths)
+    assert (gate.open, gate.headline) == (False, "gate closed: 1 failed, 1 warning")
+    assert [check.name for check in gate.checks] == ["round_trip", "compression"]
+
+
+def test_a_check_that_is_off_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "agreement.json"
+    write_json(path, skipped(CHECKS["agreement"]).as_json())
+    assert read_gate([path]).headline == "gate open: 1 skipped"
+
+
+def test_without_checks_the_headline_says_so() -> None:
+    assert read_gate([]).headline == "gate open: no check was run"
+
+
+def test_many_failures_are_shortened(tmp_path: Path) -> None:
+    (check,) = read_gate([write_verdict(tmp_path, "agreement", "block", 45)]).checks
+    assert (len(check.failures), check.more_failures) == (20, 25)
+
+
+def test_shards_are_typed_and_summed_by_split(tmp_path: Path) -> None:
+    shards = read_shards(write_shards(tmp_path / "shards.csv"))
+    assert shards.downloaded == 1
+    assert [record["rate"] for record in shards.records] == [2.0, None]
+    assert [(row["split"], row["bytes"]) for row in shards.by_split.rows] == [
+        ("train", 3_000_000),
+        ("validation", 1_000),
+    ]
+
+
+def test_many_shards_become_a_histogram_and_a_shortened_table(tmp_path: Path) -> None:
+    shards = read_shards(write_shards(tmp_path / "shards.csv", count=1823))
+    assert shard_figure(shards.records).alternative.startswith("Histogram of sizes: 1,823 shards")
+    assert len(shards.table.rows) == 200
+    assert shards.table.note == "The first 200 of 1,823 shards; all are in shards.csv."
+
+
+def test_benchmarks_are_summed_by_stage_and_leave_out_other_tokenizers(tmp_path: Path) -> None:
+    benchmarks = read_benchmarks(write_benchmarks(tmp_path), "tiny")
+    assert benchmarks is not None
+    assert [(record["rule"], record["jobs"], record["seconds"]) for record in benchmarks.records] == [
+        ("merges", 1, 7.0),
+        ("counts/nanochat", 2, 4.0),
+    ]
+    assert benchmarks.records[1]["memory"] == 120.0
+    assert benchmarks.records[1]["cpu"] == 1.2
+
+
+def test_extended_benchmarks_name_their_rule(tmp_path: Path) -> None:
+    (tmp_path / "x.tsv").write_text("s\tmax_rss\trule_name\n3.0\tNA\ttrain_tokenizer\n")
+    benchmarks = read_benchmarks(tmp_path, "tiny")
+    assert benchmarks is not None
+    assert [(record["rule"], record["memory"]) for record in benchmarks.records] == [
+        ("train_tokenizer", None)
+    ]
+
+
+def test_no_benchmarks_are_no_section(tmp_path: Path) -> None:
+    assert read_benchmarks(tmp_path, "tiny") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        ("shards/shard_00001.download.tsv", "shards.download"),
+        ("counts/nanochat/merged/train.tsv", "counts/nanochat/merged"),
+        ("tiny/checks/round_trip.tsv", "checks"),
+        ("tiny/export.tsv", "export"),
+        ("table.tsv", "table"),
+    ],
+)
+def test_a_benchmark_file_tells_its_stage_by_where_it_stands(path: str, stage: str) -> None:
+    assert stage_of(path.split("/"), "tiny") == stage
+
+
+def test_history_keeps_order_and_passes_over_a_broken_line(tmp_path: Path) -> None:
+    history = read_history(write_history(tmp_path / "history.jsonl"))
+    assert history is not None
+    assert history.runs == 2
+    assert [(point["run"], point["value"]) for point in history.points] == [(1, 3.5), (2, 3.75), (2, 0.5)]
+    assert [row["run"] for row in history.table.rows] == [2, 1]
+
+
+def test_a_history_that_does_not_exist_yet_is_no_section(tmp_path: Path) -> None:
+    assert read_history(tmp_path / "none.jsonl") is None
+
+
+def test_figures_on_validation_documents_come_before_others_and_moving_ones_before_constant_ones() -> None:
+    series = {"a.train": [1.0, 2.0], "b.validation": [1.0, 1.0], "c.validation": [1.0, 2.0], "d": [1.0, 1.0]}
+    order = sorted(series, key=lambda name: history_place(name, series[name]))
+    assert order == ["c.validation", "b.validation", "a.train", "d"]
+
+
+def test_a_model_has_curves_figures_and_samples(tmp_path: Path) -> None:
+    model = read_model(write_model(tmp_path / "model"))
+    assert {point["panel"] for point in model.points} == {"loss, nats per token", "bits per byte"}
+    assert len(model.points) == 18
+    assert model.samples == [("The river", " and ran on.")]
+
+
+def test_a_broken_line_within_metrics_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\nnonsense\n{"step": 2}\n')
+    with pytest.raises(NanosnakeError, match=r"metrics\.jsonl: line 2 is no JSON"):
+        read_model([path])
+
+
+def test_long_series_are_thinned_and_keep_their_last_point() -> None:
+    points = [{"series": "loss", "step": step} for step in range(1001)]
+    kept = thin(points)
+    assert len(kept) <= MOST_POINTS
+    assert kept[-1]["step"] == 1000
