@@ -10,7 +10,7 @@ import pytest
 
 import make_report
 from nanosnake.files import read_json, sha256_file, write_json
-from nanosnake.report.charts import compression_bars, vocabulary_curve
+from nanosnake.report.charts import compression_bars, curve_ticks, room_around, spread, vocabulary_curve
 from nanosnake.report.render import asset
 from report_builder import ATTACK, build
 
@@ -211,3 +211,12 @@ def test_a_chart_takes_its_colours_from_the_page_and_its_ids_are_its_own() -> No
     assert "var(--series-1)" in drawing.wide
     assert not re.search(r"(fill|stroke)=\"(#|black|white|rgb)", drawing.wide + drawing.narrow)
     assert not set(Page(drawing.wide).ids) & set(Page(drawing.narrow).ids)
+
+
+def test_axes_have_room_and_ticks_whatever_the_values() -> None:
+    assert room_around([2.0, 4.0]) == pytest.approx([1.8, 4.2])
+    assert room_around([0.5, 0.5]) == pytest.approx([0.45, 0.55])
+    assert room_around([0.0]) == [-1.0, 1.0]
+    assert spread(list(range(1, 51)), 6) == [1, 10, 19, 28, 37, 46]
+    assert curve_ticks([{"vocabulary": 376}], 760) == [376]
+    assert curve_ticks([{"vocabulary": 512}, {"vocabulary": 50256}], 340) == [512, 2048, 8192, 32768]

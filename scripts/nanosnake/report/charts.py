@@ -18,6 +18,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 BAR_STEP = 13
 MOST_BARS = 40
 LONGEST_LENGTH = 40
+NAME_OFFSETS = (-14, -14, 18, -30)
 
 
 def data(rows: Rows) -> alt.Data:
@@ -100,7 +101,8 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
             title="vocabulary size, without special tokens",
             axis=alt.Axis(values=curve_ticks(points, width), format=","),
         )
-        y = alt.Y("bytes_per_token:Q", scale=alt.Scale(zero=False, padding=24), title="bytes per token")
+        domain = room_around([point["bytes_per_token"] for point in points])
+        y = alt.Y("bytes_per_token:Q", scale=alt.Scale(domain=domain, nice=False), title="bytes per token")
         line = alt.Chart(data(ours)).mark_line(color=SERIES[0], strokeWidth=2).encode(x=x, y=y)
         dots = (
             alt.Chart(data(points))
@@ -112,10 +114,10 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
                 shape=alt.Shape("tokenizer:N", scale=shape_scale(names), legend=None),
             )
         )
-        # the published vocabularies stand close together: their names go above and below in turn
+        # the published vocabularies stand close together: their names keep out of each other's way
         texts = [
             alt.Chart(data([row]))
-            .mark_text(dy=16 if place % 2 else -14, align="right", dx=8)
+            .mark_text(dy=NAME_OFFSETS[place % len(NAME_OFFSETS)], align="right", dx=8)
             .encode(x=x, y=y, text="label:N")
             for place, row in enumerate(labels)
         ]
@@ -144,8 +146,19 @@ def curve_ticks(points: Rows, width: int) -> list[int]:
     low = min(point["vocabulary"] for point in points)
     high = max(point["vocabulary"] for point in points)
     ticks = [1 << power for power in range(8, 25) if low <= 1 << power <= high] or [low]
-    most = 10 if width > 500 else 4
-    return ticks[:: math.ceil(len(ticks) / most)]
+    return spread(ticks, 10 if width > 500 else 4)
+
+
+def spread(values: Sequence[int], most: int) -> list[int]:
+    """Keep at most `most` of the values, evenly spread from the first one."""
+    return list(values[:: math.ceil(len(values) / most)])
+
+
+def room_around(values: Sequence[float]) -> list[float]:
+    """The range of an axis: the values with a tenth of their range on both sides, or of one value's size."""
+    low, high = min(values), max(values)
+    room = (high - low) / 10 or abs(low) / 10 or 1.0
+    return [low - room, high + room]
 
 
 def length_bars(lengths: Rows) -> Figure:
@@ -198,7 +211,8 @@ def panels(name: str, rows: Rows, x: str, x_title: str, words: str, *, whole_ste
 
     def panel(title: str, shown: Rows, inner: float) -> Any:
         names = list(dict.fromkeys(str(row["series"]) for row in shown))
-        axis = alt.Axis(tickMinStep=1, tickCount=6, format="d") if whole_steps else alt.Axis(tickCount=6)
+        steps = sorted({row[x] for row in shown})
+        axis = alt.Axis(values=spread(steps, 6), format="d") if whole_steps else alt.Axis(tickCount=6)
         many = len(shown) > 60 * len(names)
         legend = alt.Legend(title=None, orient="bottom", columns=1) if len(names) > 1 else None
         return (
@@ -208,7 +222,12 @@ def panels(name: str, rows: Rows, x: str, x_title: str, words: str, *, whole_ste
                 x=alt.X(
                     f"{x}:Q", title=x_title, axis=axis, scale=alt.Scale(zero=False, nice=False, padding=8)
                 ),
-                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+                y=alt.Y(
+                    "value:Q",
+                    title=None,
+                    scale=alt.Scale(domain=room_around([row["value"] for row in shown]), nice=True),
+                    axis=alt.Axis(tickCount=4),
+                ),
                 color=alt.Color("series:N", scale=series_scale(names), legend=legend),
                 **({"shape": alt.Shape("series:N", legend=legend)} if len(names) > 1 and not many else {}),
             )

@@ -51,7 +51,7 @@ def figure(name: str, alternative: str, draw: Draw) -> Figure:
 
 def theme(width: int) -> dict[str, Any]:
     """The configuration that all charts share; names that would take up the width end in an ellipsis."""
-    limit = 220 if width == WIDE else 108
+    limit = 190 if width == WIDE else 108
     return {
         "aria": False,
         "background": None,
