@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     """Read the command line and decide."""
     parser = cli.parser(__doc__)
     parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--verdicts", type=Path, nargs="+", required=True, help="verdict files")
+    parser.add_argument("--verdicts", type=Path, nargs="*", required=True, help="verdict files")
     parser.add_argument("--output", type=Path, required=True, help="gate file to write")
     options = parser.parse_args(argv)
     options.output.unlink(missing_ok=True)  # a refusal leaves no open gate of an earlier run

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = cli.parser(__doc__)
     parser.add_argument("--dataset", required=True, help="the dataset's name")
     parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--verdicts", type=Path, nargs="+", required=True, help="verdict files")
+    parser.add_argument("--verdicts", type=Path, nargs="*", required=True, help="verdict files")
     parser.add_argument("--history", type=Path, required=True, help="JSON lines file to append to")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(argv)

@@ -25,7 +25,8 @@ from tiny_tokenizers import TEXTS, damage, evaluation_texts, train
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
-    return train(tmp_path_factory.mktemp("sound"), list(evaluation_texts().values()), vocab_size=700)
+    texts = evaluation_texts()
+    return train(tmp_path_factory.mktemp("sound"), [texts["english_news"], texts["korean"]], vocab_size=700)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_agreement_notices_another_split(trained: TokenizerFolder, tmp_path: Pat
         raw["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{L}+|[^\p{L}]+"
         return json.dumps(raw).encode()
 
-    verdict = run("agreement", of(damage(copied(trained, tmp_path), TOKENIZER_JSON, change), "the 12345, 2"))
+    verdict = run("agreement", of(damage(copied(trained, tmp_path), TOKENIZER_JSON, change), "see the ferry"))
     assert verdict.verdict == "fail"
 
 
@@ -317,7 +318,7 @@ def test_compression_without_samples_says_so(trained: TokenizerFolder) -> None:
 
 
 def test_token_lengths_fail_on_a_long_token(tmp_path: Path) -> None:
-    tokenizer = train(tmp_path, ["=" * 64, "한" * 8], vocab_size=268)
+    tokenizer = train(tmp_path, ["=" * 64], vocab_size=265)
     verdict = run("token_lengths", of(tokenizer, "===="), {"max_longest_token_bytes": 32})
     assert [failure.figure for failure in verdict.failures] == [64]
     assert "with 64 bytes, wanted at most 32" in verdict.failures[0].message
@@ -378,7 +379,7 @@ def test_vocabulary_use_without_samples_says_so(trained: TokenizerFolder) -> Non
         ),
         ({"max_failures": 0.5}, "0.5 is not whole"),
         ({"max_failures": True}, "True is no number"),
-        ({"max_failures": float("nan")}, "is not whole|out of range"),
+        ({"max_failures": float("nan")}, "nan is no number"),
     ],
 )
 def test_wrong_thresholds(given: dict[str, float], message: str) -> None:

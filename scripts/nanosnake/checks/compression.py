@@ -149,7 +149,8 @@ def _summary(rows: list[Row], validation: Row | None) -> str:
 
 def _key(rows: list[Row]) -> dict[str, float]:
     """Return what the history keeps: both ratios of the samples, bytes per token of the texts."""
-    found = {f"bytes_per_token.{row.item.name}": row.bytes_per_token for row in rows}
+    samples_last = sorted(rows, key=lambda row: row.item.kind == "sample")  # a text may be named like a split
+    found = {f"bytes_per_token.{row.item.name}": row.bytes_per_token for row in samples_last}
     for row in rows:
         if row.item.kind == "sample":
             found[f"tokens_per_word.{row.item.name}"] = row.tokens_per_word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,7 +39,7 @@ class Threshold:
         kind = "a whole number" if self.whole else "a number"
         span = f"at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:g}"
         wanted = f"{kind} {span}, or null for no threshold"
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return f"is no number; {wanted}"
         if self.whole and value != int(value):
             return f"is not whole; {wanted}"
