@@ -23,6 +23,9 @@ from graph import (
     folder_of,
 )
 
+# jobs run with the Python that runs Snakemake, also where its environment was not activated
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
 try:
     CONFIG = configuration.load(
         config, origin=", ".join(map(str, workflow.configfiles))
