@@ -62,6 +62,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer as the server says."""
         owner = self.server.owner
+        with owner.busy():
+            self._answer(owner)
+
+    def _answer(self, owner: Server) -> None:
         request = Request(self.command, self.path, dict(self.headers.items()))
         owner.requests.append(request)
         answer = owner.answer(request)
@@ -118,12 +122,28 @@ class Server:
     faults: deque[Fault | None] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    active: int = 0
+    peak: int = 0
+    """Most requests that were answered at the same time."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
     address: str = ""
 
     def answer(self, request: Request) -> Answer:
         """Return the right answer to a request."""
         raise NotImplementedError
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count the requests that are answered at the same time."""
+        with self.lock:
+            self.active += 1
+            self.peak = max(self.peak, self.active)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.active -= 1
 
     @property
     def sent(self) -> int:

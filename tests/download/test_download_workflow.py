@@ -1,0 +1,68 @@
+"""Downloads as jobs of the workflow: resumed by the next run, a few at a time, listed in one table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from download.conftest import Bench
+from download.stand_in import COMMIT, cut, drip
+from workflow.project import Project
+
+TEMPLATE = "/datasets/ns/name/resolve/{revision}/shard_{shard:05d}.parquet"
+SHARDS = "results/tiny/shards"
+
+
+@pytest.fixture
+def project(bench: Bench, tmp_path: Path) -> Project:
+    """A project whose dataset is three shards on the stand-in."""
+    (tmp_path / "project").mkdir()
+    project = Project(tmp_path / "project")
+    for number in range(3):
+        path = TEMPLATE.format(revision="main", shard=number)
+        bench.origin.content[path] = bench.body
+    url = bench.origin.address + TEMPLATE
+    project.config["datasets"]["tiny"] = {
+        "source": {"kind": "url", "url": url, "shards": 3},
+        "train": "0-1",
+        "validation": 2,
+    }
+    project.config["downloads"] = {"retries": 0}
+    return project
+
+
+def test_one_at_a_time_into_one_table(bench: Bench, project: Project) -> None:
+    bench.storage.faults.extend([drip(100_000, 0.05)] * 3)
+    project.make("--resources", "downloads=1", "--", "shards")
+    assert bench.storage.peak == 1
+    with (project.folder / "results/tiny/shards.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [(row["shard"], row["split"]) for row in table] == [
+        ("shard_00000", "train"),
+        ("shard_00001", "train"),
+        ("shard_00002", "validation"),
+    ]
+    assert {(row["sha256"], row["revision"]) for row in table} == {(bench.sha256, COMMIT)}
+    for row in table:
+        shard = project.folder / SHARDS / f"{row['shard']}.parquet"
+        assert shard.read_bytes() == bench.body
+        assert json.loads(shard.with_suffix(".json").read_text())["sha256"] == bench.sha256
+    assert project.plan("--", "shards") == {}
+
+
+def test_a_failed_download_goes_on_in_the_next_run(bench: Bench, project: Project) -> None:
+    """Snakemake removes the outputs of a failed job; the partial file is none of them."""
+    bench.storage.faults.append(cut(100_000))
+    ended = project.snakemake(f"{SHARDS}/shard_00001.parquet")
+    assert ended.returncode != 0
+    assert "gave up after 1 failures in a row; the last: the connection to 127.0.0.1:" in ended.stderr
+    assert sorted(path.name for path in (project.folder / SHARDS).iterdir()) == [
+        ".shard_00001.parquet.part",
+        ".shard_00001.parquet.part.json",
+    ]
+    project.make(f"{SHARDS}/shard_00001.parquet")
+    assert (project.folder / SHARDS / "shard_00001.parquet").read_bytes() == bench.body
+    assert bench.storage.requests[-1].sent == len(bench.body) - 100_000
