@@ -132,7 +132,7 @@ def test_a_verdict_on_other_files_is_refused(place: Path) -> None:
 
 def test_a_check_that_is_judged_twice_is_refused(place: Path) -> None:
     verdict = judge(place, "token_lengths")
-    copy = shutil.copy(verdict, place / "copy.json")
+    copy = Path(shutil.copy(verdict, place / "copy.json"))
     with pytest.raises(NanosnakeError, match="token_lengths is judged twice"):
         decide_gate.main(gate_arguments(place, verdict, copy))
 
