@@ -8,9 +8,10 @@ from nanosnake.checks import CHECKS, Failure, Findings
 from nanosnake.checks.verdict import skipped, verdict_of
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.report.charts import shard_figure
+from nanosnake.report.data import read_counting
 from nanosnake.report.measures import read_benchmarks, read_history, read_shards, stage_of
 from nanosnake.report.models import read_model
-from nanosnake.report.sections import MOST_POINTS, history_place, thin
+from nanosnake.report.sections import MOST_POINTS, figure_label, history_place, thin
 from nanosnake.report.verdicts import read_gate
 from report_builder import write_benchmarks, write_checks, write_history, write_model, write_shards
 
@@ -124,6 +125,21 @@ def test_figures_on_validation_documents_come_before_others_and_moving_ones_befo
     series = {"a.train": [1.0, 2.0], "b.validation": [1.0, 1.0], "c.validation": [1.0, 2.0], "d": [1.0, 1.0]}
     order = sorted(series, key=lambda name: history_place(name, series[name]))
     assert order == ["c.validation", "b.validation", "a.train", "d"]
+
+
+def test_counting_is_told_in_words() -> None:
+    counting = {"text_column": "text", "doc_cap": "0", "max_chars": None, "documents": 8027, "format": "x"}
+    assert read_counting(counting) == [
+        ("text column", "text"),
+        ("characters of each document", "all"),
+        ("characters in all, at most", "all"),
+        ("documents", "8,027"),
+    ]
+
+
+def test_a_figure_of_the_history_is_titled_without_its_check() -> None:
+    name = "compression.relative_difference.validation.cl100k_base"
+    assert figure_label(name) == "tokens saved, validation, cl100k_base"
 
 
 def test_a_model_has_curves_figures_and_samples(tmp_path: Path) -> None:

@@ -27,6 +27,17 @@ from nanosnake.tokenizer import TokenizerFolder
 
 EXCERPT_CHARACTERS = 700
 MOST_TOKENS = 30
+COUNTING_LABELS = {
+    "text_column": "text column",
+    "doc_cap": "characters of each document",
+    "max_chars": "characters in all, at most",
+    "min_count": "least count of a pre-token",
+    "documents": "documents",
+    "characters": "characters",
+    "bytes": "UTF-8 bytes",
+    "pretokens": "pre-tokens",
+    "unique": "different pre-tokens",
+}
 
 FILE_COLUMNS = (
     Column("file", "file"),
@@ -70,7 +81,8 @@ class Facts:
     files: Table
     shards: Sequence[tuple[str, str]]
     versions: Sequence[tuple[str, str]]
-    counting: Sequence[tuple[str, Any]]
+    counting: Sequence[tuple[str, str]]
+    """What was learned from, and how it was counted, in words."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +175,20 @@ def read_facts(metadata: Mapping[str, Any]) -> Facts:
         files=Table("Files of the tokenizer", FILE_COLUMNS, files),
         shards=[(str(shard["shard"]), str(shard["sha256"])) for shard in metadata.get("shards", [])],
         versions=sorted((str(name), str(version)) for name, version in metadata.get("versions", {}).items()),
-        counting=sorted(metadata.get("counting", {}).items()),
+        counting=read_counting(metadata.get("counting", {})),
     )
+
+
+def read_counting(counting: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Read how the training text was counted; a limit of 0 or none is no limit."""
+    found = []
+    for key, words in COUNTING_LABELS.items():
+        value = counting.get(key, "")
+        if key in ("doc_cap", "max_chars") and key in counting and value in (None, "", "0", 0):
+            found.append((words, "all"))
+        elif value not in (None, ""):
+            found.append((words, f"{int(value):,}" if str(value).isdigit() else str(value)))
+    return found
 
 
 def describe_tokens(

@@ -48,7 +48,7 @@ def draw(report: Report) -> Drawings:
         compression_table=compression_table(rows) if rows else None,
         curve=charts.vocabulary_curve(report.curve.points, report.tokenizer) if report.curve else None,
         lengths=charts.length_bars(report.tokens.lengths),
-        history=draw_history(report.history) if report.history else None,
+        history=draw_history(report.history) if report.history and report.history.runs > 1 else None,
         shards=charts.shard_figure(report.shards.records) if report.shards else None,
         benchmarks=charts.benchmark_figure(report.benchmarks.records) if report.benchmarks else None,
         model=draw_model(report.model) if report.model else None,
@@ -149,16 +149,23 @@ def draw_history(history: History) -> Figure | None:
         series.setdefault(point["figure"], []).append(point["value"])
     names = sorted(series, key=lambda name: history_place(name, series[name]))[:MOST_PANELS]
     rows = [
-        {"run": point["run"], "value": point["value"], "series": "value", "panel": label(name)}
+        {"run": point["run"], "value": point["value"], "series": "value", "panel": figure_label(name)}
         for name in names
         for point in history.points
         if point["figure"] == name
     ]
     if not rows:
         return None
-    parts = [f"{visible(label(name))} {series[name][0]:,.4g} to {series[name][-1]:,.4g}" for name in names]
+    parts = [
+        f"{visible(figure_label(name))} {series[name][0]:,.4g} to {series[name][-1]:,.4g}" for name in names
+    ]
     words = f"Line charts over {history.runs} records, first to last shown: {'; '.join(parts)}."
     return charts.panels("history", rows, "run", "record", words, whole_steps=True)
+
+
+def figure_label(name: str) -> str:
+    """The title of a figure of the history, without the check that found it: `bytes per token, validation`."""
+    return label(name.partition(".")[2] or name)
 
 
 def history_place(name: str, values: Sequence[float]) -> tuple[bool, bool]:

@@ -68,7 +68,7 @@ def label(key: str) -> str:
     for name in BASELINE_NAMES:
         if key.endswith(("_" + name, "." + name)):
             return f"{label(key[: -len(name) - 1])}, {name}"
-    return LABELS.get(key, key.replace("_", " ").replace(".", ", "))
+    return ", ".join(LABELS.get(part, part.replace("_", " ")) for part in key.split("."))
 
 
 def guess_kind(key: str, values: Iterable[Any]) -> Kind:
