@@ -22,7 +22,8 @@ from nanosnake import cli, naming
 from nanosnake.export import Recipe, export, read_merges
 from nanosnake.files import NanosnakeError, read_json
 
-NUMBERS = ("doc_cap", "max_chars", "documents", "characters", "bytes", "pretokens", "unique")
+WORDS = ("format", "text_column")
+"""What a counts file says of itself in words; all else are numbers, empty for none."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
             f"{path}: was counted with the pattern {raw.get(b'pattern', b'').decode()!r}, the tokenizer has "
             f"{regex!r}; give the counts of its own pattern"
         )
-    for key in NUMBERS:
-        if key in facts:
-            facts[key] = int(facts[key]) if facts[key] else None
+    for key, value in facts.items():
+        if key not in WORDS:
+            facts[key] = int(value) if value.isdecimal() else value or None
     return facts
 
 

@@ -64,8 +64,8 @@ class TokenizerFolder:
 
     @property
     def special_tokens(self) -> dict[str, int]:
-        """Ids of the special tokens by their text."""
-        return dict(self.meta["special_tokens"])
+        """Ids of the special tokens by their text, in the order of the ids."""
+        return dict(sorted(self.meta["special_tokens"].items(), key=lambda item: item[1]))
 
     @property
     def bos_id(self) -> int:

@@ -122,6 +122,7 @@ def test_ids_are_bytes_then_merges_then_special_tokens(tokenizer: TokenizerFolde
     assert tokenizer.tokens[:256] == [bytes([byte]) for byte in range(256)]
     assert len(tokenizer.tokens) == 1500 - len(SPECIAL_TOKENS)
     assert tokenizer.special_tokens == {"<|bos|>": 1497, "<|user_start|>": 1498, "<|user_end|>": 1499}
+    assert list(tokenizer.special_tokens.values()) == [1497, 1498, 1499]
     assert tokenizer.bos_id == 1497
     encoding = tokenizer.tiktoken()
     assert encoding.n_vocab == tokenizer.vocab_size == 1500
@@ -182,7 +183,9 @@ def test_meta_says_what_from_what(texts: dict[str, str], tmp_path: Path) -> None
         }
     ]
     assert meta["counting"]["documents"] == len(texts)
+    assert meta["counting"]["text_column"] == "text"
     assert meta["counting"]["max_chars"] is None
+    assert all(isinstance(meta["counting"][key], int) for key in ("doc_cap", "characters", "bytes", "unique"))
     assert set(meta["files"]) == {TOKENIZER_JSON, export.TOKENIZER_CONFIG, RANKS}
     assert {path.name for path in tokenizer.folder.iterdir()} == set(FILES)
 
