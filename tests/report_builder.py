@@ -168,9 +168,9 @@ def write_model(folder: Path, *, hostile: bool = False) -> list[Path]:
     folder.mkdir(parents=True)
     metrics, results = folder / "metrics.jsonl", folder / "results.json"
     lines = [
-        json.dumps({"step": step, "train_loss": 5 - step / 10, "val_bpb": 2 - step / 50}) for step in range(9)
+        json.dumps({"step": step, "loss": 5 - step / 10, "bits_per_byte": 2 - step / 50}) for step in range(9)
     ]
     metrics.write_text("\n".join([*lines, '{"step": 9, "tr']))
     text = HOSTILE if hostile else " and ran on."
-    write_json(results, {"val_bpb": 1.84, "samples": [{"prompt": "The river", "text": text}]})
+    write_json(results, {"bits_per_byte": 1.84, "samples": [{"prompt": "The river", "text": text}]})
     return [metrics, results]

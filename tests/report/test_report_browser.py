@@ -74,6 +74,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def open_page(context: BrowserContext, path: Path) -> Opened:
+    context.set_default_timeout(120_000)  # milliseconds; the machine may be busy
     page = context.new_page()
     opened = Opened(page)
     page.on("request", lambda request: opened.requests.append(request.url))

@@ -144,7 +144,7 @@ def test_a_figure_of_the_history_is_titled_without_its_check() -> None:
 
 def test_a_model_has_curves_figures_and_samples(tmp_path: Path) -> None:
     model = read_model(write_model(tmp_path / "model"))
-    assert {point["panel"] for point in model.points} == {"loss, nats per token", "bits per byte"}
+    assert {point["panel"] for point in model.points} == {"loss, nats per token", "bits per byte, validation"}
     assert len(model.points) == 18
     assert model.samples == [("The river", " and ran on.")]
 

@@ -10,20 +10,19 @@ from typing import Any
 
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.report.measures import flatten
-from nanosnake.report.tables import Column, Table
+from nanosnake.report.tables import Column, Table, label
 
 MOST_SAMPLES = 12
-# parts of a series' name, in the order in which the panels stand, and the panel's title
-SERIES = (
-    ("loss", "loss, nats per token"),
-    ("bpb", "bits per byte"),
-    ("bits_per_byte", "bits per byte"),
-    ("per_second", "tokens per second"),
-    ("mfu", "MFU"),
-    ("grad_norm", "gradient norm"),
-    ("learning_rate", "learning rate"),
-    ("lr", "learning rate"),
-)
+SERIES = {
+    "loss": "loss, nats per token",
+    "bits_per_byte": "bits per byte, validation",
+    "tokens_per_second": "tokens per second",
+    "mfu": "MFU",
+    "gradient_norm": "gradient norm",
+    "learning_rate": "learning rate",
+    "data_wait": "share of the time spent waiting for data",
+}
+"""Keys of a row that are drawn, and the titles of their panels."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Model:
 
 
 def read_model(paths: Sequence[Path]) -> Model:
-    """Read metrics (`.jsonl`, a record with `step` a line) and results (`.json`, figures and samples)."""
+    """Read metrics (`.jsonl`, a row for a step) and results (`.json`: figures, and samples of text)."""
     points: list[dict[str, Any]] = []
     figures: list[dict[str, Any]] = []
     texts: list[tuple[str, str]] = []
@@ -47,8 +46,9 @@ def read_model(paths: Sequence[Path]) -> Model:
             points.extend(step_points(path))
             continue
         record = read_json(path)
-        figures.extend({"file": path.name, "figure": name, "value": value} for name, value in flatten(record))
-        texts.extend(to_sample(sample) for sample in record.get("samples", []))
+        found = flatten(record.get("figures", record))
+        figures.extend({"file": path.name, "figure": label(name), "value": value} for name, value in found)
+        texts.extend((str(sample["prompt"]), str(sample["text"])) for sample in record.get("samples", []))
     columns = (Column("file", "file"), Column("figure", "figure"), Column("value", "value", "number"))
     return Model(
         points, Table("Figures of the model", columns, figures) if figures else None, texts[:MOST_SAMPLES]
@@ -59,7 +59,7 @@ def step_points(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the known series of a metrics file in long form.
 
     Raises:
-        NanosnakeError: if a line but the last is no JSON; a kill can leave the last one half written.
+        NanosnakeError: if a line other than the last is no JSON; a kill can leave the last one half written.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     for place, line in enumerate(lines, start=1):
@@ -71,20 +71,6 @@ def step_points(path: Path) -> Iterator[dict[str, Any]]:
             raise NanosnakeError(
                 f"{path}: line {place} is no JSON ({error}); train again or mend it"
             ) from error
-        for name, value in flatten(record):
-            panel = panel_of(name)
-            if panel and "step" in record:
-                yield {"step": record["step"], "series": name, "panel": panel, "value": value}
-
-
-def panel_of(series: str) -> str | None:
-    """The panel a series belongs to, None if the report does not draw it."""
-    return next((title for part, title in SERIES if part in series), None)
-
-
-def to_sample(sample: Any) -> tuple[str, str]:
-    """Read one sample: an object with a prompt and a text, or the text alone."""
-    if isinstance(sample, Mapping):
-        text = sample.get("text", sample.get("completion", sample.get("continuation", "")))
-        return str(sample.get("prompt", "")), str(text)
-    return "", str(sample)
+        for name, panel in SERIES.items():
+            if name in record:
+                yield {"step": record["step"], "series": name, "panel": panel, "value": record[name]}
