@@ -9,26 +9,37 @@ if not workflow.overwrite_configfiles:
     configfile: "config/config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/shards.smk"
 include: "rules/counts.smk"
 include: "rules/tokenizer.smk"
 include: "rules/validation.smk"
+include: "rules/report.smk"
 
 
+# Everything that the configuration describes.
 rule all:
     default_target: True
-    """Everything that the configuration describes."""
     input:
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
         graph.of_each_tokenizer(f"{TOKENIZER}/gate.json"),
+        graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
         graph.exports(),
 
 
+# Only the shards, for instance to fetch them where there is a network.
 rule shards:
-    """Only the shards, for instance to fetch them where there is a network."""
     input:
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
+
+
+# Only the reports.
+rule reports:
+    input:
+        graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
 
 
 onsuccess:

@@ -21,15 +21,13 @@ from graph import (
     Graph,
     any_of,
     folder_of,
+    put_python_first,
 )
 
-# jobs run with the Python that runs Snakemake, also where its environment was not activated
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+put_python_first()
 
 try:
-    CONFIG = configuration.load(
-        config, origin=", ".join(map(str, workflow.configfiles))
-    )
+    CONFIG = configuration.load(config, origin=", ".join(map(str, workflow.configfiles)))
 except NanosnakeError as error:
     raise WorkflowError(str(error)) from None
 

@@ -4,9 +4,7 @@
 rule count_pretokens:
     """Count the pre-tokens of a shard: nearly all of a tokenizer's work, done once per shard and pattern."""
     input:
-        **graph.code(
-            "count_pretokens.py", "pretokenize", "count", "shard", "counting", "counts"
-        ),
+        **graph.code("count_pretokens.py", "pretokenize", "count", "shard", "counting", "counts"),
         shard=f"{SHARDS}/{{shard}}.parquet",
     output:
         f"{COUNTS}/{{shard}}.arrow",

@@ -6,6 +6,7 @@ Plain Python, so that it can be tested with no Snakemake; the rules themselves s
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -44,6 +45,11 @@ def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
         return str(Path(files if isinstance(files, str) else files[0]).parent)
 
     return folder
+
+
+def put_python_first() -> None:
+    """Let jobs run with the Python that runs Snakemake, also where its environment was not activated."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 class Graph:
@@ -96,6 +102,11 @@ class Graph:
     def shard_number(self, wildcards: Wildcards) -> int:
         """Return the number of a shard of the embedded corpus."""
         return int(wildcards.shard.removeprefix("shard_"))
+
+    def revision_option(self, wildcards: Wildcards) -> str:
+        """Return the revision that a URL names, as an option of the command line; a plain server has none."""
+        source = self._dataset(wildcards).source
+        return shlex.join(["--revision", source.revision]) if "{revision" in source.url else ""
 
     def checksums(self, wildcards: Wildcards) -> list[str]:
         """Return the table of checksums that the configuration names, if any."""

@@ -51,14 +51,14 @@ rule download_shard:
     params:
         script=graph.script("download_shard.py"),
         url=graph.location,
-        revision=lookup("datasets/{dataset}/source/revision", within=SETTINGS),
+        revision=graph.revision_option,
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
         checksums=graph.checksums_option,
         connect_timeout=CONFIG.downloads.connect_timeout,
         read_timeout=CONFIG.downloads.read_timeout,
         retries=CONFIG.downloads.retries,
     shell:
-        "python {params.script:q} --url {params.url:q} --revision {params.revision:q}"
+        "python {params.script:q} --url {params.url:q} {params.revision}"
         " --text-column {params.text_column:q} {params.checksums}"
         " --connect-timeout {params.connect_timeout} --read-timeout {params.read_timeout}"
         " --retries {params.retries}"
@@ -96,7 +96,7 @@ rule list_shards:
         **graph.code("list_shards.py"),
         metadata=graph.metadata,
     output:
-        "results/{dataset}/shards.csv",
+        report("results/{dataset}/shards.csv", caption="../report/shards.rst", category="{dataset}"),
     log:
         "logs/{dataset}/shards.log",
     conda:

@@ -38,7 +38,13 @@ rule check_tokenizer:
             allow_missing=True,
         ),
     output:
-        f"{TOKENIZER}/checks/{{check}}.json",
+        report(
+            f"{TOKENIZER}/checks/{{check}}.json",
+            caption="../report/verdict.rst",
+            category="{dataset}",
+            subcategory="{tokenizer}",
+            labels={"check": "{check}"},
+        ),
     log:
         "logs/{dataset}/{tokenizer}/checks/{check}.log",
     benchmark:
@@ -64,9 +70,7 @@ rule decide_gate:
     input:
         **graph.code("decide_gate.py"),
         tokenizer=rules.export_tokenizer.output,
-        verdicts=expand(
-            rules.check_tokenizer.output, check=graph.checks(), allow_missing=True
-        ),
+        verdicts=expand(rules.check_tokenizer.output, check=graph.checks(), allow_missing=True),
     output:
         f"{TOKENIZER}/gate.json",
     log:
@@ -85,9 +89,7 @@ rule record_figures:
     input:
         **graph.code("record_figures.py"),
         tokenizer=rules.export_tokenizer.output,
-        verdicts=expand(
-            rules.check_tokenizer.output, check=graph.checks(), allow_missing=True
-        ),
+        verdicts=expand(rules.check_tokenizer.output, check=graph.checks(), allow_missing=True),
     output:
         f"{TOKENIZER}/figures.json",
     log:

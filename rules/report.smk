@@ -1,0 +1,62 @@
+"""The report: one page per tokenizer that opens from disk. It is made whether the gate opens or not."""
+
+
+rule measure_vocabulary_curve:
+    """Measure smaller vocabularies, which are prefixes of the merges, on the validation documents."""
+    input:
+        **graph.code("measure_vocabulary_curve.py", "pretokenize", "encode"),
+        tokenizer=rules.export_tokenizer.output,
+        samples=f"{SAMPLES}/validation.jsonl",
+    output:
+        f"{TOKENIZER}/curve.json",
+    log:
+        "logs/{dataset}/{tokenizer}/curve.log",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/curve.tsv"
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=folder_of("tokenizer"),
+        baselines=BASELINES,
+    shell:
+        "python {input.script:q} --tokenizer {params.folder:q} --samples {input.samples:q}"
+        " --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log:q}"
+
+
+rule make_report:
+    """Write the page. From existing results this takes seconds and trains nothing."""
+    input:
+        **graph.code("make_report.py"),
+        templates=graph.templates(),
+        texts=graph.texts(),
+        tokenizer=rules.export_tokenizer.output,
+        verdicts=rules.decide_gate.input.verdicts,
+        figures=rules.record_figures.output,
+        curve=rules.measure_vocabulary_curve.output,
+        shards="results/{dataset}/shards.csv",
+    output:
+        report(
+            f"{TOKENIZER}/report/index.html",
+            caption="../report/tokenizer.rst",
+            category="{dataset}",
+            labels={"tokenizer": "{tokenizer}"},
+        ),
+    log:
+        "logs/{dataset}/{tokenizer}/report.log",
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        folder=folder_of("tokenizer"),
+        history=HISTORY,
+        benchmarks="logs/{dataset}",
+        texts=folder_of("texts"),
+        baselines=BASELINES,
+    shell:
+        "python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer"
+        " {params.folder:q} --verdicts {input.verdicts:q} --curve {input.curve:q}"
+        " --shards {input.shards:q} --history {params.history:q} --benchmarks {params.benchmarks:q}"
+        " --texts {params.texts:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log:q}"
