@@ -8,6 +8,7 @@ Ids: 0 to 255 are the bytes in their order, then the merges in theirs, then the 
 - `ignore_merges`: a piece that is a token is that token, without merging, as in tiktoken;
 - the merges are the learned pairs. tiktoken joins any two neighbours whose bytes are a token, but a learned
   pair is the only way in which merging by rank arrives at its token, so both agree.
+Its regex engine is another one than ours and tiktoken's: nanosnake.oniguruma writes the pattern for it.
 
 Equal inputs give equal bytes: no times, hosts or paths stand in any of the files. `meta.json` says which
 versions wrote them, since another version may write other bytes. When a tokenizer was made and how long it took
@@ -30,6 +31,7 @@ import rustbpe
 import tokenizers
 
 import nanosnake
+from nanosnake import oniguruma
 from nanosnake.files import NanosnakeError, replacing, write_json
 from nanosnake.tokenizer import META, RANKS, TOKENIZER_JSON
 
@@ -202,7 +204,12 @@ def hugging_face_json(
         "pre_tokenizer": {
             "type": "Sequence",
             "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Removed", "invert": True},
+                {
+                    "type": "Split",
+                    "pattern": {"Regex": oniguruma.translate(regex)},
+                    "behavior": "Removed",
+                    "invert": True,
+                },
                 {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
             ],
         },

@@ -308,3 +308,10 @@ def test_malformed_files_are_named(texts: dict[str, str], tmp_path: Path) -> Non
     (folder / META).unlink()
     with pytest.raises(NanosnakeError, match=r"holds no meta\.json, so it is no tokenizer folder"):
         load(folder)
+
+
+def test_a_regex_that_oniguruma_reads_differently(texts: dict[str, str], tmp_path: Path) -> None:
+    regex = r" ?\p{L}{1,4}+|\p{N}{1,3}+|\s++$|[^\p{L}\p{N}]"
+    tokenizer = train(tmp_path, list(texts.values()), pattern=regex)
+    assert tokenizer.pattern == regex, "only tokenizer.json has it otherwise"
+    same_ids(tokenizer, list(texts.values()))
