@@ -2,6 +2,9 @@
 
 use super::table::CountTable;
 
+/// Entries below which a second thread does not pay.
+const ENOUGH: usize = 1 << 14;
+
 /// Distinct pre-tokens, sorted by bytes, and how often each occurred.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SortedCounts {
@@ -12,31 +15,66 @@ pub struct SortedCounts {
     counts: Vec<u64>,
 }
 
+/// A pre-token on its way to its place.
+///
+/// Short ones are whole in `key`: sorting them looks at nothing else.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// The first 15 bytes as they sort, then the length, or [`LONG`].
+    key: u128,
+    count: u64,
+    /// Of a long pre-token: its number among the long ones of all tables.
+    long: usize,
+}
+
+/// Last byte of the key of a pre-token that has more than 15 bytes.
+const LONG: u8 = 0xFF;
+
 impl SortedCounts {
-    /// Sorts the pre-tokens of tables that have none in common, such as [`CountTable::combine`] makes.
+    /// Sorts the pre-tokens of tables that have none in common, such as [`CountTable::combine`] makes, on as
+    /// many threads.
     #[must_use]
     pub fn from_tables(tables: &[CountTable]) -> Self {
         let len = tables.iter().map(CountTable::len).sum();
-        let mut order: Vec<(u128, &[u8], u64)> = Vec::with_capacity(len);
-        for table in tables {
-            order.extend(
-                table
-                    .iter()
-                    .map(|(bytes, count)| (prefix(bytes), bytes, count)),
-            );
+        let mut entries = Vec::with_capacity(len);
+        let mut longs: Vec<&[u8]> = Vec::new();
+        let mut total = 0;
+        for (bytes, count) in tables.iter().flat_map(CountTable::iter) {
+            total += bytes.len();
+            let mut padded = [0; 16];
+            let inline = bytes.len().min(15);
+            padded[..inline].copy_from_slice(&bytes[..inline]);
+            padded[15] = if bytes.len() > inline {
+                LONG
+            } else {
+                inline as u8
+            };
+            entries.push(Entry {
+                key: u128::from_be_bytes(padded),
+                count,
+                long: longs.len(),
+            });
+            if bytes.len() > inline {
+                longs.push(bytes);
+            }
         }
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)));
-        let total = order.iter().map(|(_, bytes, _)| bytes.len()).sum();
+        sort(&mut entries, &longs, tables.len());
         let mut sorted = Self {
             bytes: Vec::with_capacity(total),
             offsets: Vec::with_capacity(len + 1),
             counts: Vec::with_capacity(len),
         };
         sorted.offsets.push(0);
-        for (_, bytes, count) in order {
+        for entry in entries {
+            let padded = entry.key.to_be_bytes();
+            let bytes = if padded[15] == LONG {
+                longs[entry.long]
+            } else {
+                &padded[..usize::from(padded[15])]
+            };
             sorted.bytes.extend_from_slice(bytes);
             sorted.offsets.push(sorted.bytes.len() as i64);
-            sorted.counts.push(count);
+            sorted.counts.push(entry.count);
         }
         sorted
     }
@@ -69,11 +107,24 @@ impl SortedCounts {
     }
 }
 
-/// The first 16 bytes as a number that sorts as they do; a shorter pre-token ends in zeros, so equal
-/// numbers decide nothing.
-fn prefix(bytes: &[u8]) -> u128 {
-    let mut padded = [0; 16];
-    let len = bytes.len().min(16);
-    padded[..len].copy_from_slice(&bytes[..len]);
-    u128::from_be_bytes(padded)
+/// Sorts by bytes: each of two threads takes one side of the median, and shares it again.
+fn sort(entries: &mut [Entry], longs: &[&[u8]], threads: usize) {
+    let order = |a: &Entry, b: &Entry| {
+        // short pre-tokens of one key are the same pre-token
+        a.key
+            .cmp(&b.key)
+            .then_with(|| match (longs.get(a.long), longs.get(b.long)) {
+                (Some(a), Some(b)) => a.cmp(b),
+                _ => std::cmp::Ordering::Equal,
+            })
+    };
+    if threads < 2 || entries.len() < ENOUGH {
+        entries.sort_unstable_by(order);
+        return;
+    }
+    let (low, _, high) = entries.select_nth_unstable_by(entries.len() / 2, order);
+    std::thread::scope(|scope| {
+        scope.spawn(|| sort(low, longs, threads / 2));
+        sort(high, longs, threads - threads / 2);
+    });
 }

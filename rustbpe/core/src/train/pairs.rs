@@ -1,6 +1,5 @@
 //! The pairs that can still be merged: counts, positions, and which comes next.
 
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Key of no pair: ids have less than 32 bits.
@@ -16,6 +15,12 @@ pub(super) fn pack(left: usize, right: usize) -> u64 {
 #[inline]
 pub(super) fn unpack(pair: u64) -> (usize, usize) {
     ((pair >> 32) as usize, (pair & 0xFFFF_FFFF) as usize)
+}
+
+/// A number that is higher the sooner a pair is to be merged: by count, then the smaller pair.
+#[inline]
+fn rank(count: u64, pair: u64) -> u128 {
+    u128::from(count) << 64 | u128::from(!pair)
 }
 
 /// Spreads packed pairs; the top bits are good.
@@ -55,7 +60,8 @@ pub(super) struct Pairs {
     entries: Vec<Pair>,
     /// Open addressing: packed pairs and indices of `entries`.
     slots: Vec<(u64, u32)>,
-    heap: BinaryHeap<(u64, Reverse<u64>, u32)>,
+    /// Counts as they once were, and pairs: see [`rank`].
+    heap: BinaryHeap<u128>,
 }
 
 impl Pairs {
@@ -72,7 +78,7 @@ impl Pairs {
     /// Adds a pair that is not there yet.
     pub fn insert(&mut self, pair: Pair) {
         let index = self.entries.len() as u32;
-        self.heap.push((pair.count, Reverse(pair.pair), index));
+        self.heap.push(rank(pair.count, pair.pair));
         self.entries.push(pair);
         if self.entries.len() * 2 > self.slots.len() {
             self.slots = vec![(NONE, 0); self.slots.len() * 2];
@@ -98,8 +104,10 @@ impl Pairs {
 
     /// The next pair to merge, which is then gone from here; `None` where none reaches the floor.
     pub fn pop(&mut self) -> Option<Pair> {
-        while let Some((old, Reverse(pair), index)) = self.heap.pop() {
-            let entry = &mut self.entries[index as usize];
+        while let Some(top) = self.heap.pop() {
+            let (old, pair) = ((top >> 64) as u64, !(top as u64));
+            let slot = self.slots[self.find(pair)];
+            let entry = &mut self.entries[slot.1 as usize];
             let count = entry.count;
             if count == old {
                 entry.count = 0;
@@ -110,7 +118,7 @@ impl Pairs {
                 });
             }
             if count > 0 {
-                self.heap.push((count, Reverse(pair), index));
+                self.heap.push(rank(count, pair));
             }
         }
         None
