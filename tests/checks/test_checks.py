@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from nanosnake.baselines import load_baselines
-from nanosnake.checks import CHECKS, Findings, Verdict
+from nanosnake.checks import CHECKS, Verdict
 from nanosnake.checks.material import Document, Item, Subject, read_texts
 from nanosnake.checks.reachability import is_piece, merge
 from nanosnake.checks.run import FUNCTIONS, run_check
-from nanosnake.checks.spec import CheckSpec, Threshold
-from nanosnake.checks.verdict import Failure, read_verdict, verdict_of
+from nanosnake.checks.verdict import read_verdict
 from nanosnake.export import byte_characters
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.tokenizer import RANKS, TOKENIZER_JSON, TokenizerFolder
@@ -364,84 +363,3 @@ def test_vocabulary_use_fails_below_a_share(subject: Subject) -> None:
 def test_vocabulary_use_without_samples_says_so(trained: TokenizerFolder) -> None:
     verdict = run("vocabulary_use", of(trained, "text"), {"min_share_train": 0.5})
     assert verdict.notes == ["no train documents were given, so min_share_train was not applied"]
-
-
-# thresholds and verdicts
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"max_failure": 0}, r"checks\.round_trip\.max_failure: unknown threshold; allowed: max_failures"),
-        (
-            {"max_failures": -1},
-            r"checks\.round_trip\.max_failures: -1 is out of range; a whole number at least 0",
-        ),
-        ({"max_failures": 0.5}, "0.5 is not whole"),
-        ({"max_failures": True}, "True is no number"),
-        ({"max_failures": float("nan")}, "nan is no number"),
-    ],
-)
-def test_wrong_thresholds(given: dict[str, float], message: str) -> None:
-    with pytest.raises(NanosnakeError, match=message):
-        CHECKS["round_trip"].filled(given)
-
-
-def test_thresholds_have_defaults() -> None:
-    spec = CheckSpec("x", "X", "", "warn", {"least": Threshold(0.5, "", most=1), "none": Threshold(None, "")})
-    assert spec.filled({}) == {"least": 0.5, "none": None}
-    assert spec.filled({"least": None, "none": 3}) == {"least": None, "none": 3}
-    with pytest.raises(NanosnakeError, match="out of range; a number from 0 to 1"):
-        spec.filled({"least": 1.5})
-
-
-def test_a_verdict_lists_some_failures_and_says_how_many() -> None:
-    failures = [Failure(f"token {n}", n, "unreachable") for n in range(1000)]
-    verdict = verdict_of(CHECKS["reachability"], "warn", {}, Findings("many", failures=failures), {})
-    assert len(verdict.failures) == 50
-    assert verdict.notes == ["1,000 failures, of which the first 50 are listed"]
-    assert verdict.warns
-    assert not verdict.blocks
-
-
-@pytest.mark.parametrize("content", ["[]", "{}", '{"check": "round_trip"}'])
-def test_a_file_that_is_no_verdict(content: str, tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text(content)
-    with pytest.raises(NanosnakeError, match=r"x\.json: not a verdict of a check"):
-        read_verdict(tmp_path / "x.json")
-
-
-# texts
-
-
-def test_texts_are_read_to_the_byte(tmp_path: Path) -> None:
-    (tmp_path / "b.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\r")
-    (tmp_path / "a.txt").write_bytes(b"")
-    (tmp_path / "README.md").write_text("not a text")
-    assert [(item.name, item.texts) for item in read_texts(tmp_path)] == [
-        ("a", [""]),
-        ("b", ["\ufeffa\r\nb\r"]),
-    ]
-
-
-def test_texts_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    with pytest.raises(NanosnakeError, match=r"holds no \.txt file"):
-        read_texts(tmp_path)
-    with pytest.raises(NanosnakeError, match="no such folder"):
-        read_texts(tmp_path / "absent")
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(NanosnakeError, match=r"latin\.txt: byte 3 is not UTF-8"):
-        read_texts(tmp_path)
-
-
-def test_our_own_texts_hold_what_they_are_for() -> None:
-    texts = evaluation_texts()
-    assert {"english_news", "korean", "python_code", "latex_mathematics", "science"} < set(texts)
-    assert "\u200d" in texts["emoji_joiners"]
-    assert "\ufe0f" in texts["emoji_joiners"]
-    assert "\r\n" in texts["control_characters"]
-    assert "\r" in texts["control_characters"].replace("\r\n", "")
-    assert set(map(chr, range(1, 32))) <= set(texts["control_characters"])
-    assert "a" * 5000 in texts["repetition"]
-    assert "\u05b0" in texts["right_to_left"]
-    assert "\t\t\t" in texts["indentation"]
