@@ -272,6 +272,7 @@ def test_compression_counts_bytes_words_and_tokens(subject: Subject) -> None:
     gpt2 = len(subject.baselines["gpt2"].encode_ordinary(korean))
     assert row["tokens_gpt2"] == gpt2
     assert row["relative_difference_gpt2"] == pytest.approx((gpt2 - float(row["tokens"] or 0)) / gpt2)
+    assert verdict.extra["word"] == "a run of characters that are not white space"
     assert verdict.extra["baselines"] == {"gpt2": 50257, "cl100k_base": 100277, "o200k_base": 200019}
     assert verdict.extra["key"]["bytes_per_token.validation"] == rows["validation"]["bytes_per_token"]
 

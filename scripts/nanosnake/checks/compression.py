@@ -18,6 +18,10 @@ from nanosnake.checks.spec import BASELINE_NAMES
 from nanosnake.checks.verdict import Failure, Figure, Findings
 
 
+WORD = "a run of characters that are not white space"
+"""The rule by which words are counted."""
+
+
 @dataclass(frozen=True)
 class Row:
     """The figures of one text or sample."""
@@ -97,7 +101,10 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
         failures,
         notes,
         key=_key(rows),
-        extra={"baselines": {name: encoding.n_vocab for name, encoding in subject.baselines.items()}},
+        extra={
+            "baselines": {name: encoding.n_vocab for name, encoding in subject.baselines.items()},
+            "word": WORD,
+        },
     )
 
 
