@@ -17,7 +17,6 @@ from nanosnake.checks.material import Item, Subject
 from nanosnake.checks.spec import BASELINE_NAMES
 from nanosnake.checks.verdict import Failure, Figure, Findings
 
-
 WORD = "a run of characters that are not white space"
 """The rule by which words are counted."""
 
