@@ -131,8 +131,8 @@ def test_counting_is_told_in_words() -> None:
     counting = {"text_column": "text", "doc_cap": "0", "max_chars": None, "documents": 8027, "format": "x"}
     assert read_counting(counting) == [
         ("text column", "text"),
-        ("characters of each document", "all"),
-        ("characters in all, at most", "all"),
+        ("limit of characters per document", "none"),
+        ("limit of characters in all", "none"),
         ("documents", "8,027"),
     ]
 

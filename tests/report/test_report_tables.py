@@ -35,8 +35,8 @@ def test_sizes_stop_at_the_largest_unit() -> None:
     assert format_size(5e18) == "5e+06 TB"
 
 
-def test_columns_come_in_the_order_in_which_records_name_them() -> None:
-    table = from_records("t", [{"text": "a", "tokens": 3}, {"text": "b", "share": 0.5, "tokens": None}])
+def test_what_a_row_is_of_stands_first_and_the_rest_as_records_name_it() -> None:
+    table = from_records("t", [{"tokens": 3, "text": "a"}, {"share": 0.5, "text": "b", "tokens": None}])
     assert [(column.key, column.kind) for column in table.columns] == [
         ("text", "text"),
         ("tokens", "integer"),

@@ -29,8 +29,8 @@ EXCERPT_CHARACTERS = 700
 MOST_TOKENS = 30
 COUNTING_LABELS = {
     "text_column": "text column",
-    "doc_cap": "characters of each document",
-    "max_chars": "characters in all, at most",
+    "doc_cap": "limit of characters per document",
+    "max_chars": "limit of characters in all",
     "min_count": "least count of a pre-token",
     "documents": "documents",
     "characters": "characters",
@@ -185,7 +185,7 @@ def read_counting(counting: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, words in COUNTING_LABELS.items():
         value = counting.get(key, "")
         if key in ("doc_cap", "max_chars") and key in counting and value in (None, "", "0", 0):
-            found.append((words, "all"))
+            found.append((words, "none"))
         elif value not in (None, ""):
             found.append((words, f"{int(value):,}" if str(value).isdigit() else str(value)))
     return found

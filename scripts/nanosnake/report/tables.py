@@ -19,6 +19,8 @@ LABELS = {
     "single_bytes": "share of single bytes",
 }
 SHARES = ("share", "single_bytes")
+FIRST = ("text", "kind", "documents", "bytes", "words", "tokens")
+"""Columns that stand first, in this order; files of sorted keys say nothing of their order."""
 SIZE_STEPS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -47,14 +49,17 @@ class Table:
 
 
 def from_records(caption: str, records: Sequence[Mapping[str, Any]], *, limit: int = 0) -> Table:
-    """Make a table of flat records whose keys are not known beforehand, in order of first appearance.
+    """Make a table of flat records whose keys are not known beforehand.
+
+    What a row is of and how large stands first, the rest in order of first appearance.
 
     Args:
         caption: what the table shows.
         records: the rows; nested values are written as they are.
         limit: the most rows to show, 0 for all; the note says what was left out.
     """
-    keys = list(dict.fromkeys(key for record in records for key in record))
+    found = dict.fromkeys(key for record in records for key in record)
+    keys = [*(key for key in FIRST if key in found), *(key for key in found if key not in FIRST)]
     columns = tuple(
         Column(key, label(key), guess_kind(key, [record.get(key) for record in records])) for key in keys
     )
