@@ -55,7 +55,7 @@ pub(super) fn hash(key: Key) -> u64 {
 
 /// High and low half of a product, folded.
 #[inline(always)]
-pub(super) fn mix(a: u64, b: u64) -> u64 {
+fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }

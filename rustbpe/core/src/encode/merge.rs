@@ -11,7 +11,9 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Pieces up to this many bytes are merged by looking over all pairs for each merge, which is
 /// quadratic and has no overhead; longer ones with a heap.
-const SHORT: usize = 40;
+const SHORT: usize = 32;
+/// Most pieces are no longer than this.
+const SHORTEST: usize = 16;
 
 /// A part of a long piece, in a list linked by indices.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +28,10 @@ struct Node {
 
 /// Appends the ids of a piece. One that is a token as a whole is the caller's to find.
 pub(super) fn merge(vocabulary: &Vocabulary, piece: &[u8], list: &mut List, out: &mut Vec<u32>) {
-    if piece.len() <= SHORT {
-        let mut parts = Parts::new(vocabulary, piece);
-        while parts.step(vocabulary) {}
-        out.extend_from_slice(&parts.ids[..parts.length]);
+    if piece.len() <= SHORTEST {
+        merge_short::<SHORTEST>(vocabulary, piece, out);
+    } else if piece.len() <= SHORT {
+        merge_short::<SHORT>(vocabulary, piece, out);
     } else {
         list.start(vocabulary, piece);
         while list.step(vocabulary) {}
@@ -37,53 +39,103 @@ pub(super) fn merge(vocabulary: &Vocabulary, piece: &[u8], list: &mut List, out:
     }
 }
 
-/// The parts of a short piece, and for each what it and the next one merge to.
-struct Parts {
-    ids: [u32; SHORT],
-    merged: [u32; SHORT],
-    length: usize,
+#[inline]
+fn merge_short<const N: usize>(vocabulary: &Vocabulary, piece: &[u8], out: &mut Vec<u32>) {
+    let mut parts = Parts::<N>::new(vocabulary, piece);
+    while parts.step(vocabulary) {}
+    out.extend(parts.ids());
 }
 
-impl Parts {
+/// The parts of a piece of up to `N` bytes, at most 32. Each stays where its first byte is, and a bit
+/// says that it is there.
+struct Parts<const N: usize> {
+    ids: [u32; N],
+    /// For each part, what it and the next one merge to, above where it is: the lowest is merged first.
+    /// Signed, and looked at all together, so that it takes few vector instructions on any processor.
+    pairs: [i32; N],
+    alive: u64,
+}
+
+/// Bits of [`Parts::pairs`] that say where the part is; an id has room above them.
+const PLACE_BITS: u32 = 5;
+/// No pair.
+const NO_PAIR: i32 = i32::MAX;
+
+/// An entry of [`Parts::pairs`].
+#[inline(always)]
+fn short_entry(merged: u32, at: u32) -> i32 {
+    if merged == NONE {
+        NO_PAIR
+    } else {
+        (merged << PLACE_BITS | at) as i32
+    }
+}
+
+impl<const N: usize> Parts<N> {
     #[inline(always)]
     fn new(vocabulary: &Vocabulary, piece: &[u8]) -> Self {
         let mut parts = Self {
-            ids: [NONE; SHORT],
-            merged: [NONE; SHORT],
-            length: piece.len(),
+            ids: [NONE; N],
+            pairs: [NO_PAIR; N],
+            alive: u64::MAX >> (64 - piece.len()),
         };
         for (id, &byte) in parts.ids.iter_mut().zip(piece) {
             *id = vocabulary.singles[usize::from(byte)];
         }
-        for (merged, pair) in parts.merged.iter_mut().zip(piece.windows(2)) {
-            *merged = vocabulary.doubles[usize::from(pair[0]) << 8 | usize::from(pair[1])];
+        for (at, (slot, pair)) in parts.pairs.iter_mut().zip(piece.windows(2)).enumerate() {
+            let merged = vocabulary.doubles[usize::from(pair[0]) << 8 | usize::from(pair[1])];
+            *slot = short_entry(merged, at as u32);
         }
         parts
+    }
+
+    /// Number of parts.
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        self.alive.count_ones()
     }
 
     /// Merges the pair of the lowest rank; false if there is none.
     #[inline(always)]
     fn step(&mut self, vocabulary: &Vocabulary) -> bool {
-        let (mut at, mut lowest) = (0, NONE);
-        for (i, &merged) in self.merged[..self.length].iter().enumerate() {
-            if merged < lowest {
-                (at, lowest) = (i, merged);
-            }
-        }
-        if lowest == NONE {
+        let lowest = self.pairs.iter().fold(NO_PAIR, |low, &pair| low.min(pair));
+        if lowest == NO_PAIR {
             return false;
         }
-        self.ids[at] = lowest;
-        self.ids.copy_within(at + 2..self.length, at + 1);
-        self.merged.copy_within(at + 1..self.length, at);
-        self.length -= 1;
-        if at > 0 {
-            self.merged[at - 1] = vocabulary.merged(self.ids[at - 1], lowest);
+        let (id, at) = (
+            lowest as u32 >> PLACE_BITS,
+            lowest as u32 % (1 << PLACE_BITS),
+        );
+        // the part that the next one is joined to, and the ones around them
+        let behind = self.alive & (u64::MAX << at << 1);
+        let gone = behind.trailing_zeros();
+        let behind = behind & (behind - 1);
+        let before = self.alive & !(u64::MAX << at);
+        self.alive &= !(1 << gone);
+        self.ids[at as usize] = id;
+        self.pairs[gone as usize] = NO_PAIR;
+        self.pairs[at as usize] = NO_PAIR;
+        if behind != 0 {
+            let next = self.ids[behind.trailing_zeros() as usize];
+            self.pairs[at as usize] = short_entry(vocabulary.merged(id, next), at);
         }
-        if at + 1 < self.length {
-            self.merged[at] = vocabulary.merged(lowest, self.ids[at + 1]);
+        if before != 0 {
+            let at = before.ilog2();
+            let previous = self.ids[at as usize];
+            self.pairs[at as usize] = short_entry(vocabulary.merged(previous, id), at);
         }
         true
+    }
+
+    /// Ids of the parts from left to right.
+    #[inline(always)]
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        let mut alive = self.alive;
+        std::iter::from_fn(move || {
+            let at = alive.trailing_zeros();
+            alive &= alive.checked_sub(1)?;
+            Some(self.ids[at as usize])
+        })
     }
 }
 
@@ -117,7 +169,7 @@ impl List {
                 next: at + 1,
             });
             if merged != NONE {
-                entries.push(entry(merged, at));
+                entries.push(Reverse(entry(merged, at)));
             }
         }
         self.queue = BinaryHeap::from(entries);
@@ -167,7 +219,7 @@ impl List {
     fn pair(&mut self, at: u32, merged: u32) {
         self.nodes[at as usize].merged = merged;
         if merged != NONE {
-            self.queue.push(entry(merged, at));
+            self.queue.push(Reverse(entry(merged, at)));
         }
     }
 
@@ -182,10 +234,10 @@ impl List {
     }
 }
 
-/// A heap entry: by rank, then by place.
+/// What a pair merges to and where it is, in the order in which pairs are merged.
 #[inline(always)]
-fn entry(merged: u32, at: u32) -> Reverse<u64> {
-    Reverse(u64::from(merged) << 32 | u64::from(at))
+fn entry(merged: u32, at: u32) -> u64 {
+    u64::from(merged) << 32 | u64::from(at)
 }
 
 /// The two parts that are left before a token's own merge, or `None` if merging does not lead there.
@@ -193,10 +245,10 @@ fn entry(merged: u32, at: u32) -> Reverse<u64> {
 /// For a vocabulary that is still being built: all pairs of the ids below the token's are known.
 pub(super) fn last_pair(vocabulary: &Vocabulary, token: &[u8]) -> Option<(u32, u32)> {
     if token.len() <= SHORT {
-        let mut parts = Parts::new(vocabulary, token);
-        while parts.length > 2 && parts.step(vocabulary) {}
-        if parts.length == 2 {
-            return Some((parts.ids[0], parts.ids[1]));
+        let mut parts = Parts::<SHORT>::new(vocabulary, token);
+        while parts.length() > 2 && parts.step(vocabulary) {}
+        if parts.length() == 2 {
+            return parts.ids().next().zip(parts.ids().nth(1));
         }
     } else {
         let mut list = List::default();

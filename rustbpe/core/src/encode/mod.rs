@@ -195,6 +195,7 @@ impl Row {
             } else {
                 TOO_LONG
             };
+            cache.fetch(*slot);
             start = end;
         }
         for (slot, &key) in self.ids.iter_mut().zip(&self.keys[..ends.len()]) {

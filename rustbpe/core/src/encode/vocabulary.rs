@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::key::{Key, LONGEST, hash, key, mix};
+use super::key::{Key, LONGEST, hash, key};
 use super::merge::{self, NONE};
 use crate::error::{Error, Result};
 
@@ -26,9 +26,9 @@ impl Vocabulary {
     /// Builds the tables. An empty entry is an id that no text encodes to.
     pub(super) fn new(tokens: &[Vec<u8>]) -> Result<Self> {
         let total: usize = tokens.iter().map(Vec::len).sum();
-        if u32::try_from(total).is_err() || tokens.len() >= NONE as usize {
+        if u32::try_from(total).is_err() || tokens.len() > MOST_IDS {
             let message = format!(
-                "{} tokens of {total} bytes are too many: 32 bits count them",
+                "{} tokens of {total} bytes are too many: at most {MOST_IDS} tokens of 4 GiB can be encoded with",
                 tokens.len()
             );
             return Err(Error::Value(message));
@@ -137,57 +137,81 @@ impl Vocabulary {
 }
 
 /// Pairs of ids and what they merge to: open addressing, at most half full.
+///
+/// Most pairs that are asked for merge to nothing, which the filter says without a look at the table.
 #[derive(Debug)]
 struct Pairs {
-    slots: Vec<(u64, u32)>,
+    /// Left id, right id and merged id, [`ID_BITS`] each; [`FREE`] where there is none.
+    slots: Vec<u64>,
     shift: u32,
+    filter: Filter,
 }
 
-/// A pair that cannot be, since ids stay below [`NONE`].
-const NO_PAIR: u64 = u64::MAX;
+/// Bits of an id in [`Pairs`].
+const ID_BITS: u32 = 21;
+/// Most ids of a vocabulary.
+const MOST_IDS: usize = 1 << ID_BITS;
+/// No three ids, which take 63 bits.
+const FREE: u64 = u64::MAX;
 
 impl Pairs {
     fn new(entries: usize) -> Self {
         let bits = bits_for(entries);
         Self {
-            slots: vec![(NO_PAIR, NONE); 1 << bits],
+            slots: vec![FREE; 1 << bits],
             shift: 64 - bits,
+            filter: Filter::new(entries),
         }
     }
 
     #[inline(always)]
-    fn place(&self, pair: u64) -> usize {
-        (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
+    fn pair(left: u32, right: u32) -> u64 {
+        u64::from(left) << ID_BITS | u64::from(right)
+    }
+
+    #[inline(always)]
+    fn hash(pair: u64) -> u64 {
+        pair.wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
     fn insert(&mut self, left: u32, right: u32, id: u32) {
-        let pair = u64::from(left) << 32 | u64::from(right);
-        let mut at = self.place(pair);
-        while self.slots[at].0 != NO_PAIR {
+        let pair = Self::pair(left, right);
+        let hash = Self::hash(pair);
+        self.filter.insert(hash);
+        let mut at = (hash >> self.shift) as usize;
+        while self.slots[at] != FREE {
             at = (at + 1) & (self.slots.len() - 1);
         }
-        self.slots[at] = (pair, id);
+        self.slots[at] = pair << ID_BITS | u64::from(id);
     }
 
     #[inline(always)]
     fn get(&self, left: u32, right: u32) -> u32 {
-        let pair = u64::from(left) << 32 | u64::from(right);
-        let mut at = self.place(pair);
+        let pair = Self::pair(left, right);
+        let hash = Self::hash(pair);
+        if !self.filter.may_have(hash) {
+            return NONE;
+        }
+        let mut at = (hash >> self.shift) as usize;
         loop {
-            let (found, id) = self.slots[at];
-            if found == pair || found == NO_PAIR {
-                return id;
+            let slot = self.slots[at];
+            if slot == FREE {
+                return NONE;
+            }
+            if slot >> ID_BITS == pair {
+                return slot as u32 % MOST_IDS as u32;
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
     }
 }
 
-/// Ids of the tokens of up to 15 bytes: open addressing, at most half full.
+/// Ids of the tokens of up to 15 bytes: open addressing, at most half full, behind a filter.
 #[derive(Debug)]
 struct Short {
     keys: Vec<Key>,
     ids: Vec<u32>,
+    filter: Filter,
 }
 
 impl Short {
@@ -196,13 +220,14 @@ impl Short {
         Self {
             keys: vec![0; slots],
             ids: vec![NONE; slots],
+            filter: Filter::new(entries),
         }
     }
 
     /// Where the key stands, or the free slot where it would.
     #[inline]
-    fn place(&self, key: Key) -> usize {
-        let mut at = mix(hash(key), 1) as usize & (self.keys.len() - 1);
+    fn place(&self, key: Key, hash: u64) -> usize {
+        let mut at = hash as usize & (self.keys.len() - 1);
         while self.keys[at] != key && self.keys[at] != 0 {
             at = (at + 1) & (self.keys.len() - 1);
         }
@@ -210,15 +235,50 @@ impl Short {
     }
 
     fn insert(&mut self, key: Key, id: u32) -> Option<u32> {
-        let at = self.place(key);
+        let hash = hash(key);
+        self.filter.insert(hash);
+        let at = self.place(key, hash);
         self.keys[at] = key;
         Some(std::mem::replace(&mut self.ids[at], id)).filter(|&before| before != NONE)
     }
 
     #[inline]
     fn get(&self, key: Key) -> Option<u32> {
-        let at = self.place(key);
-        (self.keys[at] == key && key != 0).then(|| self.ids[at])
+        let hash = hash(key);
+        if key == 0 || !self.filter.may_have(hash) {
+            return None;
+        }
+        let at = self.place(key, hash);
+        (self.keys[at] == key).then(|| self.ids[at])
+    }
+}
+
+/// A bit for each of the hashes that are there, small enough for the near caches: 8 to 16 bits an
+/// entry, so that about a tenth of the others look as if they were there too.
+#[derive(Debug)]
+struct Filter {
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Filter {
+    fn new(entries: usize) -> Self {
+        let bits = (8 * entries.max(8)).next_power_of_two();
+        Self {
+            bits: vec![0; bits / 64],
+            shift: 64 - bits.trailing_zeros(),
+        }
+    }
+
+    fn insert(&mut self, hash: u64) {
+        let bit = hash >> self.shift;
+        self.bits[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+
+    #[inline(always)]
+    fn may_have(&self, hash: u64) -> bool {
+        let bit = hash >> self.shift;
+        self.bits[(bit / 64) as usize] >> (bit % 64) & 1 != 0
     }
 }
 
