@@ -1,0 +1,121 @@
+"""Evaluate a trained model: bits per byte, baselines, samples, tasks.
+
+Reads the model's two files, the validation shards, the tokenizer's folder and, where given, a file of
+prompts (one a line) and a folder of task files; writes one JSON file.
+
+    python scripts/evaluate_model.py --model model/d12 --validation tokens/val --tokenizer tokenizer \\
+        --prompts prompts.txt --tasks tasks --out model/d12/evaluation.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nanosnake.files import NanosnakeError, write_json
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to evaluate, and on what."""
+
+    model: Path
+    """Folder with model.safetensors and model.json."""
+    validation: list[str]
+    """Validation shards: .ds files or folders of them."""
+    tokenizer: Path
+    """Folder with tokenizer.tiktoken and meta.json."""
+    out: Path
+    """The JSON file to write."""
+    prompts: Path | None = None
+    """Text file of prompts, one a line."""
+    tasks: Path | None = None
+    """Folder of task files."""
+    max_items: int = 0
+    """Items per task; 0: all."""
+    max_tokens: int = 0
+    """Validation tokens; 0: all."""
+    sample_tokens: int = 64
+    """Tokens written after each prompt."""
+    temperature: float = 0.8
+    """Of the samples; 0 takes the likeliest token each time."""
+    device: str = "auto"
+    """auto, cuda or cpu."""
+
+
+def evaluate_model(options: Options) -> dict[str, Any]:
+    """Return the evaluation; under torchrun, the ranks share the work and each returns it."""
+    from nanosnake.training.attention import choose_backend
+    from nanosnake.training.distributed import Ranks
+    from nanosnake.training.evaluate import baselines, evaluate_tokens, sample
+    from nanosnake.training.export import read_model
+    from nanosnake.training.schedule import fitting_micro_batch
+    from nanosnake.training.shards import TokenShards
+    from nanosnake.training.tasks import evaluate_tasks, load_tasks
+    from nanosnake.training.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary.load(options.tokenizer)
+    data = TokenShards(options.validation)
+    tasks = load_tasks(options.tasks) if options.tasks else []
+    ranks = Ranks.start(options.device)
+    try:
+        model = read_model(
+            options.model / "model.safetensors",
+            options.model / "model.json",
+            ranks.device,
+            backend=choose_backend("auto", ranks.device),
+        )
+        data.check(vocabulary.bos, model.config.vocab_size)
+        scores = evaluate_tokens(
+            model,
+            model,
+            data,
+            vocabulary.lengths,
+            ranks,
+            micro_batch=fitting_micro_batch(model.config, 8, 0),
+            max_tokens=options.max_tokens,
+        )
+        result: dict[str, Any] = {**asdict(scores), "baselines": baselines(data, vocabulary), "samples": []}
+        for prompt in options.prompts.read_text(encoding="utf-8").splitlines() if options.prompts else []:
+            text = sample(
+                model, vocabulary, prompt, tokens=options.sample_tokens, temperature=options.temperature
+            )
+            result["samples"].append({"prompt": prompt, "text": text})
+        if tasks:
+            result |= evaluate_tasks(model, vocabulary, tasks, ranks, max_items=options.max_items)
+        if ranks.first:
+            write_json(options.out, result)
+    finally:
+        ranks.stop()
+    return result
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--validation", nargs="+", required=True)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path)
+    parser.add_argument("--tasks", type=Path)
+    parser.add_argument("--max-items", type=int, default=0)
+    parser.add_argument("--max-tokens", type=int, default=0)
+    parser.add_argument("--sample-tokens", type=int, default=64)
+    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--device", default="auto")
+    try:
+        evaluate_model(Options(**vars(parser.parse_args(argv))))
+    except NanosnakeError as error:
+        print(f"evaluate_model: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""What a model is and how it is trained: two frozen dataclasses.
+
+Shapes in names, all through this package: B rows of a micro-batch, T positions of a row, N = B x T tokens,
+D width, H query heads, K key/value heads, E head dimension, F hidden width of the MLP, V vocabulary (padded),
+L layers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+from nanosnake.files import NanosnakeError
+
+VOCAB_MULTIPLE = 128
+WINDOW_MULTIPLE = 128
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a GPT. `from_depth` derives all of it from the depth."""
+
+    depth: int
+    """Number of layers (L): the one dial."""
+    width: int
+    """Width of the residual stream (D)."""
+    heads: int
+    """Query heads (H)."""
+    kv_heads: int
+    """Key/value heads (K); divides `heads`."""
+    head_dim: int
+    """Dimension of a head (E), even."""
+    vocab_size: int
+    """Token ids that exist, special tokens included."""
+    sequence_length: int
+    """Positions of a row (T), and the longest context."""
+    window_pattern: str = "SSSL"
+    """Attention windows, repeated over the layers: L whole context, S a quarter; the last layer is always
+    L."""
+    value_embeddings: bool = True
+    """Add gated token embeddings to the values of every other layer."""
+    mlp_ratio: int = 4
+    """Hidden width of the MLP over the width."""
+    softcap: float = 15.0
+    """Logits are squashed smoothly to plus or minus this."""
+    rotary_base: float = 100_000.0
+    """Base of the rotary frequencies."""
+
+    def __post_init__(self) -> None:
+        if self.heads % self.kv_heads:
+            raise NanosnakeError(
+                f"model: {self.heads} heads cannot share {self.kv_heads} key/value heads evenly"
+            )
+        if not self.window_pattern or set(self.window_pattern) - set("SL"):
+            raise NanosnakeError(f"model: window_pattern is {self.window_pattern!r}; use the letters S and L")
+        if self.head_dim % 2:
+            raise NanosnakeError(f"model: head_dim is {self.head_dim}; rotary embeddings need an even number")
+
+    @classmethod
+    def from_depth(
+        cls,
+        depth: int,
+        vocab_size: int,
+        sequence_length: int,
+        *,
+        aspect_ratio: int = 64,
+        head_dim: int = 128,
+        kv_share: int = 1,
+        window_pattern: str = "SSSL",
+    ) -> Self:
+        """Return the model of a depth: width = depth x aspect ratio, rounded up to whole heads."""
+        if depth < 1:
+            raise NanosnakeError(f"model: depth is {depth}; it must be 1 or more")
+        heads = -(-depth * aspect_ratio // head_dim)
+        return cls(
+            depth=depth,
+            width=heads * head_dim,
+            heads=heads,
+            kv_heads=heads // kv_share if heads % kv_share == 0 else heads,
+            head_dim=head_dim,
+            vocab_size=vocab_size,
+            sequence_length=sequence_length,
+            window_pattern=window_pattern,
+        )
+
+    @property
+    def padded_vocab(self) -> int:
+        """Rows of the embedding and of the head (V): the vocabulary rounded up for the matrix units."""
+        return -(-self.vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE
+
+    @property
+    def short_window(self) -> int:
+        """Tokens before its own that a position of a short layer sees."""
+        quarter = -(-self.sequence_length // 4)
+        rounded = -(-quarter // WINDOW_MULTIPLE) * WINDOW_MULTIPLE
+        return min(rounded, self.sequence_length)
+
+    @property
+    def windows(self) -> list[int]:
+        """The window of each layer, in tokens."""
+        letters = [self.window_pattern[i % len(self.window_pattern)] for i in range(self.depth)]
+        letters[-1] = "L"
+        return [self.sequence_length if letter == "L" else self.short_window for letter in letters]
+
+    @property
+    def value_layers(self) -> list[int]:
+        """Layers with value embeddings: every other one, the last among them."""
+        if not self.value_embeddings:
+            return []
+        return [i for i in range(self.depth) if i % 2 == (self.depth - 1) % 2]
+
+    @property
+    def matrix_parameters(self) -> int:
+        """Parameters of the layers' matrices."""
+        attention = self.width * self.head_dim * (2 * self.heads + 2 * self.kv_heads)
+        return self.depth * (attention + 2 * self.mlp_ratio * self.width * self.width)
+
+    @property
+    def scaling_parameters(self) -> int:
+        """Parameters that the horizon is counted in: the layers' matrices and the head."""
+        return self.matrix_parameters + self.padded_vocab * self.width
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return the configuration that `to_dict` gave."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - names):
+            raise NanosnakeError(f"model configuration: unknown keys {unknown}; written by another version?")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a model is trained. What is 0 or -1 by default follows from the model and the machine."""
+
+    global_batch: int = 0
+    """Global batch size in tokens per step; 0: from the horizon (524,288 at depth 12)."""
+    micro_batch: int = 0
+    """Sequences per rank and forward pass; 0: as many as fit the memory."""
+    steps: int = 0
+    """Steps to train; 0: from `tokens_per_parameter`."""
+    tokens_per_parameter: float = 12.0
+    """Horizon in tokens over parameters (matrices and head)."""
+    seed: int = 1
+    """Seed of the initial weights and of the order of the data."""
+    matrix_lr: float = 0.02
+    """Learning rate of Muon (matrices)."""
+    embedding_lr: float = 0.3
+    """Learning rate of the token embedding."""
+    head_lr: float = 0.008
+    """Learning rate of the head."""
+    scalar_lr: float = 0.5
+    """Learning rate of the scalars that mix the embedding into the layers."""
+    weight_decay: float = 0.28
+    """Weight decay of Muon, at depth 12; falls to 0 over the run."""
+    warmup_steps: int = 40
+    """Steps over which the learning rate rises from 0."""
+    warmdown: float = 0.65
+    """Part of the run over which the learning rate falls."""
+    final_lr: float = 0.05
+    """Learning rate at the end, over that of the plateau."""
+    fp8: bool = False
+    """Multiply in 8-bit floating point (Hopper or newer)."""
+    compile: bool = True
+    """Compile the model and the optimizer; False is for the CPU and for finding faults."""
+    attention: str = "auto"
+    """varlen, flex or sdpa; auto: the fastest that is there."""
+    eval_every: int = 250
+    """Steps between evaluations on the validation tokens; 0: only at the end."""
+    eval_tokens: int = 0
+    """Validation tokens per evaluation; 0: all."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints; 0: only when told to stop."""
+    checkpoint_keep: int = 2
+    """Checkpoints kept."""
+    log_every: int = 10
+    """Steps between log lines and rows of the metrics table."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "global_batch",
+            "micro_batch",
+            "steps",
+            "warmup_steps",
+            "eval_every",
+            "checkpoint_every",
+        ):
+            if getattr(self, name) < 0:
+                raise NanosnakeError(f"training: {name} is {getattr(self, name)}; it cannot be negative")
+        if self.log_every < 1 or self.checkpoint_keep < 1:
+            raise NanosnakeError("training: log_every and checkpoint_keep must be 1 or more")
+        if self.steps == 0 and self.tokens_per_parameter <= 0:
+            raise NanosnakeError("training: give steps, or tokens_per_parameter above 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values for JSON."""
+        return dataclasses.asdict(self)

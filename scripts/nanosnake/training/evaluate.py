@@ -1,0 +1,184 @@
+"""Bits per byte on held-out tokens, samples from prompts, and what a model has to beat."""
+
+from __future__ import annotations
+
+import lzma
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nanosnake.files import NanosnakeError
+from nanosnake.training.attention import describe_documents
+from nanosnake.training.distributed import Ranks
+from nanosnake.training.head import CHUNK_ELEMENTS, softcapped, target_nats
+from nanosnake.training.loader import Batch, RowSource, assemble
+from nanosnake.training.model import GPT
+from nanosnake.training.shards import TokenShards
+from nanosnake.training.vocabulary import Vocabulary
+
+Nats = Callable[[Tensor, Tensor, int, float], Tensor]
+BASELINE_BYTES = 1 << 24
+"""Bytes of text that the baselines are measured on, at most."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Result of an evaluation on tokens."""
+
+    bits_per_byte: float
+    """Sum of nats over (ln 2 x bytes of the target tokens); special tokens count neither way."""
+    loss: float
+    """Mean nats per target token, special tokens included."""
+    tokens: int
+    bytes: int
+
+
+@torch.no_grad()
+def batch_nats(model: GPT, forward: Callable[..., Tensor], batch: Batch, nats: Nats = target_nats) -> Tensor:
+    """Return the nats of each target [N] of a micro-batch."""
+    config = model.config
+    documents = describe_documents(model.backend, config, batch.positions, batch.ends)
+    x_ND = forward(batch.tokens, batch.positions, documents)
+    weight_VD = model.head.to(x_ND.dtype)
+    step = max(1, CHUNK_ELEMENTS // 4 // config.padded_vocab)
+    parts = [
+        nats(
+            x_ND[i : i + step] @ weight_VD.t(), batch.targets[i : i + step], config.vocab_size, config.softcap
+        )
+        for i in range(0, x_ND.size(0), step)
+    ]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def evaluate_tokens(
+    model: GPT,
+    forward: Callable[..., Tensor],
+    data: TokenShards,
+    lengths: npt.NDArray[np.int64],
+    ranks: Ranks,
+    *,
+    micro_batch: int,
+    max_tokens: int = 0,
+) -> Scores:
+    """Return the scores on the first `max_tokens` tokens (0: all) of a split, in the order of the files.
+
+    The rows are packed like training's, unshuffled: the same rows for any number of ranks.
+
+    Args:
+        forward: the model, or its compiled form.
+        lengths: bytes of each token, 0 for special tokens.
+    """
+    device, length = ranks.device, model.config.sequence_length
+    source = RowSource(data, length, 0, 0, 0, shuffle=False)
+    rows = source.order.rows if max_tokens == 0 else max(1, min(source.order.rows, max_tokens // length))
+    bytes_V = torch.from_numpy(lengths).to(device)
+    totals = torch.zeros(4, dtype=torch.float64, device=device)
+    for number, first in enumerate(range(0, rows, micro_batch)):
+        if number % ranks.world != ranks.rank:
+            source.skip(micro_batch)
+            continue
+        tensors = assemble(source, micro_batch)
+        tensors[1][(rows - first) * length :] = -1  # rows after the last, read only to fill the micro-batch
+        batch = Batch(*tensors, row=first, epoch=0).to(device)
+        nats_N = batch_nats(model, forward, batch)
+        counts_N = batch.targets >= 0
+        size_N = torch.where(counts_N, bytes_V[batch.targets.clamp_min(0).long()], 0)
+        totals += torch.stack(
+            [
+                torch.where(size_N > 0, nats_N, 0.0).double().sum(),
+                nats_N.double().sum(),
+                counts_N.double().sum(),
+                size_N.double().sum(),
+            ]
+        )
+    text_nats, all_nats, tokens, size = ranks.sum(totals).tolist()
+    if size == 0:
+        raise NanosnakeError(
+            "evaluation: the validation tokens stand for no bytes; give another validation shard"
+        )
+    return Scores(text_nats / (math.log(2) * size), all_nats / tokens, int(tokens), int(size))
+
+
+@torch.no_grad()
+def next_logits(model: GPT, rows: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
+    """Return (softcapped logits [B, T, vocabulary] of rows of ids, T), each row a document, padded at its
+    end."""
+    device = model.head.device
+    longest = max(len(row) for row in rows)
+    if longest > model.config.sequence_length:
+        raise NanosnakeError(
+            f"evaluation: a text of {longest} tokens, but the model sees {model.config.sequence_length}; "
+            f"shorten it"
+        )
+    length = min(-(-longest // 64) * 64, model.config.sequence_length)
+    tokens = torch.zeros(len(rows), length, dtype=torch.int32)
+    for i, row in enumerate(rows):
+        tokens[i, : len(row)] = torch.tensor(row, dtype=torch.int32)
+    positions = torch.arange(length, dtype=torch.int32).repeat(len(rows)).to(device)
+    documents = describe_documents("sdpa", model.config, positions, None, length)
+    backend, model.backend = model.backend, "sdpa"
+    try:
+        x_ND = model(tokens.view(-1).to(device), positions, documents)
+    finally:
+        model.backend = backend
+    logits = softcapped(x_ND @ model.head.to(x_ND.dtype).t(), model.config.softcap)
+    return logits[:, : model.config.vocab_size].view(len(rows), length, -1), length
+
+
+def sample(
+    model: GPT,
+    vocabulary: Vocabulary,
+    prompt: str,
+    *,
+    tokens: int = 64,
+    temperature: float = 0.8,
+    seed: int = 1,
+) -> str:
+    """Return what the model writes after a prompt: until the document's end, or `tokens` tokens.
+
+    Temperature 0 takes the likeliest token each time.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    ids = vocabulary.encode(prompt)
+    start = len(ids)
+    for _ in range(min(tokens, model.config.sequence_length - start)):
+        logits_V = next_logits(model, [ids])[0][0, len(ids) - 1].cpu()
+        if temperature == 0:
+            chosen = int(logits_V.argmax())
+        else:
+            chosen = int(torch.multinomial((logits_V / temperature).softmax(0), 1, generator=generator))
+        if chosen == vocabulary.bos:
+            break
+        ids.append(chosen)
+    return vocabulary.decode(ids[start:])
+
+
+def baselines(data: TokenShards, vocabulary: Vocabulary) -> dict[str, float]:
+    """Return bits per byte that need no training: single tokens by their frequency, and general compressors.
+
+    `order_0`: entropy of the tokens of this very text, without any context. `zlib` and `lzma`: the
+    compressors' best settings on the text's bytes (the first 16 MiB).
+    """
+    counts = np.zeros(len(vocabulary), dtype=np.int64)
+    text = bytearray()
+    for shard in data.shards:
+        counts += np.bincount(shard.tokens, minlength=len(vocabulary))
+        if len(text) < BASELINE_BYTES:
+            text += vocabulary.decode_bytes(shard.tokens[:BASELINE_BYTES].tolist())
+    counts[list(vocabulary.special.values())] = 0
+    total_bytes = int((counts * vocabulary.lengths).sum())
+    share = counts[counts > 0] / counts.sum()
+    bits = -float((counts[counts > 0] * np.log2(share)).sum())
+    raw = bytes(text[:BASELINE_BYTES])
+    return {
+        "order_0": bits / total_bytes,
+        "zlib": 8 * len(zlib.compress(raw, 9)) / len(raw),
+        "lzma": 8 * len(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)) / len(raw),
+    }

@@ -1,0 +1,78 @@
+"""A trained model on disk: `model.safetensors` and `model.json`, and the loader of the two.
+
+`model.json`: {"format": "nanosnake.model.1", "model": the configuration, "tokenizer": {vocab_size, bos,
+special_tokens}, "step", "figures"}. docs/training.md describes each tensor. The architecture (value
+embeddings, smear, backout, learnt residual scalars, windows) is in no class of `transformers`, so that a
+file in its format could not be loaded without code of ours; this layout says it plainly instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanosnake.files import NanosnakeError, read_json, replacing, write_json
+from nanosnake.training.config import ModelConfig
+from nanosnake.training.model import GPT, build_model
+from nanosnake.training.tensors import read_tensors, write_tensors
+from nanosnake.training.vocabulary import Vocabulary
+
+FORMAT = "nanosnake.model.1"
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def write_model(
+    weights: Path,
+    description: Path,
+    config: ModelConfig,
+    tensors: dict[str, Tensor],
+    vocabulary: Vocabulary,
+    figures: dict[str, Any],
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write a model's two files; `dtype` converts the weights (None: as they are)."""
+    kept = {name: t if dtype is None else t.to(dtype) for name, t in tensors.items()}
+    with replacing(weights) as temporary:
+        write_tensors(temporary, kept, {"format": FORMAT})
+    write_json(
+        description,
+        {
+            "format": FORMAT,
+            "model": config.to_dict(),
+            "tokenizer": {
+                "vocab_size": len(vocabulary),
+                "bos": vocabulary.bos,
+                "special_tokens": vocabulary.special,
+            },
+            "figures": figures,
+        },
+    )
+
+
+def read_model(weights: Path, description: Path, device: torch.device, *, backend: str = "sdpa") -> GPT:
+    """Load a model for evaluation.
+
+    Raises:
+        NanosnakeError: where the files are of another format, or tensors are missing or of another shape.
+    """
+    said = read_json(description)
+    if said.get("format") != FORMAT:
+        raise NanosnakeError(f"{description}: format is {said.get('format')!r}, wanted {FORMAT!r}")
+    config = ModelConfig.from_dict(said["model"])
+    model = build_model(config, device, backend=backend)
+    tensors = read_tensors(weights)
+    wanted = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if wanted != found:
+        names = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+        raise NanosnakeError(
+            f"{weights}: {names[0]} is {found.get(names[0])}, {description.name} wants "
+            f"{wanted.get(names[0])}; "
+            "the two files are not of the same model"
+        )
+    model.load_state_dict(tensors)
+    return model.eval()

@@ -1,0 +1,57 @@
+"""Floating-point operations of the model, and what GPUs can do at best."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nanosnake.training.config import ModelConfig
+from nanosnake.training.model import GATE_CHANNELS, SMEAR_CHANNELS
+
+# dense bf16 FLOP/s by the vendors' data sheets; the first name that is part of the device's name counts
+PEAKS = (
+    ("GB200", 2.5e15),
+    ("B200", 2.25e15),
+    ("H200 NVL", 836e12),
+    ("H200", 989e12),
+    ("GH200", 989e12),
+    ("H100 NVL", 835e12),
+    ("H100 PCIe", 756e12),
+    ("H100", 989e12),
+    ("A100", 312e12),
+    ("L40S", 362e12),
+)
+
+
+def peak_flops(device_name: str) -> float | None:
+    """Return the peak bf16 FLOP/s of a GPU by its name, None where unknown."""
+    for name, peak in PEAKS:
+        if name.lower() in device_name.lower():
+            return peak
+    return None
+
+
+def matmul_flops_per_token(config: ModelConfig) -> float:
+    """Return the FLOPs of all matrix products with the tokens, forward and backward: 6 per weight."""
+    gates = len(config.value_layers) * config.kv_heads * GATE_CHANNELS + SMEAR_CHANNELS
+    return 6.0 * (config.matrix_parameters + config.padded_vocab * config.width + gates)
+
+
+def flops_per_token(config: ModelConfig) -> float:
+    """Return FLOPs per token by the usual count (PaLM's, nanochat's): 12 x heads x head dimension x window.
+
+    The count takes every window as full: neither the causal mask nor documents shorter than the window
+    lower it. `attended_flops_per_token` counts only what the masks leave.
+    """
+    attention = sum(12.0 * config.heads * config.head_dim * window for window in config.windows)
+    return matmul_flops_per_token(config) + attention
+
+
+def attended_flops_per_token(config: ModelConfig, lengths: npt.NDArray[np.int64]) -> float:
+    """Return FLOPs per token that the masks leave, for documents (or pieces) of these lengths."""
+    n = lengths.astype(np.float64)
+    pairs = 0.0
+    for window in config.windows:
+        w = np.minimum(n, window + 1.0)  # a token sees itself and `window` before it
+        pairs += float((w * (w + 1) / 2 + (n - w) * w).sum())
+    return matmul_flops_per_token(config) + 12.0 * config.heads * config.head_dim * pairs / float(n.sum())

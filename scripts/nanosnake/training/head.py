@@ -1,0 +1,145 @@
+"""The last product and the loss, in one function that never holds all logits.
+
+Logits of a 32,768-token vocabulary are the largest tensor of a small GPT. They are made chunk by chunk, and
+as the loss is the last thing that happens, each chunk's gradient is computed in its place at once: logits are
+written once, read once, and never recomputed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanosnake.training import loss_kernel
+from nanosnake.training.linear import FP8_WIDE, quantize_function, scaled_product
+
+CHUNK_ELEMENTS = 1 << 29
+"""Logits held at once (1 GiB in bf16)."""
+GRADIENT_SCALE = 32768.0
+"""Gradients of logits are between -1 and 1 by nature, so that their fp8 needs no scale of its own."""
+
+
+def softcapped(logits: Tensor, softcap: float) -> Tensor:
+    """Return logits squashed smoothly to plus or minus `softcap`, in float32."""
+    return softcap * torch.tanh(logits.float() / softcap)
+
+
+def chunk_loss(
+    logits_CV: Tensor, targets_C: Tensor, vocab_size: int, softcap: float, fp8: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return (nats[C], d nats / d logits [C, V], the same as fp8 times `GRADIENT_SCALE`) of one chunk.
+
+    Targets below 0 count nothing. Columns from `vocab_size` on are padding: no probability and no gradient.
+    On a GPU the gradient may be written over the logits.
+    """
+    if loss_kernel.usable(logits_CV):
+        return loss_kernel.chunk_loss(logits_CV, targets_C, vocab_size, softcap, GRADIENT_SCALE, fp8)
+    column_V = torch.arange(logits_CV.size(1), device=logits_CV.device)
+    squashed_CV = torch.tanh(logits_CV.float() / softcap)
+    # exp(logit - softcap): capped logits are at most softcap, so that nothing overflows
+    exp_CV = torch.where(column_V < vocab_size, torch.exp((squashed_CV - 1.0) * softcap), 0.0)
+    normalizer_C1 = exp_CV.sum(dim=1, keepdim=True)
+    hit_CV = column_V == targets_C[:, None]
+    own_C = torch.where(hit_CV, squashed_CV, 0.0).sum(dim=1)
+    nats_C = normalizer_C1.squeeze(1).log() - (own_C - 1.0) * softcap
+    counts_C = targets_C >= 0
+    gradient_CV = (exp_CV / normalizer_C1 - hit_CV.float()) * (1.0 - squashed_CV * squashed_CV)
+    gradient_CV = torch.where(counts_C[:, None], gradient_CV, 0.0)
+    small_CV = (gradient_CV * GRADIENT_SCALE).to(FP8_WIDE) if fp8 else None
+    return torch.where(counts_C, nats_C, 0.0), gradient_CV.to(logits_CV.dtype), small_CV
+
+
+class Fp8Head:
+    """The head's two 8-bit products for one micro-batch; operands are quantized once."""
+
+    def __init__(self, x_ND: Tensor, weight_VD: Tensor, compiled: bool) -> None:
+        quantize = quantize_function(compiled)
+        self.x, self.x_scale = quantize(x_ND)
+        self.rows, self.row_scale = quantize(weight_VD)
+        self.columns, self.column_scale = quantize(weight_VD.t().contiguous())
+        self.dtype = x_ND.dtype
+
+    def logits(self, part: slice) -> Tensor:
+        """Return the logits [C, V] of a chunk."""
+        return scaled_product(self.x[part], self.x_scale[part], self.rows, self.row_scale, self.dtype)
+
+    def input_gradient(self, small_CV: Tensor) -> Tensor:
+        """Return the gradient of the head's input [C, D]."""
+        scale_C1 = torch.full((small_CV.size(0), 1), 1.0 / GRADIENT_SCALE, device=small_CV.device)
+        return scaled_product(small_CV, scale_C1, self.columns, self.column_scale, self.dtype)
+
+
+class _HeadLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x_ND: Tensor,
+        head_VD: Tensor,
+        targets_N: Tensor,
+        scale: float,
+        vocab_size: int,
+        softcap: float,
+        compiled: bool,
+        fp8: bool,
+    ) -> Tensor:
+        weight_VD = head_VD.to(x_ND.dtype)
+        grad_x_ND = torch.empty_like(x_ND)
+        grad_head_VD = torch.zeros_like(head_VD)
+        nats_N = torch.empty(x_ND.size(0), device=x_ND.device)
+        per_chunk = max(1, CHUNK_ELEMENTS // head_VD.size(0))
+        rows8 = Fp8Head(x_ND, weight_VD, compiled) if fp8 else None
+        for start in range(0, x_ND.size(0), per_chunk):
+            part = slice(start, start + per_chunk)
+            x_CD = x_ND[part]
+            logits_CV = rows8.logits(part) if rows8 else x_CD @ weight_VD.t()
+            nats_N[part], gradient_CV, small_CV = chunk_loss(
+                logits_CV, targets_N[part], vocab_size, softcap, fp8
+            )
+            if rows8 and small_CV is not None:
+                grad_x_ND[part] = rows8.input_gradient(small_CV)
+            else:
+                torch.mm(gradient_CV, weight_VD, out=grad_x_ND[part])
+            grad_head_VD += gradient_CV.t() @ x_CD
+        ctx.save_for_backward(grad_x_ND, grad_head_VD)
+        ctx.scale = scale
+        return nats_N.sum() * scale
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        grad_x_ND, grad_head_VD = ctx.saved_tensors
+        factor = grad * ctx.scale
+        return (
+            grad_x_ND * factor.to(grad_x_ND.dtype),
+            grad_head_VD * factor,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+def head_loss(
+    x_ND: Tensor,
+    head_VD: Tensor,
+    targets_N: Tensor,
+    *,
+    scale: float,
+    vocab_size: int,
+    softcap: float,
+    compiled: bool,
+    fp8: bool = False,
+) -> Tensor:
+    """Return `scale` times the sum of the nats of all targets, differentiable in `x_ND` and `head_VD`."""
+    loss: Tensor = _HeadLoss.apply(x_ND, head_VD, targets_N, scale, vocab_size, softcap, compiled, fp8)
+    return loss
+
+
+def target_nats(logits_CV: Tensor, targets_C: Tensor, vocab_size: int, softcap: float) -> Tensor:
+    """Return the nats of each target [C], 0 where a target is below 0; without gradients, for evaluation."""
+    log_C_V = torch.log_softmax(softcapped(logits_CV[:, :vocab_size], softcap), dim=1)
+    nats_C = -log_C_V.gather(1, targets_C.clamp_min(0).long()[:, None]).squeeze(1)
+    return torch.where(targets_C >= 0, nats_C, 0.0)

@@ -1,0 +1,265 @@
+"""Micro-batches for one rank, made ahead of need by a thread, and a position that is two integers.
+
+A step takes the next `global rows` rows of the epoch's order; rank r of W takes the r-th of W equal parts, in
+micro-batches. So the rows of a step are the same for any number of ranks, and a run can go on with another
+number of ranks from the same position.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nanosnake.files import NanosnakeError
+from nanosnake.training.packing import EpochOrder, Rows
+from nanosnake.training.shards import TokenShards
+
+ENDS_MULTIPLE = 128
+"""Document boundaries of a micro-batch are padded to a multiple of this, so that few sizes occur."""
+SWITCH_SECONDS = 2e-4
+"""How long the loader's thread may keep the interpreter from the thread that feeds the GPU; Python's own 5
+ms, a
+few times a step, would show."""
+IGNORED = -1
+"""Target of a position that counts nothing."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the data a run stands: rows of `epoch` that are used up, and the data that this holds for."""
+
+    epoch: int
+    row: int
+    seed: int
+    sequence_length: int
+    data: str
+    """Fingerprint of the shards."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values for JSON."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return the position that `to_dict` gave."""
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch of a rank: N = B x T tokens in rows laid end to end."""
+
+    tokens: Tensor
+    """int32[N]: inputs."""
+    targets: Tensor
+    """int32[N]: the token after each; the document start token after a document's last; -1 where none
+    counts."""
+    positions: Tensor
+    """int32[N]: position in the document, 0 at the first token of each piece."""
+    ends: Tensor
+    """int32[pieces + 1, padded]: first token of each piece, then N."""
+    row: int
+    """First row in the epoch, to name the batch in errors."""
+    epoch: int
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device; from pinned memory the copies wait for nothing."""
+        return Batch(
+            tokens=self.tokens.to(device, non_blocking=True),
+            targets=self.targets.to(device, non_blocking=True),
+            positions=self.positions.to(device, non_blocking=True),
+            ends=self.ends.to(device, non_blocking=True),
+            row=self.row,
+            epoch=self.epoch,
+        )
+
+
+class Loader:
+    """Steps of micro-batches for one rank.
+
+    Args:
+        data: the shards of the split.
+        length: tokens of a row (T).
+        rows_per_step: rows of all ranks per step.
+        micro_batch: rows of this rank per micro-batch (B).
+        position: where to begin; None: the beginning of epoch 0.
+        pin: whether to make the batches in pinned memory, for copies to a GPU.
+    """
+
+    def __init__(
+        self,
+        data: TokenShards,
+        *,
+        length: int,
+        rows_per_step: int,
+        micro_batch: int,
+        rank: int = 0,
+        world: int = 1,
+        seed: int = 0,
+        position: Position | None = None,
+        pin: bool = False,
+        ahead: int = 4,
+    ) -> None:
+        if rows_per_step % (world * micro_batch):
+            raise NanosnakeError(
+                f"{rows_per_step} sequences per step cannot be shared by {world} ranks in micro-batches of "
+                f"{micro_batch}; change the global batch size, the micro-batch or the number of GPUs"
+            )
+        self.data, self.length, self.rows_per_step, self.micro_batch = (
+            data,
+            length,
+            rows_per_step,
+            micro_batch,
+        )
+        self.rank, self.world, self.seed, self.pin = rank, world, seed, pin
+        start = Position(0, 0, seed, length, data.fingerprint())
+        self.position = start if position is None else self._checked(position, start)
+        self.accumulation = rows_per_step // (world * micro_batch)
+        self.waited = 0.0
+        """Seconds that `step` has waited for the thread, since the loader was made."""
+        self._batches: queue.Queue[Batch | Position | BaseException] = queue.Queue(maxsize=ahead)
+        self._stop = threading.Event()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self._thread = threading.Thread(target=self._produce, args=(self.position,), daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def _checked(position: Position, start: Position) -> Position:
+        for name, what in (
+            ("data", "the token shards"),
+            ("sequence_length", "the sequence length"),
+            ("seed", "the seed"),
+        ):
+            was, now = getattr(position, name), getattr(start, name)
+            if was != now:
+                raise NanosnakeError(
+                    f"the checkpoint stands at row {position.row} of epoch {position.epoch} of other data: "
+                    f"{what} was {was}, now it is {now}; restore it, or begin anew in another checkpoint "
+                    f"folder"
+                )
+        return position
+
+    def step(self) -> Iterator[Batch]:
+        """Yield the micro-batches of the next step; `position` moves on once all are taken."""
+        while True:
+            before = time.perf_counter()
+            item = self._batches.get()
+            self.waited += time.perf_counter() - before
+            if isinstance(item, BaseException):
+                raise item
+            if isinstance(item, Position):
+                self.position = item
+                return
+            yield item
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._stop.set()
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._batches.get(timeout=0.05)
+
+    def _put(self, item: Batch | Position | BaseException) -> None:
+        while not self._stop.is_set():
+            try:
+                self._batches.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def _produce(self, position: Position) -> None:
+        try:
+            source = RowSource(self.data, self.length, self.seed, position.epoch, position.row)
+            share = self.rows_per_step // self.world
+            while not self._stop.is_set():
+                source.skip(self.rank * share)
+                for _ in range(self.accumulation):
+                    row, epoch = source.row, source.order.epoch
+                    batch = assemble(source, self.micro_batch, pin=self.pin)
+                    self._put(Batch(*batch, row=row, epoch=epoch))
+                source.skip((self.world - 1 - self.rank) * share)
+                self._put(
+                    Position(source.order.epoch, source.row, self.seed, self.length, self.position.data)
+                )
+        except BaseException as error:  # whatever it is, the rank that waits has to hear of it
+            self._put(error)
+
+
+class RowSource:
+    """Rows in the order of the epochs, from any row on."""
+
+    def __init__(
+        self, data: TokenShards, length: int, seed: int, epoch: int, row: int, *, shuffle: bool = True
+    ) -> None:
+        self.data, self.length, self.seed, self.shuffle = data, length, seed, shuffle
+        self.order = EpochOrder(data, length, seed, epoch, shuffle=shuffle)
+        self.row = row
+        self._packed: tuple[tuple[int, int], Rows] | None = None
+
+    def skip(self, rows: int) -> None:
+        """Move on by some rows, into the next epochs where it must."""
+        self.row += rows
+        while self.row >= self.order.rows:
+            self.row -= self.order.rows
+            self.order = EpochOrder(
+                self.data, self.length, self.seed, self.order.epoch + 1, shuffle=self.shuffle
+            )
+
+    def pieces(self) -> list[tuple[npt.NDArray[np.int64], bool]]:
+        """Return the pieces of the row, each with the token after it where the document goes on; move on."""
+        pool, row = self.order.locate(self.row)
+        key = (self.order.epoch, pool)
+        if self._packed is None or self._packed[0] != key:
+            self._packed = (key, self.order.pack(pool))
+        rows = self._packed[1]
+        found = []
+        for piece in range(int(rows.row_starts[row]), int(rows.row_starts[row + 1])):
+            start, closes = int(rows.start[piece]), bool(rows.closes[piece])
+            stop = start + int(rows.length[piece]) + (0 if closes else 1)
+            tokens = self.data.shards[int(rows.shard[piece])].tokens[start:stop]
+            found.append((tokens.astype(np.int64), closes))
+        self.skip(1)
+        return found
+
+
+def assemble(source: RowSource, rows: int, *, pin: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return (tokens, targets, positions, ends) of the next rows; see `Batch`."""
+    length, bos = source.length, source.data.bos
+    count = rows * length
+    tokens_N, targets_N = np.full(count, bos, np.int32), np.full(count, IGNORED, np.int32)
+    positions_N = np.zeros(count, np.int32)
+    ends = []
+    for row in range(rows):
+        at = row * length
+        for piece, closes in source.pieces():
+            size = len(piece) if closes else len(piece) - 1
+            stop = at + size
+            ends.append(at)
+            tokens_N[at:stop] = piece[:size]
+            targets_N[at : at + len(piece) - 1] = piece[1:]
+            if closes:
+                targets_N[stop - 1] = bos  # the document is over
+            positions_N[at:stop] = np.arange(size)
+            at = stop
+        if at < (row + 1) * length:  # room left in the last row of a pool
+            ends.append(at)
+            positions_N[at : (row + 1) * length] = np.arange((row + 1) * length - at)
+    room = -(-len(ends) // ENDS_MULTIPLE) * ENDS_MULTIPLE
+    padded = np.full(room + 1, count, np.int32)
+    padded[: len(ends)] = ends
+    arrays = (tokens_N, targets_N, positions_N, padded)
+    tensors = [torch.from_numpy(a) for a in arrays]
+    if pin:
+        tensors = [t.pin_memory() for t in tensors]
+    return tensors[0], tensors[1], tensors[2], tensors[3]

@@ -1,0 +1,74 @@
+"""The table of a run: one JSON object a line, and one log line for people; TensorBoard where asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from nanosnake.files import replacing
+
+
+def log(message: str) -> None:
+    """Print a line to standard error at once."""
+    print(message, file=sys.stderr, flush=True)
+
+
+class Metrics:
+    """Appends rows to a JSON Lines file.
+
+    A run that goes on from step s drops rows after s, so that no step stands in the table twice.
+    """
+
+    def __init__(self, path: Path | None, *, resume_step: int, tensorboard: Path | None = None) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        if path is not None:
+            self.rows = [row for row in read_rows(path) if row["step"] <= resume_step]
+            with replacing(path) as temporary:
+                temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
+        self._board: Any = None
+        if tensorboard is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(tensorboard))
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write one row; keys with no value are left out."""
+        row = {key: value for key, value in row.items() if value is not None}
+        self.rows.append(row)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
+        if self._board is not None:
+            for key, value in row.items():
+                if key != "step":
+                    self._board.add_scalar(key, value, row["step"])
+
+    def close(self) -> None:
+        """Flush what is left to flush."""
+        if self._board is not None:
+            self._board.close()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a table; a last line that a kill cut off is left out."""
+    rows: list[dict[str, Any]] = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+    return rows
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 42s, 3m10s, 2h05m."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

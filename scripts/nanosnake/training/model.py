@@ -1,0 +1,190 @@
+"""The GPT: pre-norm layers on a residual stream, with what nanochat found to pay.
+
+RMS norm without parameters, rotary embeddings, QK norm, squared ReLU, untied head with softcapped logits,
+sliding windows, value embeddings behind a gate, a learnt mix of the embedding into each layer, a "smear" of
+the previous token's embedding into each token, and a "backout" of the middle layer before the head.
+
+Matrices of the same shape stand together in one parameter [L, out, in] (a bank): one cast per forward pass,
+one gradient, and Muon works on the whole bank at once.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nanosnake.files import NanosnakeError
+from nanosnake.training.attention import Documents, attend
+from nanosnake.training.config import ModelConfig
+from nanosnake.training.linear import linear
+
+GATE_CHANNELS = 12
+SMEAR_CHANNELS = 24
+QK_SCALE = 1.2
+"""Queries and keys are this long after their norm: sharper attention than length 1."""
+
+
+def norm(x: Tensor) -> Tensor:
+    """RMS norm over the last dimension, without parameters."""
+    return F.rms_norm(x, (x.size(-1),))
+
+
+def rotary_table(config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines [T, E/2] of the rotary angles."""
+    channel = torch.arange(0, config.head_dim, 2, dtype=torch.float32, device=device)
+    frequency = config.rotary_base ** (-channel / config.head_dim)
+    position = torch.arange(config.sequence_length, dtype=torch.float32, device=device)
+    angle = torch.outer(position, frequency)
+    return angle.cos(), angle.sin()
+
+
+class GPT(nn.Module):
+    """A decoder-only transformer over rows of packed documents."""
+
+    def __init__(self, config: ModelConfig, *, backend: str = "sdpa", fp8: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.backend = backend
+        self.fp8 = fp8
+        layers, width, heads_width = config.depth, config.width, config.heads * config.head_dim
+        kv_width, hidden = config.kv_heads * config.head_dim, config.mlp_ratio * config.width
+        value_layers = len(config.value_layers)
+
+        def bank(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(*shape))
+
+        self.embedding = bank(config.padded_vocab, width)
+        self.head = bank(config.padded_vocab, width)
+        self.value_embedding = bank(config.padded_vocab, value_layers * kv_width)
+        self.value_gate = bank(value_layers, config.kv_heads, GATE_CHANNELS)
+        self.query = bank(layers, heads_width, width)
+        self.key_value = bank(layers, 2 * kv_width, width)
+        self.out = bank(layers, width, heads_width)
+        self.up = bank(layers, hidden, width)
+        self.down = bank(layers, width, hidden)
+        self.residual_scale = bank(layers)
+        self.embedding_scale = bank(layers)
+        self.smear_gate = bank(SMEAR_CHANNELS)
+        self.smear_scale = bank(1)
+        self.backout_scale = bank(1)
+        cosine, sine = rotary_table(config, torch.device("cpu"))
+        self.register_buffer("cosine", cosine, persistent=False)
+        self.register_buffer("sine", sine, persistent=False)
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Fill the weights: projections into the stream 0, the rest of standard deviation 1/sqrt(width)."""
+        bound = (3.0 / self.config.width) ** 0.5  # a uniform distribution with that standard deviation
+        self.embedding.normal_(0.0, 0.8, generator=generator)
+        self.head.normal_(0.0, 0.001, generator=generator)
+        for matrix in (self.query, self.key_value, self.value_embedding):
+            matrix.uniform_(-bound, bound, generator=generator)
+        self.up.uniform_(-0.4 * bound, 0.4 * bound, generator=generator)
+        self.out.zero_()
+        self.down.zero_()
+        self.value_gate.uniform_(0.0, 0.02, generator=generator)
+        self.smear_gate.uniform_(0.0, 0.02, generator=generator)
+        ramp = torch.linspace(0.0, 1.0, self.config.depth)
+        self.residual_scale.copy_(1.15 - 0.10 * ramp)
+        self.embedding_scale.copy_(0.20 - 0.15 * ramp)
+        self.smear_scale.zero_()
+        self.backout_scale.fill_(0.2)
+
+    def forward(self, tokens_N: Tensor, positions_N: Tensor, documents: Documents) -> Tensor:
+        """Return the normed stream [N, D] that the head multiplies.
+
+        Args:
+            tokens_N: token ids, rows of T laid end to end.
+            positions_N: position of each token in its document; 0 at its first token (or that of a piece).
+            documents: what `describe_documents` made of the same micro-batch.
+        """
+        config = self.config
+        dtype = torch.bfloat16 if tokens_N.is_cuda else torch.float32
+        x_ND = norm(F.embedding(tokens_N, self.embedding).to(dtype))
+        x_ND = self._smear(x_ND, positions_N)
+        first_ND, middle_ND = x_ND, x_ND
+        values = self._values(tokens_N, dtype)
+        qkv = torch.cat([self.query, self.key_value], dim=1).to(dtype).unbind(0)
+        out, up, down = (w.to(dtype).unbind(0) for w in (self.out, self.up, self.down))
+        for i, size in enumerate(config.windows):
+            window = None if size >= config.sequence_length else size
+            x_ND = self.residual_scale[i] * x_ND + self.embedding_scale[i] * first_ND
+            x_ND = x_ND + self._attention(norm(x_ND), qkv[i], out[i], values.get(i), documents, window)
+            hidden_NF = F.relu(linear(norm(x_ND), up[i], self.fp8)).square()
+            x_ND = x_ND + linear(hidden_NF, down[i], self.fp8)
+            if i == config.depth // 2:
+                middle_ND = x_ND
+        return norm(x_ND - self.backout_scale.to(dtype) * middle_ND)
+
+    def _smear(self, x_ND: Tensor, positions_N: Tensor) -> Tensor:
+        gate_N = torch.sigmoid(x_ND[:, :SMEAR_CHANNELS] @ self.smear_gate.to(x_ND.dtype))
+        gate_N = torch.where(positions_N > 0, gate_N, 0.0)  # nothing passes from one document to the next
+        before_ND = torch.cat([x_ND[:1], x_ND[:-1]])
+        return x_ND + self.smear_scale.to(x_ND.dtype) * gate_N[:, None].to(x_ND.dtype) * before_ND
+
+    def _values(self, tokens_N: Tensor, dtype: torch.dtype) -> dict[int, tuple[Tensor, Tensor]]:
+        """Return, by layer, (value embedding [N, K, E], gate weight [K, channels])."""
+        config = self.config
+        if not config.value_layers:
+            return {}
+        shape = (-1, len(config.value_layers), config.kv_heads, config.head_dim)
+        embedded = F.embedding(tokens_N, self.value_embedding).to(dtype).view(shape)
+        gates = self.value_gate.to(dtype).unbind(0)
+        return {layer: (embedded[:, j], gates[j]) for j, layer in enumerate(config.value_layers)}
+
+    def _attention(
+        self,
+        x_ND: Tensor,
+        qkv: Tensor,
+        out: Tensor,
+        value: tuple[Tensor, Tensor] | None,
+        documents: Documents,
+        window: int | None,
+    ) -> Tensor:
+        config = self.config
+        heads, kv_heads = config.heads, config.kv_heads
+        qkv_N = linear(x_ND, qkv, self.fp8).view(-1, heads + 2 * kv_heads, config.head_dim)
+        q_NHE, k_NKE, v_NKE = torch.split(qkv_N, [heads, kv_heads, kv_heads], dim=1)
+        if value is not None:
+            embedded_NKE, gate = value
+            gate_NK = 3.0 * torch.sigmoid(F.linear(x_ND[:, :GATE_CHANNELS], gate))
+            v_NKE = v_NKE + gate_NK[..., None] * embedded_NKE
+        q_NHE, k_NKE = (self._rotate(x, documents.length) for x in (q_NHE, k_NKE))
+        y_NHE = attend(self.backend, q_NHE, k_NKE, v_NKE, documents, window)
+        return linear(y_NHE.reshape(-1, heads * config.head_dim), out, self.fp8)
+
+    def _rotate(self, x_NHE: Tensor, length: int) -> Tensor:
+        """Norm, scale and rotate by position in the row: only differences of positions matter.
+
+        The norm comes first, which gives the same, as a rotation keeps lengths: what the backward pass
+        needs is then the product's own output and nothing in float32.
+        """
+        cosine_THE: Tensor = self.cosine[:length, None]  # type: ignore[index]
+        sine_THE: Tensor = self.sine[:length, None]  # type: ignore[index]
+        x_BTHE = (norm(x_NHE.float()) * QK_SCALE).reshape(-1, length, x_NHE.size(1), x_NHE.size(2))
+        left, right = x_BTHE.chunk(2, dim=-1)
+        turned = torch.cat(
+            [left * cosine_THE + right * sine_THE, right * cosine_THE - left * sine_THE], dim=-1
+        )
+        return turned.to(x_NHE.dtype).view(x_NHE.shape)
+
+
+def build_model(
+    config: ModelConfig, device: torch.device, *, backend: str, fp8: bool = False, seed: int | None = None
+) -> GPT:
+    """Return a model on a device, with weights by `seed` (None: not set, for loading).
+
+    On a GPU the embedding tables are bf16: they are the largest parameters and bear it.
+    """
+    if fp8 and (device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 9)):
+        raise NanosnakeError(
+            f"training: fp8 needs a Hopper GPU or newer, the device is {device}; set fp8 to false"
+        )
+    model = GPT(config, backend=backend, fp8=fp8).to(device)
+    if seed is not None:
+        model.initialize(torch.Generator(device).manual_seed(seed))
+    if device.type == "cuda":
+        for table in (model.embedding, model.value_embedding):
+            table.data = table.data.bfloat16()
+    return model

@@ -1,0 +1,124 @@
+"""What follows from the depth and the machine: horizon, batch, learning rates, and their course over the
+run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nanosnake.files import NanosnakeError
+from nanosnake.training.config import ModelConfig, TrainOptions
+
+REFERENCE_BATCH = 1 << 19
+"""The batch in tokens that the learning rates are meant for, best at the reference depth."""
+REFERENCE_DEPTH = 12
+MOMENTUM_STEPS = 400
+MOST_DECAY = 4.0
+"""Factor that weight decay grows by, at most, for models smaller than the reference."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of a run."""
+
+    steps: int
+    rows_per_step: int
+    """Sequences of all ranks per step."""
+    micro_batch: int
+    """Sequences per rank and forward pass."""
+    lr_scale: float
+    """Factor on all learning rates, from the batch."""
+    weight_decay: float
+    """Muon's weight decay at the start."""
+
+
+def make_plan(
+    model: ModelConfig,
+    options: TrainOptions,
+    world: int,
+    memory_bytes: float,
+    reference: ModelConfig | None = None,
+) -> Plan:
+    """Derive a run's numbers.
+
+    The horizon is `tokens_per_parameter` tokens per parameter. The best batch grows with the horizon to the
+    power 0.383 (arXiv:2505.13738), learning rates with the root of the batch, and weight decay keeps
+    batch / (rate x decay x horizon) constant (arXiv:2405.13698).
+
+    Args:
+        memory_bytes: memory of one GPU; 0 for the CPU.
+        reference: the model that the settings are meant for; None: depth 12 of the same kind.
+    """
+    length = model.sequence_length
+    if reference is None:
+        reference = ModelConfig.from_depth(REFERENCE_DEPTH, model.vocab_size, length)
+    horizon = options.tokens_per_parameter * model.scaling_parameters
+    size = model.scaling_parameters / reference.scaling_parameters
+    batch = options.global_batch
+    if batch == 0:
+        best = REFERENCE_BATCH * size**0.383
+        batch = max(length, 2 ** round(math.log2(best)))
+    if batch % length:
+        raise NanosnakeError(
+            f"training: global_batch is {batch} tokens, no whole number of sequences of {length}; "
+            f"use {max(1, round(batch / length)) * length}"
+        )
+    rows = batch // length
+    micro = options.micro_batch or fitting_micro_batch(model, rows // world, memory_bytes)
+    if rows % (world * micro):
+        raise NanosnakeError(
+            f"training: {rows} sequences per step cannot be shared by {world} ranks in micro-batches of "
+            f"{micro}; "
+            "change global_batch, micro_batch or the number of GPUs"
+        )
+    ratio = batch / REFERENCE_BATCH
+    return Plan(
+        steps=options.steps or max(1, int(horizon / batch)),
+        rows_per_step=rows,
+        micro_batch=micro,
+        lr_scale=math.sqrt(ratio),
+        weight_decay=options.weight_decay * math.sqrt(ratio) * min(MOST_DECAY, 1.0 / size),
+    )
+
+
+def fitting_micro_batch(model: ModelConfig, share: int, memory_bytes: float) -> int:
+    """Return the largest micro-batch of a rank's `share` of rows whose activations fit, a divisor of the
+    share."""
+    if share < 1:
+        return 1
+    # bytes per token that the backward pass needs: about 17 tensors of the width per layer in bf16
+    per_token = 34.0 * model.depth * model.width + 4096.0
+    state = 20.0 * (
+        model.scaling_parameters + model.padded_vocab * model.width * (1 + len(model.value_layers) / 2)
+    )
+    limit = 8192.0 if memory_bytes == 0 else max(1.0, (0.85 * memory_bytes - state - 4e9) / per_token)
+    fitting = max(1, int(limit / model.sequence_length))
+    return max(d for d in range(1, share + 1) if share % d == 0 and d <= fitting)
+
+
+def lr_factor(options: TrainOptions, step: int, steps: int) -> float:
+    """Return the learning rate of a step over that of the plateau: a rise, a plateau, a linear fall."""
+    warmup = min(options.warmup_steps, steps // 4)
+    if step < warmup:
+        return (step + 1) / warmup
+    fall = round(options.warmdown * steps)
+    left = steps - step
+    if left >= fall:
+        return 1.0
+    return options.final_lr + (1.0 - options.final_lr) * left / fall
+
+
+def momentum(options: TrainOptions, step: int, steps: int) -> float:
+    """Return Muon's momentum at a step: 0.85 rising to 0.97, falling to 0.90 with the learning rate."""
+    fall = round(options.warmdown * steps)
+    left = steps - step
+    if step < MOMENTUM_STEPS:
+        return 0.85 + 0.12 * step / MOMENTUM_STEPS
+    if left < fall:
+        return 0.90 + 0.07 * left / fall
+    return 0.97
+
+
+def decay_factor(step: int, steps: int) -> float:
+    """Return the weight decay of a step over that of the first: half a cosine down to 0."""
+    return 0.5 * (1.0 + math.cos(math.pi * step / steps))

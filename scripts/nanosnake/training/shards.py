@@ -1,0 +1,148 @@
+"""Token shards on disk: memory-mapped tokens and document ends, and the blocks that epochs are shuffled in.
+
+A shard is `NAME.ds` (little-endian uint16 or uint32 tokens) beside `NAME.ds.index` (uint64 ends of documents,
+in tokens) and, where there is one, `NAME.json` (counts and hashes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nanosnake.files import NanosnakeError, read_json
+
+BLOCK_TOKENS = 1 << 21
+"""Neighbouring documents that stay together in the shuffle: 4 MiB of 16-bit tokens, read in one sweep."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One open token shard."""
+
+    path: Path
+    tokens: npt.NDArray[Any]
+    """uint16 or uint32[tokens], memory-mapped."""
+    ends: npt.NDArray[np.uint64]
+    """uint64[documents], memory-mapped: one past the last token of each document."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of documents of one shard: [first, last) and their tokens."""
+
+    shard: int
+    first: int
+    last: int
+    tokens: int
+
+
+def find_shards(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the .ds files named or standing in the folders named, in the order given, folders sorted by
+    name."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(path.glob("*.ds"))
+            if not inside:
+                raise NanosnakeError(
+                    f"{path}: no .ds file in this folder; name the folder of the token shards"
+                )
+            found += inside
+        else:
+            found.append(path)
+    if not found:
+        raise NanosnakeError("no token shard given; name .ds files or their folder")
+    return found
+
+
+def open_shard(path: Path) -> Shard:
+    """Memory-map a shard.
+
+    Raises:
+        NanosnakeError: where a file is missing, or sizes, ends and metadata contradict each other.
+    """
+    index = path.with_name(path.name + ".index")
+    for part in (path, index):
+        if not part.is_file():
+            raise NanosnakeError(f"{part}: no such file; make the token shards first")
+        if part.stat().st_size == 0:
+            raise NanosnakeError(f"{part}: empty; a token shard has one document or more, make it again")
+    if index.stat().st_size % 8:
+        raise NanosnakeError(
+            f"{index}: {index.stat().st_size} bytes are no whole number of uint64; make it again"
+        )
+    ends = np.memmap(index, dtype="<u8", mode="r")
+    count, size = int(ends[-1]), path.stat().st_size
+    if count == 0 or size not in (2 * count, 4 * count):
+        raise NanosnakeError(
+            f"{path}: {size} bytes, but {index.name} ends at token {count}: 2 or 4 bytes a token are wanted; "
+            "one of the two is cut off or from another run, make both again"
+        )
+    metadata = path.with_suffix(".json")
+    if metadata.is_file():
+        said = read_json(metadata).get("tokens", count)
+        if said != count:
+            raise NanosnakeError(
+                f"{metadata}: says {said} tokens, {index.name} says {count}; make the shard again"
+            )
+    dtype = "<u2" if size == 2 * count else "<u4"
+    return Shard(path, np.memmap(path, dtype=dtype, mode="r"), ends)
+
+
+class TokenShards:
+    """All shards of a split, in a fixed order."""
+
+    def __init__(self, paths: Sequence[str | Path], *, block_tokens: int = BLOCK_TOKENS) -> None:
+        self.shards = [open_shard(path) for path in find_shards(paths)]
+        self.blocks = [b for i, shard in enumerate(self.shards) for b in _blocks(i, shard, block_tokens)]
+        self.tokens = sum(int(s.ends[-1]) for s in self.shards)
+        self.documents = sum(len(s.ends) for s in self.shards)
+        self.bos = int(self.shards[0].tokens[0])
+
+    def check(self, bos: int, vocab_size: int) -> None:
+        """Refuse shards of another tokenizer, as far as the first tokens show it."""
+        for shard in self.shards:
+            first = int(shard.tokens[0])
+            if first != bos:
+                raise NanosnakeError(
+                    f"{shard.path}: begins with token {first}, but the tokenizer's document start is {bos}; "
+                    "these shards were made with another tokenizer, make them again"
+                )
+            largest = int(shard.tokens[: 1 << 16].max())
+            if largest >= vocab_size:
+                raise NanosnakeError(
+                    f"{shard.path}: has token {largest}, but the vocabulary has {vocab_size}; "
+                    "these shards were made with another tokenizer, make them again"
+                )
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that tell this data from other data, by names, counts and first
+        tokens."""
+        digest = hashlib.sha256()
+        for shard in self.shards:
+            sample = hashlib.sha256(
+                shard.tokens[:4096].tobytes() + shard.tokens[-4096:].tobytes()
+            ).hexdigest()
+            digest.update(
+                json.dumps([shard.path.name, int(shard.ends[-1]), len(shard.ends), sample]).encode()
+            )
+        return digest.hexdigest()[:16]
+
+
+def _blocks(number: int, shard: Shard, block_tokens: int) -> list[Block]:
+    """Cut a shard's documents into runs of about `block_tokens` tokens."""
+    marks = np.arange(block_tokens, int(shard.ends[-1]) + block_tokens, block_tokens, dtype=np.uint64)
+    lasts = np.unique(np.minimum(np.searchsorted(shard.ends, marks) + 1, len(shard.ends)))
+    blocks, first, start = [], 0, 0
+    for last in lasts.tolist():
+        end = int(shard.ends[last - 1])
+        blocks.append(Block(number, first, last, end - start))
+        first, start = last, end
+    return blocks

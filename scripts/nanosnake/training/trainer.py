@@ -1,0 +1,393 @@
+"""The training loop: steps, checks before each update, evaluation, checkpoints, and a clean end when told
+to stop."""
+
+from __future__ import annotations
+
+import gc
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanosnake.files import NanosnakeError
+from nanosnake.training import checkpoint, schedule
+from nanosnake.training.attention import choose_backend, describe_documents
+from nanosnake.training.config import ModelConfig, TrainOptions
+from nanosnake.training.distributed import Ranks
+from nanosnake.training.evaluate import Scores, evaluate_tokens
+from nanosnake.training.flops import flops_per_token, peak_flops
+from nanosnake.training.head import head_loss
+from nanosnake.training.loader import Batch, Loader, Position
+from nanosnake.training.metrics import Metrics, duration, log
+from nanosnake.training.model import build_model
+from nanosnake.training.optimizer import Optimizer
+from nanosnake.training.shards import TokenShards
+from nanosnake.training.vocabulary import Vocabulary
+
+EXIT_STOPPED = 75
+"""Exit status of a run that was told to stop (SIGTERM) and wrote a checkpoint: start it again to go on."""
+
+
+class Stopped(Exception):
+    """The run was told to stop and has written a checkpoint."""
+
+
+class NotFinite(NanosnakeError):
+    """A loss or a gradient is infinite or not a number; nothing was updated with it."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a run reads and writes."""
+
+    train: TokenShards
+    validation: TokenShards
+    vocabulary: Vocabulary
+    checkpoints: Path
+    """Folder of the rolling checkpoints and of the metrics table; it outlives the run."""
+    tensorboard: Path | None = None
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics table."""
+        return self.checkpoints / "metrics.jsonl"
+
+
+class Trainer:
+    """One run on one rank. `run` trains to the end, from the newest checkpoint where there is one."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        options: TrainOptions,
+        files: Files,
+        ranks: Ranks,
+        *,
+        started: float | None = None,
+    ) -> None:
+        self.config, self.options, self.files, self.ranks = config, options, files, ranks
+        self.started = time.perf_counter() if started is None else started
+        files.train.check(files.vocabulary.bos, config.vocab_size)
+        files.validation.check(files.vocabulary.bos, config.vocab_size)
+        device = ranks.device
+        memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
+        self.plan = schedule.make_plan(config, options, ranks.world, memory)
+        backend = choose_backend(options.attention, device)
+        self.model = build_model(config, device, backend=backend, fp8=options.fp8, seed=options.seed)
+        self.compiled = options.compile and device.type == "cuda"
+        self.forward: Callable[..., Tensor] = (
+            torch.compile(self.model, dynamic=False) if self.compiled else self.model
+        )
+        self.optimizer = Optimizer(self.model, options, self.plan.lr_scale, ranks, compiled=self.compiled)
+        self.step = 0
+        self.best_bits = math.inf
+        position = self._resume()
+        for parameter in self.model.parameters():
+            ranks.broadcast(parameter.data)
+        self.loader = Loader(
+            files.train,
+            length=config.sequence_length,
+            rows_per_step=self.plan.rows_per_step,
+            micro_batch=self.plan.micro_batch,
+            rank=ranks.rank,
+            world=ranks.world,
+            seed=options.seed,
+            position=position,
+            pin=device.type == "cuda",
+        )
+        self.metrics = Metrics(
+            files.metrics if ranks.first else None,
+            resume_step=self.step,
+            tensorboard=files.tensorboard if ranks.first else None,
+        )
+        self.stop_asked = False
+        self.last_scores: Scores | None = None
+        self.first_step_seconds = 0.0
+        self._spent = 0.0
+        self._spent_steps = 0
+
+    def say(self, message: str) -> None:
+        """Log a line, once for all ranks."""
+        if self.ranks.first:
+            log(message)
+
+    # checkpoints
+
+    def _resume(self) -> Position | None:
+        found, faults = checkpoint.load_newest(self.files.checkpoints)
+        for fault in faults:
+            self.say(f"not used: {fault}")
+        if found is None:
+            return None
+        was = ModelConfig.from_dict(found.state["model"])
+        if was != self.config:
+            raise NanosnakeError(
+                f"{self.files.checkpoints}: holds checkpoints of another model ({was}), not of "
+                f"{self.config}; "
+                "use another checkpoint folder, or remove this one to begin anew"
+            )
+        if found.state["rows_per_step"] != self.plan.rows_per_step or found.state["steps"] != self.plan.steps:
+            raise NanosnakeError(
+                f"{self.files.checkpoints}: the run was planned for {found.state['steps']} steps of "
+                f"{found.state['rows_per_step']} sequences, now it is {self.plan.steps} of "
+                f"{self.plan.rows_per_step}; "
+                "restore global_batch and steps, or use another checkpoint folder"
+            )
+        self.model.load_state_dict(found.model)
+        self.optimizer.load_state_dict(found.optimizer, found.step)
+        self.step = found.step
+        self.best_bits = found.state["best_bits_per_byte"] or math.inf
+        self.say(f"goes on from step {self.step} ({self.files.checkpoints})")
+        return Position.from_dict(found.state["position"])
+
+    def save(self) -> None:
+        """Write a checkpoint of the steps that are done; all ranks have to call it."""
+        optimizer = self.optimizer.state_dict()
+        failed = torch.zeros(1, device=self.ranks.device)
+        error: NanosnakeError | None = None
+        if self.ranks.first:
+            state = {
+                "model": self.config.to_dict(),
+                "options": self.options.to_dict(),
+                "position": self.loader.position.to_dict(),
+                "rows_per_step": self.plan.rows_per_step,
+                "steps": self.plan.steps,
+                "best_bits_per_byte": self.best_bits if math.isfinite(self.best_bits) else None,
+            }
+            weights = {name: p.detach() for name, p in self.model.named_parameters()}
+            taken = checkpoint.Checkpoint(self.step, weights, optimizer, state)
+            try:
+                checkpoint.save(self.files.checkpoints, taken, self.options.checkpoint_keep)
+            except NanosnakeError as caught:
+                error, failed = caught, failed + 1
+        if float(self.ranks.sum(failed)):
+            raise error or NanosnakeError("the first rank could not write a checkpoint; see its message")
+
+    # one step
+
+    def train_step(self) -> dict[str, float]:
+        """Do one step; return its loss and gradient norm.
+
+        Raises:
+            NotFinite: before anything is updated, where the loss or a gradient is not finite.
+        """
+        losses, batches = [], []
+        scale = 1.0 / (self.plan.rows_per_step * self.config.sequence_length)
+        for number, batch in enumerate(self.loader.step(), start=1):
+            if number == self.loader.accumulation:
+                self.optimizer.arm()
+            losses.append(self._backward(batch.to(self.ranks.device), scale))
+            batches.append(batch)
+        squares = self.optimizer.reduce()
+        stop = torch.tensor(float(self.stop_asked), device=squares.device)
+        totals = self.ranks.sum(torch.stack([torch.stack(losses).sum(), squares, stop]))
+        loss, square, stop_asked = totals.tolist()  # the step's one wait for the GPU
+        self.stop_asked = stop_asked > 0
+        if not (math.isfinite(loss) and math.isfinite(square)):
+            raise NotFinite(self._describe_fault(loss, square, losses, batches))
+        done, steps = self.step, self.plan.steps
+        self.optimizer.step(
+            schedule.lr_factor(self.options, done, steps),
+            schedule.momentum(self.options, done, steps),
+            self.plan.weight_decay * schedule.decay_factor(done, steps),
+        )
+        self.optimizer.zero()
+        self.step += 1
+        return {"loss": loss, "gradient_norm": math.sqrt(square)}
+
+    def _backward(self, batch: Batch, scale: float) -> Tensor:
+        documents = describe_documents(self.model.backend, self.config, batch.positions, batch.ends)
+        x_ND = self.forward(batch.tokens, batch.positions, documents)
+        loss = head_loss(
+            x_ND,
+            self.model.head,
+            batch.targets,
+            scale=scale,
+            vocab_size=self.config.vocab_size,
+            softcap=self.config.softcap,
+            compiled=self.compiled,
+            fp8=self.options.fp8,
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _describe_fault(self, loss: float, square: float, losses: list[Tensor], batches: list[Batch]) -> str:
+        where = f"rows {batches[0].row} and on of epoch {batches[0].epoch}"
+        for value, batch in zip(losses, batches, strict=True):
+            if not math.isfinite(float(value)):
+                last = batch.row + self.plan.micro_batch - 1
+                where = f"micro-batch of rows {batch.row} to {last} of epoch {batch.epoch}"
+                break
+        return (
+            f"step {self.step + 1}: loss {loss}, squared gradient norm {square}; the batch is {where} "
+            f"(rank {self.ranks.rank}). Nothing was updated, and the newest checkpoint in "
+            f"{self.files.checkpoints} "
+            "is from before this step: lower the learning rates, or look at that batch"
+        )
+
+    # the run
+
+    def run(self) -> dict[str, Any]:
+        """Train to the planned number of steps; return the run's figures.
+
+        Raises:
+            Stopped: after SIGTERM, once a checkpoint is written.
+            NotFinite: see `train_step`.
+        """
+        previous = signal.signal(signal.SIGTERM, self._ask_to_stop)
+        try:
+            self._introduce()
+            while self.step < self.plan.steps:
+                self._interval()
+            if self.last_scores is None:
+                self.evaluate()
+            self.save()
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            self.loader.close()
+            self.metrics.close()
+        return self.figures()
+
+    def _ask_to_stop(self, number: int, frame: object) -> None:
+        self.stop_asked = True
+
+    def _interval(self) -> None:
+        """Train until the next log line, evaluation or checkpoint; then do what is due."""
+        before, waited, first = time.perf_counter(), self.loader.waited, self.step
+        while True:
+            values = self.train_step()
+            if self.first_step_seconds == 0.0:
+                self._after_first_step()
+                before, waited, first = time.perf_counter(), self.loader.waited, self.step
+            if self.stop_asked or self.step == self.plan.steps or self._due():
+                break
+        seconds, steps = time.perf_counter() - before, self.step - first
+        self._spent, self._spent_steps = self._spent + seconds, self._spent_steps + steps
+        options, last = self.options, self.step == self.plan.steps
+        if last or (options.eval_every and self.step % options.eval_every == 0 and not self.stop_asked):
+            self.evaluate()
+        self._report(values, seconds, steps, self.loader.waited - waited)
+        if self.stop_asked and not last:
+            self.save()
+            raise Stopped(f"told to stop: checkpoint of step {self.step} written to {self.files.checkpoints}")
+        if options.checkpoint_every and self.step % options.checkpoint_every == 0 and not last:
+            self.save()
+
+    def _due(self) -> bool:
+        options = self.options
+        return any(
+            every and self.step % every == 0
+            for every in (options.log_every, options.eval_every, options.checkpoint_every)
+        )
+
+    def _after_first_step(self) -> None:
+        if self.ranks.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.first_step_seconds = time.perf_counter() - self.started
+        self.say(f"first step after {duration(self.first_step_seconds)}")
+        gc.collect()
+        gc.freeze()  # what stands now stays: the collector need not look at it again
+
+    def evaluate(self) -> None:
+        """Measure bits per byte on the validation tokens."""
+        self.last_scores = evaluate_tokens(
+            self.model,
+            self.forward,
+            self.files.validation,
+            self.files.vocabulary.lengths,
+            self.ranks,
+            micro_batch=self.plan.micro_batch,
+            max_tokens=self.options.eval_tokens,
+        )
+        self.best_bits = min(self.best_bits, self.last_scores.bits_per_byte)
+
+    # figures and log lines
+
+    def rates(self, seconds: float, steps: int) -> tuple[float, float | None]:
+        """Return (tokens per second of all ranks, MFU or None) of some steps."""
+        if steps == 0:
+            return 0.0, None
+        tokens = steps * self.plan.rows_per_step * self.config.sequence_length / seconds
+        peak = None
+        if self.ranks.device.type == "cuda":
+            peak = peak_flops(torch.cuda.get_device_name(self.ranks.device))
+        return tokens, tokens * flops_per_token(self.config) / (peak * self.ranks.world) if peak else None
+
+    def memory(self) -> float | None:
+        """Return the most GPU memory held so far, in GiB."""
+        if self.ranks.device.type != "cuda":
+            return None
+        return torch.cuda.max_memory_allocated(self.ranks.device) / 2**30
+
+    def _report(self, values: dict[str, float], seconds: float, steps: int, waited: float) -> None:
+        if not self.ranks.first:
+            return
+        tokens_per_second, mfu = self.rates(seconds, steps)
+        factor = schedule.lr_factor(self.options, self.step - 1, self.plan.steps)
+        evaluated = self.last_scores if self._evaluated_now() else None
+        row = {
+            "step": self.step,
+            "tokens": self.step * self.plan.rows_per_step * self.config.sequence_length,
+            "loss": values["loss"],
+            "gradient_norm": values["gradient_norm"],
+            "bits_per_byte": evaluated.bits_per_byte if evaluated else None,
+            "lr_factor": factor,
+            "learning_rate": factor * self.options.matrix_lr * self.plan.lr_scale,
+            "tokens_per_second": tokens_per_second or None,
+            "mfu": mfu,
+            "memory_gib": self.memory(),
+            "data_wait": waited / seconds if steps else None,
+        }
+        self.metrics.add(row)
+        left = (self.plan.steps - self.step) * self._spent / max(1, self._spent_steps)
+        parts = [f"step {self.step}/{self.plan.steps}", f"loss {values['loss']:.4f}"]
+        if evaluated:
+            parts.append(f"{evaluated.bits_per_byte:.4f} bits/byte")
+        parts.append(f"lr x{factor:.2f}")
+        if steps:
+            parts.append(f"{tokens_per_second:,.0f} tokens/s")
+            parts.append(f"data wait {100 * waited / seconds:.1f}%")
+        if mfu is not None:
+            parts.append(f"MFU {100 * mfu:.1f}%  {row['memory_gib']:.0f} GiB")
+        log("  ".join([*parts, f"{duration(left)} left"]))
+
+    def _evaluated_now(self) -> bool:
+        every = self.options.eval_every
+        return self.step == self.plan.steps or bool(every and self.step % every == 0 and not self.stop_asked)
+
+    def _introduce(self) -> None:
+        config, plan = self.config, self.plan
+        count = sum(p.numel() for p in self.model.parameters())
+        self.say(
+            f"GPT of depth {config.depth}, width {config.width}: {count / 1e6:.1f} M parameters on "
+            f"{self.ranks.world} x "
+            f"{self.ranks.device.type}, attention {self.model.backend}{', fp8' if self.options.fp8 else ''}; "
+            f"{plan.steps} steps of {plan.rows_per_step * config.sequence_length:,} tokens "
+            f"({self.loader.accumulation} micro-batches of {plan.micro_batch} x {config.sequence_length} "
+            f"per rank); "
+            f"data: {self.files.train.tokens:,} tokens, {self.files.train.documents:,} documents"
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the run came to."""
+        tokens_per_second, mfu = self.rates(self._spent, self._spent_steps)
+        scores = self.last_scores
+        return {
+            "steps": self.step,
+            "tokens": self.step * self.plan.rows_per_step * self.config.sequence_length,
+            "bits_per_byte": scores.bits_per_byte if scores else None,
+            "validation_loss": scores.loss if scores else None,
+            "validation_tokens": scores.tokens if scores else None,
+            "tokens_per_second": tokens_per_second,
+            "mfu": mfu,
+            "memory_gib": self.memory(),
+            "data_wait": self.loader.waited / self._spent if self._spent else None,
+            "first_step_seconds": self.first_step_seconds,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+        }

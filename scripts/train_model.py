@@ -1,0 +1,184 @@
+"""Train a GPT on token shards; one process per GPU.
+
+Reads token shards (.ds), a tokenizer's folder; writes the model (safetensors and JSON), the metrics table
+and a summary, and keeps rolling checkpoints in a folder of their own, from which it goes on when started
+again.
+
+    python scripts/train_model.py --train tokens/train --validation tokens/val --tokenizer tokenizer \\
+        --checkpoints checkpoints/d12 --out model/d12 --depth 12
+    torchrun --standalone --nproc-per-node=8 scripts/train_model.py ...
+
+Exit status: 0 trained to the end; 75 told to stop (SIGTERM) with a checkpoint written: start it again;
+1 an error, told on the last line. Under torchrun the launcher's own status is 1 for all but 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+STARTED = time.perf_counter()
+
+from nanosnake.files import NanosnakeError, replacing, write_json  # noqa: E402
+from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the command line says, beside `TrainOptions`."""
+
+    train: list[str]
+    """Training shards: .ds files or folders of them."""
+    validation: list[str]
+    """Validation shards: .ds files or folders of them."""
+    tokenizer: Path
+    """Folder with tokenizer.tiktoken and meta.json."""
+    checkpoints: Path
+    """Folder of the rolling checkpoints and the growing metrics table; keep it between retries."""
+    out: Path
+    """Folder of the results: model.safetensors, model.json, metrics.jsonl, training.json."""
+    depth: int
+    """Layers; width, heads, learning rates, batch and horizon follow from it."""
+    sequence_length: int = 2048
+    """Tokens of a row."""
+    window_pattern: str = "SSSL"
+    """Attention windows by layer, repeated: L whole context, S a quarter."""
+    aspect_ratio: int = 64
+    """Width over depth."""
+    head_dim: int = 128
+    """Dimension of an attention head."""
+    kv_share: int = 1
+    """Query heads that share one key/value head."""
+    device: str = "auto"
+    """auto, cuda or cpu."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard's event files; none by default."""
+    compile_cache: Path | None = None
+    """Folder of torch.compile's cache; its default is under /tmp and is lost with the node."""
+
+
+def train_model(options: Options, training: TrainOptions) -> dict[str, Any]:
+    """Train, write the results, and return the run's figures."""
+    if options.compile_cache is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(options.compile_cache.resolve())
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+    from nanosnake.training.distributed import Ranks
+    from nanosnake.training.export import write_model
+    from nanosnake.training.shards import TokenShards
+    from nanosnake.training.trainer import Files, Trainer
+    from nanosnake.training.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary.load(options.tokenizer)
+    config = ModelConfig.from_depth(
+        options.depth,
+        len(vocabulary),
+        options.sequence_length,
+        aspect_ratio=options.aspect_ratio,
+        head_dim=options.head_dim,
+        kv_share=options.kv_share,
+        window_pattern=options.window_pattern,
+    )
+    files = Files(
+        TokenShards(options.train),
+        TokenShards(options.validation),
+        vocabulary,
+        options.checkpoints,
+        options.tensorboard,
+    )
+    ranks = Ranks.start(options.device)
+    try:
+        trainer = Trainer(config, training, files, ranks, started=STARTED)
+        figures = trainer.run()
+        if ranks.first:
+            weights = {name: p.detach() for name, p in trainer.model.named_parameters()}
+            kept = {key: figures[key] for key in ("steps", "tokens", "bits_per_byte", "validation_loss")}
+            write_model(
+                options.out / "model.safetensors",
+                options.out / "model.json",
+                config,
+                weights,
+                vocabulary,
+                kept,
+            )
+            with replacing(options.out / "metrics.jsonl") as temporary:
+                temporary.write_bytes(files.metrics.read_bytes())
+            write_json(options.out / "training.json", summary(figures, config, training, ranks.world))
+    finally:
+        ranks.stop()
+    return figures
+
+
+def summary(
+    figures: dict[str, Any], config: ModelConfig, training: TrainOptions, world: int
+) -> dict[str, Any]:
+    """Return the run's figures with what they were measured on."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "figures": figures,
+        "model": config.to_dict(),
+        "options": training.to_dict(),
+        "ranks": world,
+        "device": torch.cuda.get_device_name() if cuda else platform.machine(),
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def add_fields(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add one argument per field of a dataclass with defaults; the defaults stay the dataclass's."""
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING:
+            continue
+        name = "--" + field.name.replace("_", "-")
+        if isinstance(field.default, bool):
+            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
+        else:
+            convert = Path if "Path" in str(field.type) else type(field.default)
+            parser.add_argument(name, type=convert, default=field.default)
+
+
+def parse(argv: list[str] | None) -> tuple[Options, TrainOptions]:
+    """Return the options of a command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--train", nargs="+", required=True)
+    parser.add_argument("--validation", nargs="+", required=True)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--checkpoints", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--depth", type=int, required=True)
+    add_fields(parser, Options)
+    add_fields(parser, TrainOptions)
+    values = vars(parser.parse_args(argv))
+    own = {field.name: values.pop(field.name) for field in dataclasses.fields(Options)}
+    return Options(**own), TrainOptions(**values)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line."""
+    try:
+        options, training = parse(argv)
+        train_model(options, training)
+    except NanosnakeError as error:
+        print(f"train_model: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        from nanosnake.training.trainer import EXIT_STOPPED, Stopped
+
+        if not isinstance(error, Stopped):
+            raise
+        print(f"train_model: {error}", file=sys.stderr)
+        return EXIT_STOPPED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

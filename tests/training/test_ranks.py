@@ -1,0 +1,106 @@
+"""Real processes: two ranks do what one does, and SIGTERM ends a run so that it can go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from nanosnake.training import checkpoint
+from nanosnake.training.metrics import read_rows
+from nanosnake.training.trainer import EXIT_STOPPED
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "train_model.py"
+
+
+def arguments(tokens: Path, tokenizer: Path, folder: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, str(SCRIPT), "--device", "cpu", "--depth", "2", "--sequence-length", "64"),
+        *("--train", str(tokens / "train"), "--validation", str(tokens / "validation")),
+        *("--tokenizer", str(tokenizer), "--checkpoints", str(folder / "checkpoints")),
+        *("--out", str(folder / "model"), "--aspect-ratio", "32", "--head-dim", "32"),
+        *("--global-batch", "512", "--micro-batch", "2", "--eval-tokens", "512", "--eval-every", "0"),
+        *("--log-every", "1", "--checkpoint-every", "0", *more),
+    ]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def run_ranks(world: int, command: list[str]) -> None:
+    """Start the ranks as torchrun would, and wait for all."""
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
+    ranks = [
+        subprocess.Popen(
+            command,
+            env=environment(**shared, RANK=str(rank), LOCAL_RANK=str(rank)),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(world)
+    ]
+    for rank in ranks:
+        error = rank.communicate(timeout=200)[1]
+        assert rank.returncode == 0, error[-3000:]
+
+
+def test_two_ranks_do_what_one_does(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
+    for world in (1, 2):
+        run_ranks(world, arguments(tokens, tokenizer, tmp_path / str(world), "--steps", "5"))
+    one, two = (read_rows(tmp_path / str(world) / "model" / "metrics.jsonl") for world in (1, 2))
+    assert [r["step"] for r in one] == [r["step"] for r in two] == [1, 2, 3, 4, 5]
+    for first, second in zip(one, two, strict=True):
+        assert second["loss"] == pytest.approx(first["loss"], rel=1e-5)
+        assert second["gradient_norm"] == pytest.approx(first["gradient_norm"], rel=1e-4)
+    assert two[-1]["bits_per_byte"] == pytest.approx(one[-1]["bits_per_byte"], rel=1e-4)
+    states = [checkpoint.load_newest(tmp_path / str(world) / "checkpoints")[0] for world in (1, 2)]
+    assert states[0] is not None
+    assert states[1] is not None
+    for name, value in states[0].optimizer.items():
+        assert states[1].optimizer[name].shape == value.shape
+        torch.testing.assert_close(states[1].optimizer[name], value, rtol=2e-2, atol=1e-4, msg=name)
+    # a run goes on with another number of ranks
+    command = arguments(tokens, tokenizer, tmp_path / "2", "--steps", "5")
+    for path in (tmp_path / "2" / "model").iterdir():
+        path.unlink()
+    run_ranks(1, command)
+    summary = json.loads((tmp_path / "2" / "model" / "training.json").read_text())
+    assert summary["figures"]["steps"] == 5
+
+
+def test_sigterm_saves_and_the_next_start_goes_on(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
+    command = arguments(tokens, tokenizer, tmp_path, "--steps", "400")
+    run = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    table = tmp_path / "checkpoints" / "metrics.jsonl"
+    limit = time.monotonic() + 120
+    while not read_rows(table):
+        assert run.poll() is None
+        assert time.monotonic() < limit, "no step in two minutes"
+        time.sleep(0.05)
+    run.send_signal(signal.SIGTERM)
+    error = run.communicate(timeout=60)[1]
+    assert run.returncode == EXIT_STOPPED, error[-3000:]
+    assert "told to stop" in error
+    found, _ = checkpoint.load_newest(tmp_path / "checkpoints")
+    assert found is not None
+    assert 1 <= found.step < 400
+    assert not (tmp_path / "model").exists()
+    command = arguments(tokens, tokenizer, tmp_path, "--steps", str(found.step))
+    refused = subprocess.run(command, env=environment(), stderr=subprocess.PIPE, text=True, check=False)
+    assert refused.returncode == 1
+    assert "was planned for 400 steps" in refused.stderr

@@ -1,0 +1,95 @@
+"""Whole runs on the CPU: they learn, stop, go on and fail as they should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from nanosnake.training import checkpoint
+from nanosnake.training.config import ModelConfig, TrainOptions
+from nanosnake.training.distributed import Ranks
+from nanosnake.training.metrics import read_rows
+from nanosnake.training.trainer import Files, NotFinite, Stopped, Trainer
+
+MakeFiles = Callable[[str], Files]
+
+
+def test_a_run_learns_and_says_so(
+    config: ModelConfig,
+    options: TrainOptions,
+    files: MakeFiles,
+    ranks: Ranks,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    trainer = Trainer(
+        config,
+        replace(options, steps=40, log_every=5, eval_every=20, checkpoint_every=0),
+        files("run"),
+        ranks,
+    )
+    figures = trainer.run()
+    rows = read_rows(trainer.files.metrics)
+    assert figures["bits_per_byte"] < 1.5
+    assert rows[-1]["step"] == 40
+    assert rows[-1]["loss"] < rows[0]["loss"] - 0.5
+    assert rows[-1]["bits_per_byte"] == figures["bits_per_byte"]
+    assert {"learning_rate", "tokens_per_second", "data_wait", "gradient_norm"} <= rows[-1].keys()
+    assert "step 40/40" in capfd.readouterr().err
+
+
+def test_resumed_equals_uninterrupted_bit_for_bit(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    whole = Trainer(config, options, files("whole"), ranks)
+    whole.run()
+    cut = Trainer(config, options, files("cut"), ranks)
+    while cut.step < 3:
+        cut.train_step()
+    cut.save()
+    cut.train_step()  # a step that no checkpoint knows is lost and done again
+    cut.loader.close()
+    resumed = Trainer(config, options, files("cut"), ranks)
+    assert resumed.step == 3
+    resumed.run()
+    for name, parameter in whole.model.named_parameters():
+        assert torch.equal(parameter, dict(resumed.model.named_parameters())[name]), name
+    state = resumed.optimizer.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in whole.optimizer.state_dict().items())
+    assert whole.loader.position == resumed.loader.position
+
+
+def test_told_to_stop_it_saves_and_goes_on(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    trainer = Trainer(config, options, files("run"), ranks)
+    trainer.stop_asked = True
+    with pytest.raises(Stopped, match="step 1"):
+        trainer.run()
+    assert Trainer(config, options, files("run"), ranks).run()["steps"] == 6
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_stops_before_the_step(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks, where: str
+) -> None:
+    trainer = Trainer(config, options, files("run"), ranks)
+    trainer.train_step()
+    trainer.train_step()
+    trainer.save()
+    if where == "loss":
+        with torch.no_grad():
+            trainer.model.up[0, 0, 0] = float("nan")
+            trainer.model.down[0, 0, 0] = 1.0
+    else:
+        trainer.model.out.register_hook(lambda g: g * float("inf"))
+    before = {name: p.clone() for name, p in trainer.model.named_parameters()}
+    with pytest.raises(NotFinite, match=r"step 3: loss .* rows \d+ .* epoch 0"):
+        trainer.run()
+    for name, parameter in trainer.model.named_parameters():
+        assert torch.equal(parameter.nan_to_num(7), before[name].nan_to_num(7)), name
+    found, faults = checkpoint.load_newest(trainer.files.checkpoints)
+    assert found is not None
+    assert found.step == 2
+    assert not faults

@@ -1,0 +1,125 @@
+"""The command lines: train, evaluate with tasks and prompts, export, load; and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import evaluate_model  # noqa: E402
+import export_model  # noqa: E402
+import train_model  # noqa: E402
+from nanosnake.training.export import read_model  # noqa: E402
+from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
+
+from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402  isort: skip
+
+TASKS = {
+    "choice": {
+        "kind": "multiple_choice",
+        "few_shot": 1,
+        "chance": 0.5,
+        "items": [{"query": "the cat sat on", "choices": ["a mat", "zqzq"], "gold": 0}] * 3,
+    },
+    "schema": {
+        "kind": "schema",
+        "chance": 0.5,
+        "items": [{"context_options": ["zqx", "the cat"], "continuation": "sat on", "gold": 1}] * 3,
+    },
+    "cloze": {"kind": "language_modeling", "data": "cloze.jsonl"},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tokens: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    status = train_model.main(
+        [
+            *("--train", str(tokens / "train"), "--validation", str(tokens / "validation" / "v.ds")),
+            *("--tokenizer", str(tokenizer), "--checkpoints", str(folder / "checkpoints")),
+            *("--out", str(folder / "model"), "--depth", "2", "--sequence-length", "64", "--device", "cpu"),
+            *("--aspect-ratio", "32", "--head-dim", "32", "--global-batch", "512", "--steps", "30"),
+            *("--matrix-lr", "0.5", "--embedding-lr", "9", "--head-lr", "0.25", "--eval-every", "0"),
+        ]
+    )
+    assert status == 0
+    return folder
+
+
+def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
+    for name, task in TASKS.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(task))
+    (tmp_path / "cloze.jsonl").write_text('{"context": "the cat sat o", "continuation": "n "}\n')
+    (tmp_path / "prompts.txt").write_text("the cat\n")
+    status = evaluate_model.main(
+        [
+            *("--model", str(trained / "model"), "--validation", str(tokens / "validation")),
+            *("--tokenizer", str(tokenizer), "--tasks", str(tmp_path), "--device", "cpu"),
+            *("--prompts", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "out" / "evaluation.json")),
+        ]
+    )
+    assert status == 0
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    training = json.loads((trained / "model" / "training.json").read_text())
+    assert found["bits_per_byte"] == pytest.approx(training["figures"]["bits_per_byte"], rel=1e-5)
+    assert found["bits_per_byte"] < min(found["baselines"].values())
+    assert found["baselines"]["order_0"] > found["baselines"]["zlib"]
+    accuracy = {row["task"]: row["accuracy"] for row in found["tasks"]}
+    assert accuracy["choice"] == accuracy["schema"] == 1.0
+    assert accuracy.keys() == TASKS.keys()
+    assert found["samples"][0]["prompt"] == "the cat"
+    assert len(found["samples"][0]["text"]) > 10
+
+
+def test_export_and_load(trained: Path, tokenizer: Path, tmp_path: Path) -> None:
+    arguments = ["--model", str(trained / "model"), "--tokenizer", str(tokenizer), "--out", str(tmp_path)]
+    assert export_model.main(arguments) == 0
+    names = {"meta.json", "model.json", "model.safetensors", "tokenizer.tiktoken"}
+    assert {p.name for p in tmp_path.iterdir()} == names
+    whole = read_model(
+        trained / "model" / "model.safetensors", trained / "model" / "model.json", torch.device("cpu")
+    )
+    half = read_model(tmp_path / "model.safetensors", tmp_path / "model.json", torch.device("cpu"))
+    for name, parameter in whole.named_parameters():
+        torch.testing.assert_close(dict(half.named_parameters())[name], parameter, rtol=1e-2, atol=1e-3)
+    (tmp_path / "model.json").write_text(
+        (tmp_path / "model.json").read_text().replace('"width": 64', '"width": 96')
+    )
+    assert export_model.main(["--model", str(tmp_path), *arguments[2:]]) == 1
+
+
+def test_mistakes_are_told_on_one_line(
+    tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        *("--train", str(tmp_path), "--validation", str(tmp_path), "--tokenizer", str(tokenizer)),
+        *("--checkpoints", str(tmp_path), "--out", str(tmp_path / "out"), "--depth", "2"),
+    ]
+    assert train_model.main(arguments) == 1
+    assert "no .ds file in this folder" in capsys.readouterr().err
+    assert train_model.main([*arguments, "--log-every", "0"]) == 1
+    assert "must be 1 or more" in capsys.readouterr().err
+
+
+def test_the_plan_follows_from_the_depth() -> None:
+    options = TrainOptions()
+    small, large = (ModelConfig.from_depth(depth, 32768, 2048) for depth in (12, 20))
+    plan = make_plan(small, options, 1, 140e9)
+    assert plan.rows_per_step * 2048 == 524_288
+    assert plan.lr_scale == 1.0
+    assert plan.weight_decay == pytest.approx(0.28)
+    deep = make_plan(large, options, 8, 140e9)
+    assert deep.steps > plan.steps
+    assert deep.weight_decay < plan.weight_decay
+    assert deep.rows_per_step % (8 * deep.micro_batch) == 0
+    factors = [lr_factor(options, step, 1000) for step in range(1000)]
+    assert factors[0] == pytest.approx(1 / 40)
+    assert max(factors) == 1.0
+    assert factors[-1] == pytest.approx(0.05, abs=0.01)
+    assert momentum(options, 0, 1000) == 0.85
