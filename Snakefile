@@ -18,6 +18,7 @@ include: "rules/counts.smk"
 include: "rules/tokenizer.smk"
 include: "rules/validation.smk"
 include: "rules/report.smk"
+include: "rules/tokens.smk"
 
 
 # Everything that the configuration describes.
@@ -34,6 +35,12 @@ rule all:
 rule shards:
     input:
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
+
+
+# The shards in each tokenizer's ids, where its gate is open.
+rule tokens:
+    input:
+        graph.all_token_shards(),
 
 
 # Only the reports.

@@ -18,6 +18,7 @@ from graph import (
     SAMPLES,
     SHARDS,
     TOKENIZER,
+    TOKENS,
     Graph,
     any_of,
     folder_of,

@@ -23,8 +23,12 @@ SHARDS = "results/{dataset}/shards"
 COUNTS = "results/{dataset}/counts/{counting}"
 SAMPLES = "results/{dataset}/samples"
 TOKENIZER = "results/{dataset}/{tokenizer}"
+TOKENS = "results/{dataset}/{tokenizer}/tokens/{split}"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
 BASELINES = ".cache/baselines"
+
+TEST_MODULES = {"tests.rs", "reference.rs"}
+"""Modules of the crate that are compiled for its tests alone."""
 
 SAMPLED_SHARDS = 4
 """From how many shards of a split documents are sampled."""
@@ -83,7 +87,7 @@ class Graph:
             found = [*source.glob(f"{module}.rs"), *source.glob(f"{module}/**/*.rs")]
             if not found:
                 raise ValueError(f"the Rust crate has no module {module!r}")
-            files += sorted(found)
+            files += sorted(file for file in found if file.name not in TEST_MODULES)
         return {"script": str(own), "modules": [str(file) for file in files]}
 
     # Datasets
@@ -226,6 +230,25 @@ class Graph:
             for name, tokenizer in self.config.tokenizers.items()
             if "nanochat" in tokenizer.exports
             for file in ("tokenizer.pkl", "token_bytes.pt")
+        ]
+
+    # Token shards
+
+    def token_shards(self, tokenizer: str, split: str) -> list[str]:
+        """Return the token shards of a tokenizer and a split."""
+        dataset = self.config.tokenizers[tokenizer].dataset
+        shards = self.config.datasets[dataset]
+        names = shards.train_shards if split == "train" else shards.validation_shards
+        folder = TOKENS.format(dataset=dataset, tokenizer=tokenizer, split=split)
+        return [f"{folder}/{name}.ds" for name in names]
+
+    def all_token_shards(self) -> list[str]:
+        """Return every token shard of every tokenizer."""
+        return [
+            file
+            for tokenizer in self.config.tokenizers
+            for split in ("train", "validation")
+            for file in self.token_shards(tokenizer, split)
         ]
 
     # Validation

@@ -4,7 +4,7 @@
 rule measure_vocabulary_curve:
     """Measure smaller vocabularies, which are prefixes of the merges, on the validation documents."""
     input:
-        **graph.code("measure_vocabulary_curve.py", "pretokenize", "encode"),
+        **graph.code("measure_vocabulary_curve.py"),
         tokenizer=rules.export_tokenizer.output,
         samples=f"{SAMPLES}/validation.jsonl",
     output:

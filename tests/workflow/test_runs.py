@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -176,3 +177,11 @@ def test_every_shipped_configuration_has_a_plan(name: str, tmp_path: Path) -> No
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "count_pretokens" in ended.stdout + ended.stderr
+
+
+def test_the_picture_in_the_readme_is_the_graph_of_the_demo() -> None:
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "dot"]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
+    rules = set(re.findall(r'label = "(\w+)"', ended.stdout))
+    drawn = set(re.findall(r">(\w+)</text>", (REPOSITORY / "docs/rulegraph.svg").read_text()))
+    assert drawn == rules, "run `just graph`"
