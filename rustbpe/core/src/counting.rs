@@ -43,14 +43,9 @@ impl Counter {
         Self {
             splitter: splitter.clone(),
             counting,
-            limit: max_chars.map(|left| Limit {
-                left,
-                reached: false,
-            }),
+            limit: max_chars.map(|left| Limit { left, reached: false }),
             totals: Totals::default(),
-            tables: (0..thread_count(threads))
-                .map(|_| CountTable::new())
-                .collect(),
+            tables: (0..thread_count(threads)).map(|_| CountTable::new()).collect(),
         }
     }
 
@@ -83,11 +78,7 @@ impl Counter {
     ///
     /// # Errors
     /// Those of the splitter and [`crate::Error::Interrupted`].
-    pub fn add_texts(
-        &mut self,
-        texts: &[impl AsRef<str> + Sync],
-        progress: &dyn Progress,
-    ) -> Result<()> {
+    pub fn add_texts(&mut self, texts: &[impl AsRef<str> + Sync], progress: &dyn Progress) -> Result<()> {
         let doc_cap = self.counting.doc_cap;
         let chunk = 64;
         let next = AtomicU64::new(0);
@@ -113,11 +104,7 @@ impl Counter {
     pub fn finish(self) -> Result<Counts> {
         let threads = self.tables.len();
         let tables = CountTable::combine(self.tables, threads);
-        Counts::new(
-            self.counting,
-            self.totals,
-            SortedCounts::from_tables(&tables),
-        )
+        Counts::new(self.counting, self.totals, SortedCounts::from_tables(&tables))
     }
 
     fn run(
@@ -143,10 +130,7 @@ impl Counter {
     }
 
     /// Runs a job on every thread, each with a table of its own.
-    fn workers(
-        &mut self,
-        job: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
-    ) -> Vec<Result<Totals>> {
+    fn workers(&mut self, job: impl Fn(&mut Worker<'_>) -> Result<()> + Sync) -> Vec<Result<Totals>> {
         let splitter = &self.splitter;
         std::thread::scope(|scope| {
             let job = &job;
@@ -157,23 +141,14 @@ impl Counter {
                 .map(|(number, table)| {
                     scope.spawn(move || {
                         let (splitter, totals) = (splitter.clone(), Totals::default());
-                        let mut worker = Worker {
-                            number,
-                            splitter,
-                            table,
-                            totals,
-                        };
+                        let mut worker = Worker { number, splitter, table, totals };
                         job(&mut worker).map(|()| worker.totals)
                     })
                 })
                 .collect();
             started
                 .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         })
     }

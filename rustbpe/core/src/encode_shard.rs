@@ -92,11 +92,7 @@ pub fn encode_shard(
     how: &Encoding<'_>,
     progress: &dyn Progress,
 ) -> Result<Encoded> {
-    let largest = how.bos_id.max(
-        u32::try_from(how.encoder.vocab_size())
-            .unwrap_or(u32::MAX)
-            .saturating_sub(1),
-    );
+    let largest = how.bos_id.max(u32::try_from(how.encoder.vocab_size()).unwrap_or(u32::MAX).saturating_sub(1));
     if largest > how.width.largest() {
         return Err(Error::Value(format!(
             "the largest token id is {largest} and does not fit uint16, whose largest value is {}; use uint32",
@@ -212,10 +208,7 @@ impl Writer {
     fn put(&self, number: u64, piece: Piece, progress: &dyn Progress) -> Result<bool> {
         let mut state = lock(&self.state);
         state.waiting.insert(number, piece);
-        while let Some(piece) = {
-            let next = state.next;
-            state.waiting.remove(&next)
-        } {
+        while let Some(piece) = { let next = state.next; state.waiting.remove(&next) } {
             state.write(&piece)?;
             state.next += 1;
             self.moved.notify_all();
@@ -235,10 +228,7 @@ impl Writer {
     }
 
     fn finish(self) -> Result<Encoded> {
-        let state = self
-            .state
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let state = self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut totals = state.totals;
         let width = match self.width {
             Width::Two => 2,
@@ -255,11 +245,7 @@ impl State {
     fn write(&mut self, piece: &Piece) -> Result<()> {
         self.tokens.write(&piece.tokens)?;
         let before = self.totals.tokens;
-        let ends: Vec<u8> = piece
-            .ends
-            .iter()
-            .flat_map(|end| (before + end).to_le_bytes())
-            .collect();
+        let ends: Vec<u8> = piece.ends.iter().flat_map(|end| (before + end).to_le_bytes()).collect();
         self.index.write(&ends)?;
         self.totals.tokens += piece.ends.last().copied().unwrap_or(0);
         self.totals.documents += piece.ends.len() as u64;
@@ -279,28 +265,17 @@ struct Hashed {
 
 impl Hashed {
     fn create(path: &Path) -> Result<Self> {
-        Ok(Self {
-            file: Replacing::create(path)?,
-            hash: Sha256::new(),
-            written: 0,
-        })
+        Ok(Self { file: Replacing::create(path)?, hash: Sha256::new(), written: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.written += bytes.len() as u64;
-        self.file
-            .write_all(bytes)
-            .map_err(|source| self.file.error(source))
+        self.file.write_all(bytes).map_err(|source| self.file.error(source))
     }
 
     fn commit(self) -> Result<String> {
         self.file.commit()?;
-        Ok(self
-            .hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
