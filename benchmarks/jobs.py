@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 Options = dict[str, Any]
@@ -194,7 +196,8 @@ def our_encoder(options: Options) -> Any:
     import rustbpe
 
     ranks = read_ranks(options["ranks"])
-    return rustbpe.Encoder(sorted(ranks, key=lambda token: ranks[token]), pattern=options["regex"])
+    tokens = sorted(ranks, key=lambda token: ranks[token])
+    return rustbpe.Encoder(tokens, pattern=options["regex"], special_tokens={"<|bos|>": len(tokens)})
 
 
 def encode_shard_ours(options: Options) -> Result:
@@ -209,13 +212,15 @@ def encode_shard_ours(options: Options) -> Result:
             f"{out}.index",
             encoder=encoder,
             text_column="text",
-            bos_id=encoder.vocab_size,
+            bos_id=encoder.vocab_size - 1,
             dtype="uint32",
             threads=options["threads"],
         )
-    words = memoryview(out.read_bytes()).cast("I")
-    digest = hashlib.sha256(struct.pack(f"<{len(words)}I", *words) if sys.byteorder == "big" else words)
-    return watch.result(file=digest.hexdigest(), bytes=totals["bytes"], count=totals["tokens"])
+    words = pa.Array.from_buffers(pa.uint32(), totals["tokens"], [None, pa.py_buffer(out.read_bytes())])
+    ids = words.filter(pc.not_equal(words, pa.scalar(encoder.vocab_size - 1, pa.uint32())))
+    start = ids.offset * 4
+    digest = hashlib.sha256(memoryview(ids.buffers()[1])[start : start + len(ids) * 4])
+    return watch.result(ids=digest.hexdigest(), bytes=totals["bytes"], count=len(ids))
 
 
 def encode_tiktoken(options: Options) -> Result:

@@ -70,7 +70,7 @@ class Measured:
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     def median(self, key: str) -> float:
-        return statistics.median(run[key] for run in self.runs)
+        return float(statistics.median(run[key] for run in self.runs))
 
     def result(self) -> str | None:
         """What the job made, as a hash; runs that differ have none."""
@@ -240,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     made_of = corpus.build(shard, options.megabytes, work)
     text = shard.with_suffix(".txt")
     prepare_text(shard, text)
-    cl100k = Path(importlib.metadata.distribution("llama-index-core").locate_file(CL100K_FILE).__fspath__())
+    cl100k = Path(str(importlib.metadata.distribution("llama-index-core").locate_file(CL100K_FILE)))
     ranks = work / f"own_{options.vocabulary}.tiktoken"
     measured: list[Measured] = []
 

@@ -102,7 +102,7 @@ impl<C: Cell> Trainer<C> {
         let floor = (self.corpus.weight() / (LAST_SHARE * self.wanted as u64).max(1)).max(1);
         self.pairs = scan::byte_pairs(&self.corpus, floor, self.threads);
         while self.merges.len() < self.wanted {
-            if self.merges.len() % REPORT == 0 {
+            if self.merges.len().is_multiple_of(REPORT) {
                 progress.update(self.merges.len() as u64, self.wanted as u64)?;
             }
             let Some(next) = self.pairs.pop() else {
