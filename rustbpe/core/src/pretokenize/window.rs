@@ -30,17 +30,35 @@ struct Masks {
 fn mask(window: &[u8; WINDOW], test: impl Fn(u8) -> bool) -> u64 {
     let mut flags = [0_u8; WINDOW];
     for (flag, &byte) in flags.iter_mut().zip(window) {
-        *flag = u8::from(test(byte));
+        *flag = if test(byte) { 0xFF } else { 0 };
     }
     let mut mask = 0;
-    for (i, flags) in flags.chunks_exact(8).enumerate() {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(flags);
-        // gathers the lowest bits of eight bytes in the highest byte
-        let bits = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= bits << (8 * i);
+    for (i, flags) in flags.as_chunks().0.iter().enumerate() {
+        mask |= u64::from(gather(*flags)) << (16 * i);
     }
     mask
+}
+
+/// The highest bit of each byte.
+#[inline(always)]
+#[cfg(target_arch = "x86_64")]
+fn gather(flags: [u8; 16]) -> u16 {
+    use std::arch::x86_64::{_mm_movemask_epi8, _mm_set_epi64x};
+    let flags = u128::from_le_bytes(flags);
+    // SAFETY: every x86-64 processor has SSE2
+    unsafe { _mm_movemask_epi8(_mm_set_epi64x((flags >> 64) as i64, flags as i64)) as u16 }
+}
+
+/// The highest bit of each byte.
+#[inline(always)]
+#[cfg(not(target_arch = "x86_64"))]
+fn gather(flags: [u8; 16]) -> u16 {
+    let flags = u128::from_le_bytes(flags);
+    let eight = |flags: u64| {
+        // a product that has the lowest bits of eight bytes in its highest byte
+        (flags >> 7 & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    };
+    (eight((flags >> 64) as u64) << 8 | eight(flags as u64)) as u16
 }
 
 /// The lowest `bits` bits.
