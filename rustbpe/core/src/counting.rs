@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::feed::{AnyOrder, InOrder, Limit, thread_count};
 use crate::pretokenize::Splitter;
 use crate::progress::Progress;
-use crate::shard::{Batch, Shard, characters_in};
+use crate::shard::{Batch, Shard, characters_in, cut};
 
 /// Sums the pre-tokens of one shard after the other.
 pub struct Counter {
@@ -43,9 +43,14 @@ impl Counter {
         Self {
             splitter: splitter.clone(),
             counting,
-            limit: max_chars.map(|left| Limit { left, reached: false }),
+            limit: max_chars.map(|left| Limit {
+                left,
+                reached: false,
+            }),
             totals: Totals::default(),
-            tables: (0..thread_count(threads)).map(|_| CountTable::new()).collect(),
+            tables: (0..thread_count(threads))
+                .map(|_| CountTable::new())
+                .collect(),
         }
     }
 
@@ -56,6 +61,7 @@ impl Counter {
     }
 
     /// Counts the documents of a shard. Rows without a value are no documents; empty ones are, with no pre-token.
+    /// Progress is in bytes.
     ///
     /// # Errors
     /// Those of [`Shard`] and of the splitter, and [`crate::Error::Interrupted`].
@@ -64,12 +70,12 @@ impl Counter {
         if let Some(limit) = self.limit {
             let feed = InOrder::new(&shard, self.counting.doc_cap, Some(limit));
             let next = |_: usize| Ok(feed.next()?.map(|(_, batch)| batch));
-            self.run(shard.rows(), &next, progress)?;
+            self.run(&shard, &next, progress)?;
             self.limit = feed.into_limit();
         } else {
             let feed = AnyOrder::new(&shard, self.tables.len());
             let next = |worker: usize| feed.next(worker);
-            self.run(shard.rows(), &next, progress)?;
+            self.run(&shard, &next, progress)?;
         }
         Ok(())
     }
@@ -78,7 +84,11 @@ impl Counter {
     ///
     /// # Errors
     /// Those of the splitter and [`crate::Error::Interrupted`].
-    pub fn add_texts(&mut self, texts: &[impl AsRef<str> + Sync], progress: &dyn Progress) -> Result<()> {
+    pub fn add_texts(
+        &mut self,
+        texts: &[impl AsRef<str> + Sync],
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let doc_cap = self.counting.doc_cap;
         let chunk = 64;
         let next = AtomicU64::new(0);
@@ -89,7 +99,7 @@ impl Counter {
                     return Ok(());
                 }
                 for text in &texts[start..texts.len().min(start + chunk as usize)] {
-                    worker.add_text(crate::shard::cut(text.as_ref(), doc_cap), progress)?;
+                    worker.add_text(cut(text.as_ref(), doc_cap))?;
                 }
                 progress.update(0, 0)?;
             }
@@ -104,25 +114,30 @@ impl Counter {
     pub fn finish(self) -> Result<Counts> {
         let threads = self.tables.len();
         let tables = CountTable::combine(self.tables, threads);
-        Counts::new(self.counting, self.totals, SortedCounts::from_tables(&tables))
+        Counts::new(
+            self.counting,
+            self.totals,
+            SortedCounts::from_tables(&tables),
+        )
     }
 
     fn run(
         &mut self,
-        rows: u64,
+        shard: &Shard,
         next: &(dyn Fn(usize) -> Result<Option<Batch>> + Sync),
         progress: &dyn Progress,
     ) -> Result<()> {
-        let done = AtomicU64::new(0);
+        let (done, bytes) = (AtomicU64::new(0), shard.text_bytes());
         let doc_cap = self.counting.doc_cap;
         let workers = self.workers(|worker| {
             while let Some(batch) = next(worker.number)? {
                 for document in batch.documents() {
-                    worker.add_text(document.text(doc_cap)?, progress)?;
+                    worker.add_text(document.text(doc_cap)?)?;
                 }
                 worker.totals.nulls += batch.nulls() as u64;
-                let counted = batch.rows() as u64;
-                progress.update(done.fetch_add(counted, Ordering::Relaxed) + counted, rows)?;
+                let rows = batch.rows() as u64;
+                let rows = done.fetch_add(rows, Ordering::Relaxed) + rows;
+                progress.update(shard.bytes_of_rows(rows), bytes)?;
             }
             Ok(())
         });
@@ -130,7 +145,10 @@ impl Counter {
     }
 
     /// Runs a job on every thread, each with a table of its own.
-    fn workers(&mut self, job: impl Fn(&mut Worker<'_>) -> Result<()> + Sync) -> Vec<Result<Totals>> {
+    fn workers(
+        &mut self,
+        job: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
+    ) -> Vec<Result<Totals>> {
         let splitter = &self.splitter;
         std::thread::scope(|scope| {
             let job = &job;
@@ -141,14 +159,23 @@ impl Counter {
                 .map(|(number, table)| {
                     scope.spawn(move || {
                         let (splitter, totals) = (splitter.clone(), Totals::default());
-                        let mut worker = Worker { number, splitter, table, totals };
+                        let mut worker = Worker {
+                            number,
+                            splitter,
+                            table,
+                            totals,
+                        };
                         job(&mut worker).map(|()| worker.totals)
                     })
                 })
                 .collect();
             started
                 .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
                 .collect()
         })
     }
@@ -169,7 +196,7 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn add_text(&mut self, text: &str, _progress: &dyn Progress) -> Result<()> {
+    fn add_text(&mut self, text: &str) -> Result<()> {
         self.totals.documents += 1;
         self.totals.characters += characters_in(text.as_bytes());
         self.totals.bytes += text.len() as u64;

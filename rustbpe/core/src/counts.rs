@@ -87,7 +87,11 @@ impl Counts {
             .try_fold(0_u64, |sum, &count| sum.checked_add(count))
             .ok_or_else(|| Error::Value("the counts add up to more than 2^64".to_owned()))?;
         let batch = record_batch(&schema(&counting, &totals), bytes, offsets, counts)?;
-        Ok(Self { counting, totals, batch })
+        Ok(Self {
+            counting,
+            totals,
+            batch,
+        })
     }
 
     /// The table as one Arrow record batch, with the schema and metadata of a count file.
@@ -140,7 +144,11 @@ impl Counts {
         }
         let (counting, totals) = (file.counting.clone(), file.totals);
         let batch = record_batch(&schema(&counting, &totals), bytes, offsets, counts)?;
-        Ok(Self { counting, totals, batch })
+        Ok(Self {
+            counting,
+            totals,
+            batch,
+        })
     }
 }
 
@@ -171,7 +179,12 @@ impl<'a> Columns<'a> {
 /// The schema of a count file; a number that is not known until the file ends is patched in later, so all
 /// numbers of the table itself have the same width.
 pub(crate) fn schema(counting: &Counting, totals: &Totals) -> SchemaRef {
-    schema_with(counting, totals, &padded(totals.pretokens), &padded(totals.unique))
+    schema_with(
+        counting,
+        totals,
+        &padded(totals.pretokens),
+        &padded(totals.unique),
+    )
 }
 
 /// A number in the fixed width that [`schema`] gives to `pretokens` and `unique`.
@@ -191,7 +204,12 @@ pub(crate) fn schema_with(
         ("pattern".to_owned(), counting.pattern.clone()),
         ("text_column".to_owned(), counting.text_column.clone()),
         ("doc_cap".to_owned(), counting.doc_cap.to_string()),
-        ("max_chars".to_owned(), counting.max_chars.map_or_else(String::new, |max| max.to_string())),
+        (
+            "max_chars".to_owned(),
+            counting
+                .max_chars
+                .map_or_else(String::new, |max| max.to_string()),
+        ),
         ("min_count".to_owned(), counting.min_count.to_string()),
         ("documents".to_owned(), totals.documents.to_string()),
         ("nulls".to_owned(), totals.nulls.to_string()),

@@ -45,7 +45,11 @@ impl CountWriter {
             .map_err(|error| arrow_error(path, error))?;
         let writer = FileWriter::try_new_with_options(file, &schema, options)
             .map_err(|error| arrow_error(path, error))?;
-        let totals = Totals { pretokens: 0, unique: 0, ..*totals };
+        let totals = Totals {
+            pretokens: 0,
+            unique: 0,
+            ..*totals
+        };
         Ok(Self {
             writer,
             path: path.to_owned(),
@@ -65,8 +69,11 @@ impl CountWriter {
         self.offsets.push(self.bytes.len() as i64);
         self.counts.push(count);
         self.totals.unique += 1;
-        self.totals.pretokens =
-            self.totals.pretokens.checked_add(count).ok_or_else(|| overflow(&self.path))?;
+        self.totals.pretokens = self
+            .totals
+            .pretokens
+            .checked_add(count)
+            .ok_or_else(|| overflow(&self.path))?;
         if self.counts.len() >= BATCH_ROWS || self.bytes.len() >= BATCH_BYTES {
             self.write_batch()?;
         }
@@ -79,7 +86,9 @@ impl CountWriter {
         let offsets = std::mem::replace(&mut self.offsets, vec![0]);
         let counts = std::mem::take(&mut self.counts);
         let batch = record_batch(&schema, bytes, offsets, counts)?;
-        self.writer.write(&batch).map_err(|error| arrow_error(&self.path, error))
+        self.writer
+            .write(&batch)
+            .map_err(|error| arrow_error(&self.path, error))
     }
 
     /// Ends the file and gives it its name; returns what it holds.
@@ -90,9 +99,19 @@ impl CountWriter {
         if !self.counts.is_empty() {
             self.write_batch()?;
         }
-        let Self { writer, path, totals, .. } = self;
-        let mut file = writer.into_inner().map_err(|error| arrow_error(&path, error))?;
-        for (later, number) in [(PRETOKENS_LATER, totals.pretokens), (UNIQUE_LATER, totals.unique)] {
+        let Self {
+            writer,
+            path,
+            totals,
+            ..
+        } = self;
+        let mut file = writer
+            .into_inner()
+            .map_err(|error| arrow_error(&path, error))?;
+        for (later, number) in [
+            (PRETOKENS_LATER, totals.pretokens),
+            (UNIQUE_LATER, totals.unique),
+        ] {
             file.patch(later.as_bytes(), padded(number).as_bytes())?;
         }
         file.commit()?;
@@ -101,14 +120,23 @@ impl CountWriter {
 }
 
 fn overflow(path: &Path) -> Error {
-    Error::Value(format!("{}: the counts add up to more than 2^64", path.display()))
+    Error::Value(format!(
+        "{}: the counts add up to more than 2^64",
+        path.display()
+    ))
 }
 
 /// An error of writing Arrow: nearly always the operating system's.
 pub(crate) fn arrow_error(path: &Path, error: ArrowError) -> Error {
     match error {
-        ArrowError::IoError(_, source) => Error::Io { path: path.to_owned(), source },
-        other => Error::File { path: path.to_owned(), reason: other.to_string() },
+        ArrowError::IoError(_, source) => Error::Io {
+            path: path.to_owned(),
+            source,
+        },
+        other => Error::File {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
     }
 }
 
@@ -171,12 +199,19 @@ impl CountFile {
     /// # Errors
     /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no count file.
     pub fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.is_dir() {
             return Err(io(std::io::ErrorKind::IsADirectory.into()));
         }
-        let file = ClosingFile { path: path.to_owned(), file: Some(file), position: 0 };
+        let file = ClosingFile {
+            path: path.to_owned(),
+            file: Some(file),
+            position: 0,
+        };
         let reader = guarded(|| FileReader::try_new_buffered(file, None))
             .map_err(|reason| damaged(path, &format!("no Arrow file or cut off ({reason})")))?;
         let (counting, totals) = read_schema(path, &reader.schema())?;
@@ -219,13 +254,16 @@ impl CountFile {
         if self.row >= self.counts.len() {
             if self.row > 0 && self.row == self.counts.len() {
                 self.last.clear();
-                self.last.extend_from_slice(self.pretokens.value(self.row - 1));
+                self.last
+                    .extend_from_slice(self.pretokens.value(self.row - 1));
             }
             return self.next_batch();
         }
         let previous = self.prefix;
         self.take_row()?;
-        if self.prefix <= previous && self.pretokens.value(self.row - 1) >= self.pretokens.value(self.row) {
+        if self.prefix <= previous
+            && self.pretokens.value(self.row - 1) >= self.pretokens.value(self.row)
+        {
             return Err(damaged(&self.path, "pre-tokens are out of order"));
         }
         Ok(())
@@ -233,9 +271,11 @@ impl CountFile {
 
     /// The order of two files' current pre-tokens.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
-        self.prefix
-            .cmp(&other.prefix)
-            .then_with(|| self.pretokens.value(self.row).cmp(other.pretokens.value(other.row)))
+        self.prefix.cmp(&other.prefix).then_with(|| {
+            self.pretokens
+                .value(self.row)
+                .cmp(other.pretokens.value(other.row))
+        })
     }
 
     fn take_row(&mut self) -> Result<()> {
@@ -254,7 +294,9 @@ impl CountFile {
             let batch = match guarded(|| self.reader.next().transpose()) {
                 Ok(Some(batch)) => batch,
                 Ok(None) => return self.check_end(),
-                Err(reason) => return Err(damaged(path, &format!("cut off or damaged ({reason})"))),
+                Err(reason) => {
+                    return Err(damaged(path, &format!("cut off or damaged ({reason})")));
+                }
             };
             self.reader.get_mut().get_mut().file = None;
             if batch.num_rows() > 0 {
@@ -268,7 +310,10 @@ impl CountFile {
         let pretokens = batch.column(0).as_any().downcast_ref::<LargeBinaryArray>();
         let counts = batch.column(1).as_any().downcast_ref::<UInt64Array>();
         let (Some(pretokens), Some(counts)) = (pretokens, counts) else {
-            return Err(damaged(&self.path, "a record batch has other columns than the file"));
+            return Err(damaged(
+                &self.path,
+                "a record batch has other columns than the file",
+            ));
         };
         if pretokens.null_count() + counts.null_count() > 0 {
             return Err(damaged(&self.path, "a record batch has nulls"));
@@ -315,7 +360,9 @@ fn damaged(path: &Path, reason: &str) -> Error {
 }
 
 /// Runs a step of the Arrow reader, which may panic on damaged files.
-fn guarded<T>(step: impl FnOnce() -> std::result::Result<T, ArrowError>) -> std::result::Result<T, String> {
+fn guarded<T>(
+    step: impl FnOnce() -> std::result::Result<T, ArrowError>,
+) -> std::result::Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(step))
         .map_err(|_| "the decoder gave up".to_owned())
         .and_then(|result| result.map_err(|error| error.to_string()))
@@ -323,27 +370,49 @@ fn guarded<T>(step: impl FnOnce() -> std::result::Result<T, ArrowError>) -> std:
 
 fn read_schema(path: &Path, schema: &Schema) -> Result<(Counting, Totals)> {
     let get = |key: &str| {
-        schema.metadata().get(key).ok_or_else(|| damaged(path, &format!("its metadata has no {key:?}")))
+        schema
+            .metadata()
+            .get(key)
+            .ok_or_else(|| damaged(path, &format!("its metadata has no {key:?}")))
     };
     let format = get("format")?;
     if format != FORMAT {
-        return Err(damaged(path, &format!("its format is {format:?}, {FORMAT:?} is wanted")));
+        return Err(damaged(
+            path,
+            &format!("its format is {format:?}, {FORMAT:?} is wanted"),
+        ));
     }
-    let types: Vec<&DataType> = schema.fields().iter().map(|field| field.data_type()).collect();
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let types: Vec<&DataType> = schema
+        .fields()
+        .iter()
+        .map(|field| field.data_type())
+        .collect();
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     if names != ["pretoken", "count"] || types != [&DataType::LargeBinary, &DataType::UInt64] {
         let wanted = "pretoken: large_binary, count: uint64";
-        return Err(damaged(path, &format!("its columns are {names:?} of {types:?}, wanted are {wanted}")));
+        return Err(damaged(
+            path,
+            &format!("its columns are {names:?} of {types:?}, wanted are {wanted}"),
+        ));
     }
     let number = |key: &str| -> Result<u64> {
         let text = get(key)?;
-        text.parse().map_err(|_| damaged(path, &format!("its metadata has {key}={text:?}, no number")))
+        text.parse()
+            .map_err(|_| damaged(path, &format!("its metadata has {key}={text:?}, no number")))
     };
     let counting = Counting {
         pattern: get("pattern")?.clone(),
         text_column: get("text_column")?.clone(),
         doc_cap: number("doc_cap")?,
-        max_chars: if get("max_chars")?.is_empty() { None } else { Some(number("max_chars")?) },
+        max_chars: if get("max_chars")?.is_empty() {
+            None
+        } else {
+            Some(number("max_chars")?)
+        },
         min_count: number("min_count")?,
     };
     let totals = Totals {
@@ -361,7 +430,11 @@ fn read_schema(path: &Path, schema: &Schema) -> Result<(Counting, Totals)> {
 pub(crate) fn check_same(a: (&str, &Counting), b: (&str, &Counting)) -> Result<()> {
     let pairs = [
         ("pattern", a.1.pattern.clone(), b.1.pattern.clone()),
-        ("text column", a.1.text_column.clone(), b.1.text_column.clone()),
+        (
+            "text column",
+            a.1.text_column.clone(),
+            b.1.text_column.clone(),
+        ),
         ("doc_cap", a.1.doc_cap.to_string(), b.1.doc_cap.to_string()),
     ];
     for (what, left, right) in pairs {

@@ -81,6 +81,7 @@ pub struct Encoded {
 }
 
 /// Encodes a shard into `out_tokens` and `out_index`, in the order of its rows; the index gets its name last.
+/// Progress is in bytes of text.
 ///
 /// # Errors
 /// [`Error::Value`] where an id does not fit the width, those of [`Shard`] and of the encoder, [`Error::Io`]
@@ -92,7 +93,11 @@ pub fn encode_shard(
     how: &Encoding<'_>,
     progress: &dyn Progress,
 ) -> Result<Encoded> {
-    let largest = how.bos_id.max(u32::try_from(how.encoder.vocab_size()).unwrap_or(u32::MAX).saturating_sub(1));
+    let largest = how.bos_id.max(
+        u32::try_from(how.encoder.vocab_size())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1),
+    );
     if largest > how.width.largest() {
         return Err(Error::Value(format!(
             "the largest token id is {largest} and does not fit uint16, whose largest value is {}; use uint32",
@@ -121,7 +126,7 @@ pub fn encode_shard(
         }),
         moved: Condvar::new(),
         most_waiting: 2 * threads,
-        all_rows: shard.rows(),
+        shard: &shard,
         width: how.width,
     };
     let work = || -> Result<()> {
@@ -148,6 +153,7 @@ pub fn encode_shard(
             .collect()
     });
     results.into_iter().collect::<Result<Vec<()>>>()?;
+    progress.update(shard.text_bytes(), shard.text_bytes())?;
     writer.finish()
 }
 
@@ -185,11 +191,11 @@ fn encode_batch(batch: &Batch, how: &Encoding<'_>, cache: &mut Cache) -> Result<
 }
 
 /// Puts pieces that come in any order into the files in theirs.
-struct Writer {
+struct Writer<'a> {
     state: Mutex<State>,
     moved: Condvar,
     most_waiting: usize,
-    all_rows: u64,
+    shard: &'a Shard,
     width: Width,
 }
 
@@ -203,23 +209,33 @@ struct State {
     failed: bool,
 }
 
-impl Writer {
+impl Writer<'_> {
     /// Takes a piece; waits while too many wait for an earlier one. False where another thread failed.
     fn put(&self, number: u64, piece: Piece, progress: &dyn Progress) -> Result<bool> {
         let mut state = lock(&self.state);
         state.waiting.insert(number, piece);
-        while let Some(piece) = { let next = state.next; state.waiting.remove(&next) } {
+        while let Some(piece) = {
+            let next = state.next;
+            state.waiting.remove(&next)
+        } {
             state.write(&piece)?;
             state.next += 1;
             self.moved.notify_all();
         }
-        progress.update(state.rows, self.all_rows)?;
+        self.report(&state, progress)?;
         while state.waiting.len() > self.most_waiting && !state.failed {
             let waited = self.moved.wait_timeout(state, Duration::from_millis(100));
             state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
-            progress.update(state.rows, self.all_rows)?;
+            self.report(&state, progress)?;
         }
         Ok(!state.failed)
+    }
+
+    fn report(&self, state: &State, progress: &dyn Progress) -> Result<()> {
+        progress.update(
+            self.shard.bytes_of_rows(state.rows),
+            self.shard.text_bytes(),
+        )
     }
 
     fn fail(&self) {
@@ -228,7 +244,10 @@ impl Writer {
     }
 
     fn finish(self) -> Result<Encoded> {
-        let state = self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let state = self
+            .state
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut totals = state.totals;
         let width = match self.width {
             Width::Two => 2,
@@ -245,7 +264,11 @@ impl State {
     fn write(&mut self, piece: &Piece) -> Result<()> {
         self.tokens.write(&piece.tokens)?;
         let before = self.totals.tokens;
-        let ends: Vec<u8> = piece.ends.iter().flat_map(|end| (before + end).to_le_bytes()).collect();
+        let ends: Vec<u8> = piece
+            .ends
+            .iter()
+            .flat_map(|end| (before + end).to_le_bytes())
+            .collect();
         self.index.write(&ends)?;
         self.totals.tokens += piece.ends.last().copied().unwrap_or(0);
         self.totals.documents += piece.ends.len() as u64;
@@ -265,17 +288,28 @@ struct Hashed {
 
 impl Hashed {
     fn create(path: &Path) -> Result<Self> {
-        Ok(Self { file: Replacing::create(path)?, hash: Sha256::new(), written: 0 })
+        Ok(Self {
+            file: Replacing::create(path)?,
+            hash: Sha256::new(),
+            written: 0,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.written += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|source| self.file.error(source))
+        self.file
+            .write_all(bytes)
+            .map_err(|source| self.file.error(source))
     }
 
     fn commit(self) -> Result<String> {
         self.file.commit()?;
-        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(self
+            .hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
     }
 }

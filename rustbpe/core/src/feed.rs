@@ -8,7 +8,9 @@ use crate::shard::{Batch, RowGroup, Shard, characters_in};
 
 /// Locks a mutex; a panic elsewhere ends the call anyway, so poison says nothing new.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Number of threads to use: what was asked for, or one a core where that is 0.
@@ -29,7 +31,11 @@ pub(crate) struct AnyOrder<'a> {
 
 impl<'a> AnyOrder<'a> {
     pub(crate) fn new(shard: &'a Shard, workers: usize) -> Self {
-        Self { shard, next: AtomicUsize::new(0), open: (0..workers).map(|_| Mutex::new(None)).collect() }
+        Self {
+            shard,
+            next: AtomicUsize::new(0),
+            open: (0..workers).map(|_| Mutex::new(None)).collect(),
+        }
     }
 
     pub(crate) fn next(&self, worker: usize) -> Result<Option<Batch>> {
@@ -88,8 +94,17 @@ pub(crate) struct Limit {
 
 impl<'a> InOrder<'a> {
     pub(crate) fn new(shard: &'a Shard, doc_cap: u64, limit: Option<Limit>) -> Self {
-        let state = State { row_group: 0, open: None, number: 0, limit };
-        Self { shard, state: Mutex::new(state), doc_cap }
+        let state = State {
+            row_group: 0,
+            open: None,
+            number: 0,
+            limit,
+        };
+        Self {
+            shard,
+            state: Mutex::new(state),
+            doc_cap,
+        }
     }
 
     pub(crate) fn next(&self) -> Result<Option<(u64, Batch)>> {
@@ -116,7 +131,10 @@ impl<'a> InOrder<'a> {
 
     /// What is left of the limit.
     pub(crate) fn into_limit(self) -> Option<Limit> {
-        self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).limit
+        self.state
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .limit
     }
 }
 

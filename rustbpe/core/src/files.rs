@@ -32,13 +32,22 @@ impl Replacing {
             .suffix(".part")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
             .tempfile_in(folder)
-            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Ok(Self { writer: BufWriter::with_capacity(1 << 18, temporary), path: path.to_owned() })
+            .map_err(|source| Error::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            writer: BufWriter::with_capacity(1 << 18, temporary),
+            path: path.to_owned(),
+        })
     }
 
     /// The error of this file for an error of the operating system.
     pub fn error(&self, source: std::io::Error) -> Error {
-        Error::Io { path: self.path.clone(), source }
+        Error::Io {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     /// Flushes, syncs and gives the file its final name.
@@ -47,12 +56,21 @@ impl Replacing {
     /// [`Error::Io`] where any of this fails; then nothing stands under the final name that was not there before.
     pub fn commit(self) -> Result<()> {
         let Self { writer, path } = self;
-        let io = |source| Error::Io { path: path.clone(), source };
-        let temporary = writer.into_inner().map_err(|error| io(error.into_error()))?;
+        let io = |source| Error::Io {
+            path: path.clone(),
+            source,
+        };
+        let temporary = writer
+            .into_inner()
+            .map_err(|error| io(error.into_error()))?;
         temporary.as_file().sync_all().map_err(io)?;
         temporary.persist(&path).map_err(|error| io(error.error))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(io)
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .map_err(io)
     }
 }
 

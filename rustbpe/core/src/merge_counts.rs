@@ -70,12 +70,17 @@ pub fn merge_counts(
 /// How and from what the sum was counted; checks that the sources agree.
 fn summed(sources: &[Source<'_>], min_count: u64) -> Result<(Counting, Totals)> {
     let Some(first) = sources.first() else {
-        return Err(Error::Value("no count files to merge; give at least one".to_owned()));
+        return Err(Error::Value(
+            "no count files to merge; give at least one".to_owned(),
+        ));
     };
     let mut counting = first.counting().clone();
     let mut totals = Totals::default();
     for source in sources {
-        check_same((&first.name(), first.counting()), (&source.name(), source.counting()))?;
+        check_same(
+            (&first.name(), first.counting()),
+            (&source.name(), source.counting()),
+        )?;
         totals.add_source(source.totals());
         counting.min_count = counting.min_count.max(source.counting().min_count);
         if counting.max_chars != source.counting().max_chars {
@@ -89,12 +94,20 @@ fn summed(sources: &[Source<'_>], min_count: u64) -> Result<(Counting, Totals)> 
 /// Something that yields pre-tokens in order.
 enum Source<'a> {
     File(Box<CountFile>),
-    Memory { counts: &'a Counts, index: usize, row: usize },
+    Memory {
+        counts: &'a Counts,
+        index: usize,
+        row: usize,
+    },
 }
 
 impl<'a> Source<'a> {
     fn memory(counts: &'a Counts, index: usize) -> Self {
-        Self::Memory { counts, index, row: 0 }
+        Self::Memory {
+            counts,
+            index,
+            row: 0,
+        }
     }
 
     fn name(&self) -> String {
@@ -138,7 +151,10 @@ impl<'a> Source<'a> {
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::File(a), Self::File(b)) => a.compare(b),
-            (a, b) => a.current().map(|row| row.0).cmp(&b.current().map(|row| row.0)),
+            (a, b) => a
+                .current()
+                .map(|row| row.0)
+                .cmp(&b.current().map(|row| row.0)),
         }
     }
 }

@@ -38,9 +38,15 @@ impl Merges {
     /// [`Error::Value`] where a merge takes a token that is not made before it.
     pub fn new(pattern: &str, merges: &[Merge]) -> Result<Self> {
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from_iter_values(merges.iter().map(|merge| merge.left))),
-            Arc::new(UInt32Array::from_iter_values(merges.iter().map(|merge| merge.right))),
-            Arc::new(UInt64Array::from_iter_values(merges.iter().map(|merge| merge.count))),
+            Arc::new(UInt32Array::from_iter_values(
+                merges.iter().map(|merge| merge.left),
+            )),
+            Arc::new(UInt32Array::from_iter_values(
+                merges.iter().map(|merge| merge.right),
+            )),
+            Arc::new(UInt64Array::from_iter_values(
+                merges.iter().map(|merge| merge.count),
+            )),
         ];
         let metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
@@ -50,7 +56,11 @@ impl Merges {
         let batch = RecordBatch::try_new(schema, columns)
             .map_err(|error| Error::Value(format!("merges do not make a table: {error}")))?;
         let tokens = token_bytes(merges.iter().map(|merge| (merge.left, merge.right)))?;
-        Ok(Self { pattern: pattern.to_owned(), batch, tokens: Arc::new(tokens) })
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            batch,
+            tokens: Arc::new(tokens),
+        })
     }
 
     /// Number of merges.
@@ -87,8 +97,8 @@ impl Merges {
             .try_with_compression(Some(CompressionType::ZSTD))
             .map_err(wrong)?;
         let file = Replacing::create(path)?;
-        let mut writer = FileWriter::try_new_with_options(file, &self.batch.schema(), options)
-            .map_err(wrong)?;
+        let mut writer =
+            FileWriter::try_new_with_options(file, &self.batch.schema(), options).map_err(wrong)?;
         writer.write(&self.batch).map_err(wrong)?;
         writer.into_inner().map_err(wrong)?.commit()
     }
@@ -98,7 +108,10 @@ impl Merges {
     /// # Errors
     /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no merges file or damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.is_dir() {
             return Err(io(std::io::ErrorKind::IsADirectory.into()));
@@ -117,10 +130,13 @@ impl Merges {
             .map_err(|error| damaged(format!("no Arrow file or cut off ({error})")))?;
         let format = schema.metadata().get("format").map_or("", String::as_str);
         if format != FORMAT {
-            return Err(damaged(format!("its format is {format:?}, {FORMAT:?} is wanted")));
+            return Err(damaged(format!(
+                "its format is {format:?}, {FORMAT:?} is wanted"
+            )));
         }
         let pattern = schema.metadata().get("pattern");
-        let pattern = pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
+        let pattern =
+            pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
         let mut merges = Vec::new();
         for batch in &batches {
             let found = rows(batch).ok_or_else(|| {
@@ -150,7 +166,10 @@ fn rows(batch: &RecordBatch) -> Option<Vec<Merge>> {
         return None;
     }
     let rows = left.values().iter().zip(right.values()).zip(count.values());
-    Some(rows.map(|((&left, &right), &count)| Merge { left, right, count }).collect())
+    Some(
+        rows.map(|((&left, &right), &count)| Merge { left, right, count })
+            .collect(),
+    )
 }
 
 /// The bytes of the 256 single-byte tokens and of one token a merge.

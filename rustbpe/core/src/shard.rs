@@ -16,7 +16,7 @@ use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::{ColumnDescriptor, Type};
@@ -44,13 +44,19 @@ impl Shard {
     /// [`Error::Io`] where the file cannot be opened, [`Error::File`] where it is not parquet or where
     /// the column is missing, nested or of a type that holds no text.
     pub fn open(path: &Path, text_column: &str) -> Result<Self> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(io)?;
         let status = file.metadata().map_err(io)?;
         if status.is_dir() {
             return Err(io(std::io::ErrorKind::IsADirectory.into()));
         }
-        let file = ReadAt { file: Arc::new(file), length: status.len() };
+        let file = ReadAt {
+            file: Arc::new(file),
+            length: status.len(),
+        };
         let read = || ParquetMetaDataReader::new().parse_and_finish(&file);
         let metadata = catch_unwind(AssertUnwindSafe(read))
             .map_err(|_| "the decoder gave up on the footer".to_owned())
@@ -62,8 +68,10 @@ impl Shard {
                     status.len()
                 ),
             })?;
-        let column = find_column(&metadata, text_column)
-            .map_err(|reason| Error::File { path: path.to_owned(), reason })?;
+        let column = find_column(&metadata, text_column).map_err(|reason| Error::File {
+            path: path.to_owned(),
+            reason,
+        })?;
         Ok(Self {
             file: Arc::new(file),
             metadata: Arc::new(metadata),
@@ -87,7 +95,26 @@ impl Shard {
     /// Rows of all row groups, nulls included.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.metadata.row_groups().iter().map(|group| group.num_rows().unsigned_abs()).sum()
+        self.metadata
+            .row_groups()
+            .iter()
+            .map(|group| group.num_rows().unsigned_abs())
+            .sum()
+    }
+
+    /// Bytes of the text column's pages when decompressed: about the bytes of text.
+    #[must_use]
+    pub fn text_bytes(&self) -> u64 {
+        let size =
+            |group: &RowGroupMetaData| group.column(self.column).uncompressed_size().unsigned_abs();
+        self.metadata.row_groups().iter().map(size).sum()
+    }
+
+    /// The part of [`Self::text_bytes`] that so many rows stand for.
+    pub(crate) fn bytes_of_rows(&self, rows: u64) -> u64 {
+        let scaled =
+            u128::from(self.text_bytes()) * u128::from(rows) / u128::from(self.rows().max(1));
+        u64::try_from(scaled).unwrap_or(u64::MAX)
     }
 
     /// Opens one row group (counted from 0).
@@ -102,8 +129,12 @@ impl Shard {
         let per_row = bytes.checked_div(rows).unwrap_or(0).max(1);
         let batch = (BATCH_BYTES / per_row).clamp(1, BATCH_ROWS);
         let open = || {
-            let pages =
-                SerializedPageReader::new(Arc::clone(&self.file), chunk, usize::try_from(rows)?, None)?;
+            let pages = SerializedPageReader::new(
+                Arc::clone(&self.file),
+                chunk,
+                usize::try_from(rows)?,
+                None,
+            )?;
             let column = parquet::column::reader::get_column_reader(
                 group.schema_descr().column(self.column),
                 Box::new(pages),
@@ -147,7 +178,9 @@ impl RowGroup {
         }
         let mut levels = Vec::new();
         let mut values = Vec::new();
-        let want = self.batch.min(usize::try_from(self.rows - self.next_row).unwrap_or(self.batch));
+        let want = self
+            .batch
+            .min(usize::try_from(self.rows - self.next_row).unwrap_or(self.batch));
         let read = || {
             let levels = self.nullable.then_some(&mut levels);
             self.reader.read_records(want, levels, None, &mut values)
@@ -157,14 +190,22 @@ impl RowGroup {
             .map_err(|error| corrupt(&self.path, self.row_group, &error))?;
         if records == 0 {
             let reason = format!("ends after {} of its {} rows", self.next_row, self.rows);
-            return Err(corrupt(&self.path, self.row_group, &ParquetError::General(reason)));
+            return Err(corrupt(
+                &self.path,
+                self.row_group,
+                &ParquetError::General(reason),
+            ));
         }
         let batch = Batch {
             path: Arc::clone(&self.path),
             row_group: self.row_group,
             first_row: self.next_row,
             rows: records,
-            levels: if values.len() == records { Vec::new() } else { levels },
+            levels: if values.len() == records {
+                Vec::new()
+            } else {
+                levels
+            },
             values,
         };
         self.next_row += records as u64;
@@ -207,7 +248,13 @@ impl Batch {
         if documents >= self.values.len() {
             return;
         }
-        self.rows = match self.levels.iter().enumerate().filter(|(_, level)| **level > 0).nth(documents) {
+        self.rows = match self
+            .levels
+            .iter()
+            .enumerate()
+            .filter(|(_, level)| **level > 0)
+            .nth(documents)
+        {
             Some((next, _)) => next,
             None => documents,
         };
@@ -217,8 +264,16 @@ impl Batch {
 
     /// The documents in the order of their rows; nulls are none.
     pub fn documents(&self) -> impl Iterator<Item = Document<'_>> {
-        let with_value = (0..self.rows).filter(|&row| self.levels.get(row).is_none_or(|&level| level > 0));
-        self.values.iter().zip(with_value).map(|(value, row)| Document { batch: self, value, row })
+        let with_value =
+            (0..self.rows).filter(|&row| self.levels.get(row).is_none_or(|&level| level > 0));
+        self.values
+            .iter()
+            .zip(with_value)
+            .map(|(value, row)| Document {
+                batch: self,
+                value,
+                row,
+            })
     }
 }
 
@@ -237,7 +292,9 @@ impl<'a> Document<'a> {
     pub fn text(&self, doc_cap: u64) -> Result<&'a str> {
         let bytes = self.value.data();
         let text = simdutf8::basic::from_utf8(bytes).map_err(|_| {
-            let at = std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to());
+            let at = std::str::from_utf8(bytes)
+                .err()
+                .map_or(0, |error| error.valid_up_to());
             Error::File {
                 path: self.batch.path.to_path_buf(),
                 reason: format!(
@@ -286,7 +343,14 @@ pub fn cut(text: &str, characters: u64) -> &str {
 pub fn characters_in(bytes: &[u8]) -> u64 {
     bytes
         .chunks(192)
-        .map(|block| u64::from(block.iter().map(|&byte| u8::from(byte & 0xC0 != 0x80)).sum::<u8>()))
+        .map(|block| {
+            u64::from(
+                block
+                    .iter()
+                    .map(|&byte| u8::from(byte & 0xC0 != 0x80))
+                    .sum::<u8>(),
+            )
+        })
         .sum()
 }
 
@@ -295,7 +359,10 @@ fn find_column(metadata: &ParquetMetaData, name: &str) -> std::result::Result<us
     let fields = schema.root_schema().get_fields();
     let found = |field: &&Arc<Type>| field.name() == name;
     let Some(field) = fields.iter().find(found) else {
-        return Err(format!("no column {name:?}; the columns are {}", listed(fields)));
+        return Err(format!(
+            "no column {name:?}; the columns are {}",
+            listed(fields)
+        ));
     };
     if field.is_group() {
         return Err(format!(
@@ -308,7 +375,10 @@ fn find_column(metadata: &ParquetMetaData, name: &str) -> std::result::Result<us
         path.path().parts().len() == 1 && path.name() == name
     });
     let Some(column) = column else {
-        return Err(format!("no column {name:?}; the columns are {}", listed(fields)));
+        return Err(format!(
+            "no column {name:?}; the columns are {}",
+            listed(fields)
+        ));
     };
     let descriptor = schema.column(column);
     if descriptor.max_rep_level() > 0 || !holds_text(&descriptor) {
@@ -324,15 +394,24 @@ fn find_column(metadata: &ParquetMetaData, name: &str) -> std::result::Result<us
 fn holds_text(column: &ColumnDescriptor) -> bool {
     let logical = column.logical_type_ref();
     column.physical_type() == Physical::BYTE_ARRAY
-        && matches!(logical, None | Some(LogicalType::String | LogicalType::Enum | LogicalType::Json))
+        && matches!(
+            logical,
+            None | Some(LogicalType::String | LogicalType::Enum | LogicalType::Json)
+        )
         && column.converted_type() != ConvertedType::DECIMAL
         && column.converted_type() != ConvertedType::BSON
 }
 
 fn listed(fields: &[Arc<Type>]) -> String {
-    let names: Vec<String> =
-        fields.iter().map(|field| format!("{:?} ({})", field.name(), type_name(field))).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let names: Vec<String> = fields
+        .iter()
+        .map(|field| format!("{:?} ({})", field.name(), type_name(field)))
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn type_name(field: &Type) -> String {
@@ -342,10 +421,12 @@ fn type_name(field: &Type) -> String {
         (Type::GroupType { .. }, Some(logical), _) => format!("{logical:?}").to_lowercase(),
         (Type::GroupType { .. }, None, ConvertedType::NONE) => "struct".to_owned(),
         (Type::GroupType { .. }, None, converted) => converted.to_string().to_lowercase(),
-        (Type::PrimitiveType { physical_type, .. }, None, ConvertedType::NONE) => match physical_type {
-            Physical::BYTE_ARRAY => "binary".to_owned(),
-            other => other.to_string().to_lowercase(),
-        },
+        (Type::PrimitiveType { physical_type, .. }, None, ConvertedType::NONE) => {
+            match physical_type {
+                Physical::BYTE_ARRAY => "binary".to_owned(),
+                other => other.to_string().to_lowercase(),
+            }
+        }
         (Type::PrimitiveType { physical_type, .. }, Some(logical), _) => {
             format!("{} ({logical:?})", physical_type.to_string().to_lowercase())
         }
@@ -368,9 +449,9 @@ fn corrupt(path: &Path, row_group: usize, error: &ParquetError) -> Error {
 /// The message of a parquet error without its class.
 fn plain(error: &ParquetError) -> String {
     match error {
-        ParquetError::General(message) | ParquetError::EOF(message) | ParquetError::NYI(message) => {
-            message.clone()
-        }
+        ParquetError::General(message)
+        | ParquetError::EOF(message)
+        | ParquetError::NYI(message) => message.clone(),
         other => other.to_string(),
     }
 }
@@ -406,11 +487,17 @@ impl ChunkReader for ReadAt {
     type T = BufReader<Cursor>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(Cursor { file: Arc::clone(&self.file), offset: start }))
+        Ok(BufReader::new(Cursor {
+            file: Arc::clone(&self.file),
+            offset: start,
+        }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<bytes::Bytes> {
-        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+        if start
+            .checked_add(length as u64)
+            .is_none_or(|end| end > self.length)
+        {
             return Err(ParquetError::EOF(format!(
                 "{length} bytes at {start} are past the end of the file, {} bytes",
                 self.length

@@ -17,25 +17,30 @@ use crate::tables::{Counts, Merges};
 
 /// Counts the pre-tokens of one shard.
 #[pyfunction]
-#[pyo3(signature = (path, *, pattern, text_column="text", doc_cap=0, max_chars=None, threads=0, progress=None))]
-#[expect(clippy::too_many_arguments, reason = "the arguments of the Python function")]
+#[pyo3(signature = (path, *, pattern, text_column="text".to_owned(), doc_cap=0, max_chars=None, threads=0, progress=None))]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of the Python function"
+)]
 pub fn count_parquet(
     py: Python<'_>,
     path: PathBuf,
     pattern: &str,
-    text_column: &str,
+    text_column: String,
     doc_cap: u64,
     max_chars: Option<u64>,
     threads: usize,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Counts> {
     let splitter = Splitter::new(pattern).map_err(|error| exception(py, error))?;
-    let inner = doorway::run(py, progress, |progress| {
-        let mut counter = Counter::new(&splitter, text_column, doc_cap, max_chars, threads);
+    let inner = doorway::run(py, progress, move |progress| {
+        let mut counter = Counter::new(&splitter, &text_column, doc_cap, max_chars, threads);
         counter.add_shard(&path, progress)?;
         counter.finish()
     })?;
-    Ok(Counts { inner: Arc::new(inner) })
+    Ok(Counts {
+        inner: Arc::new(inner),
+    })
 }
 
 /// Sums count files into one, reading a record batch of each at a time.
@@ -50,8 +55,11 @@ pub fn merge_counts<'py>(
     threads: usize,
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let extra: Vec<Arc<counts::Counts>> = extra.iter().map(|counts| Arc::clone(&counts.inner)).collect();
-    let totals = doorway::run(py, progress, |progress| {
+    let extra: Vec<Arc<counts::Counts>> = extra
+        .iter()
+        .map(|counts| Arc::clone(&counts.inner))
+        .collect();
+    let totals = doorway::run(py, progress, move |progress| {
         let extra: Vec<&counts::Counts> = extra.iter().map(Arc::as_ref).collect();
         merging::merge_counts(&paths, &out, &extra, min_count, threads, progress)
     })?;
@@ -75,27 +83,32 @@ pub fn train_merges(
     threads: usize,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Merges> {
-    let inner = doorway::run(py, progress, |progress| {
+    let inner = doorway::run(py, progress, move |progress| {
         let counts = counts::Counts::read(&counts_path, progress)?;
         let threads = rustbpe_core::thread_count(threads);
         let found = train::train(counts.iter(), num_merges, threads, progress)?;
         merges::Merges::new(&counts.counting.pattern, &found)
     })?;
-    Ok(Merges { inner: Arc::new(inner) })
+    Ok(Merges {
+        inner: Arc::new(inner),
+    })
 }
 
 /// Encodes a shard's documents into a token file and its index.
 #[pyfunction]
-#[pyo3(signature = (path, out_tokens, out_index, *, encoder, text_column="text", bos_id, doc_cap=0,
+#[pyo3(signature = (path, out_tokens, out_index, *, encoder, text_column="text".to_owned(), bos_id, doc_cap=0,
                     dtype="uint16", threads=0, progress=None))]
-#[expect(clippy::too_many_arguments, reason = "the arguments of the Python function")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of the Python function"
+)]
 pub fn encode_parquet<'py>(
     py: Python<'py>,
     path: PathBuf,
     out_tokens: PathBuf,
     out_index: PathBuf,
     encoder: PyRef<'py, Encoder>,
-    text_column: &str,
+    text_column: String,
     bos_id: u32,
     doc_cap: u64,
     dtype: &str,
@@ -105,12 +118,24 @@ pub fn encode_parquet<'py>(
     let width = match dtype {
         "uint16" => Width::Two,
         "uint32" => Width::Four,
-        other => return Err(invalid(py, format!("dtype is {other:?}; allowed are \"uint16\" and \"uint32\""))),
+        other => {
+            return Err(invalid(
+                py,
+                format!("dtype is {other:?}; allowed are \"uint16\" and \"uint32\""),
+            ));
+        }
     };
     let inner = Arc::clone(&encoder.inner);
     drop(encoder);
-    let encoded = doorway::run(py, progress, |progress| {
-        let how = Encoding { encoder: &inner.encoder, text_column, bos_id, doc_cap, width, threads };
+    let encoded = doorway::run(py, progress, move |progress| {
+        let how = Encoding {
+            encoder: &inner.encoder,
+            text_column: &text_column,
+            bos_id,
+            doc_cap,
+            width,
+            threads,
+        };
         encode_shard::encode_shard(&path, &out_tokens, &out_index, &how, progress)
     })?;
     let result = PyDict::new(py);

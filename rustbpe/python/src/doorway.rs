@@ -4,18 +4,24 @@
 //! hands progress to the caller a few times a second.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use rustbpe_core::progress::Progress;
 use rustbpe_core::{Error, Result};
 
-use crate::errors::{exception, panicked};
+use crate::errors::{RustbpeError, exception, panicked};
 
 /// How often signals are looked for and progress is reported.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// How long work that was told to stop is waited for.
+///
+/// It obeys at the end of a document or a few thousand merges. A document of hundreds of megabytes or a regex
+/// that backtracks is left to itself: it ends at the next look at the flag, before any file gets its name.
+const GRACE: Duration = Duration::from_millis(700);
 
 /// Progress as the working threads see it: two numbers to write, one flag to obey.
 #[derive(Default)]
@@ -27,55 +33,84 @@ struct Watched {
 
 impl Progress for Watched {
     fn update(&self, done: u64, total: u64) -> Result<()> {
-        self.done.fetch_max(done, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
-        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        self.done.fetch_max(done, Ordering::Relaxed);
+        if self.stop.load(Ordering::Relaxed) {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }
+
+type Outcome<T> = std::thread::Result<Result<T>>;
 
 /// Runs `work` with the GIL released.
 ///
 /// Ctrl-C ends it with `KeyboardInterrupt`, an exception that `callback` raises ends it with that, and a panic
 /// becomes a `RustbpeError`. `callback` is called from the calling thread, and once more when the work is done.
-pub fn run<T: Send>(
+pub fn run<T: Send + 'static>(
     py: Python<'_>,
     callback: Option<&Bound<'_, PyAny>>,
-    work: impl FnOnce(&dyn Progress) -> Result<T> + Send,
+    work: impl FnOnce(&dyn Progress) -> Result<T> + Send + 'static,
 ) -> PyResult<T> {
     let callback = callback.map(|callback| callback.clone().unbind());
-    let watched = Watched::default();
-    let look = |py: Python<'_>, watched: &Watched| -> PyResult<()> {
-        py.check_signals()?;
-        let Some(callback) = &callback else { return Ok(()) };
-        let done = watched.done.load(Ordering::Relaxed);
-        callback.call1(py, (done, watched.total.load(Ordering::Relaxed)))?;
-        Ok(())
-    };
-    let (outcome, raised) = py.detach(|| {
-        let (ended, end) = channel::<()>();
-        std::thread::scope(|scope| {
-            let watched = &watched;
-            let worker = scope.spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| work(watched)));
-                drop(ended);
-                outcome
-            });
-            let mut raised = None;
-            while end.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                if raised.is_none() {
-                    raised = Python::attach(|py| look(py, watched)).err();
-                    watched.stop.store(raised.is_some(), Ordering::Relaxed);
-                }
-            }
-            (worker.join().unwrap_or_else(Err), raised)
-        })
-    });
-    if let Some(raised) = raised {
-        return Err(raised);
-    }
+    let watched = Arc::new(Watched::default());
+    let (sender, outcome) = channel::<Outcome<T>>();
+    let seen_by_work = Arc::clone(&watched);
+    let started = std::thread::Builder::new()
+        .name("rustbpe".to_owned())
+        .spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(seen_by_work.as_ref())));
+            // nobody listens any more where the caller was interrupted
+            let _ = sender.send(outcome);
+        });
+    started
+        .map_err(|error| RustbpeError::new_err(format!("no thread could be started: {error}")))?;
+    let outcome = py.detach(|| wait(&outcome, &watched, callback.as_ref()))?;
     let value = outcome
         .map_err(|panic| panicked(panic.as_ref()))?
         .map_err(|error| exception(py, error))?;
-    look(py, &watched)?;
+    look(py, &watched, callback.as_ref())?;
     Ok(value)
+}
+
+/// Waits for the outcome; an exception meanwhile tells the work to stop and takes the outcome's place.
+fn wait<T>(
+    outcome: &Receiver<Outcome<T>>,
+    watched: &Watched,
+    callback: Option<&Py<PyAny>>,
+) -> PyResult<Outcome<T>> {
+    loop {
+        match outcome.recv_timeout(INTERVAL) {
+            Ok(outcome) => return Ok(outcome),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(RustbpeError::new_err(
+                    "a defect in rustbpe: the work ended without a result",
+                ));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(raised) = Python::attach(|py| look(py, watched, callback)) {
+                    watched.stop.store(true, Ordering::Relaxed);
+                    // temporary files are gone when it has ended
+                    let _ = outcome.recv_timeout(GRACE);
+                    return Err(raised);
+                }
+            }
+        }
+    }
+}
+
+/// Looks for signals and reports progress.
+fn look(py: Python<'_>, watched: &Watched, callback: Option<&Py<PyAny>>) -> PyResult<()> {
+    py.check_signals()?;
+    let Some(callback) = callback else {
+        return Ok(());
+    };
+    let (done, total) = (
+        watched.done.load(Ordering::Relaxed),
+        watched.total.load(Ordering::Relaxed),
+    );
+    callback.call1(py, (done, total))?;
+    Ok(())
 }

@@ -13,7 +13,7 @@ use pyo3::types::PyBytes;
 use rustbpe_core::encode::Cache;
 use rustbpe_core::pretokenize::Splitter;
 use rustbpe_core::progress::Progress;
-use rustbpe_core::{Error, Result, encode, thread_count};
+use rustbpe_core::{Result, encode, thread_count};
 
 use crate::doorway;
 use crate::errors::{exception, invalid};
@@ -31,7 +31,11 @@ pub struct Coder {
 
 impl Coder {
     pub fn new(encoder: encode::Encoder, special: HashMap<u32, Vec<u8>>) -> Self {
-        Self { encoder, special, caches: Mutex::new(Vec::new()) }
+        Self {
+            encoder,
+            special,
+            caches: Mutex::new(Vec::new()),
+        }
     }
 
     /// Lends a cache; calls at the same time get one each, and later ones the warm ones.
@@ -47,20 +51,35 @@ impl Coder {
     }
 
     /// The ids of one text.
-    pub fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<u32>> {
-        let work = || {
+    pub fn encode(self: &Arc<Self>, py: Python<'_>, text: PyBackedStr) -> PyResult<Vec<u32>> {
+        self.on_text(py, text, |coder, text| {
             let mut ids = Vec::with_capacity(text.len() / 3);
-            self.with_cache(|cache| self.encoder.encode(text, cache, &mut ids)).map(|()| ids)
-        };
+            coder.with_cache(|cache| coder.encoder.encode(text, cache, &mut ids))?;
+            Ok(ids)
+        })
+    }
+
+    /// Does something with a text, in the doorway where that can take long.
+    fn on_text<T: Send + 'static>(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        text: PyBackedStr,
+        work: impl FnOnce(&Self, &str) -> Result<T> + Send + 'static,
+    ) -> PyResult<T> {
         if text.len() < LONG_TEXT {
-            work().map_err(|error| exception(py, error))
-        } else {
-            doorway::run(py, None, |_| work())
+            return work(self, &text).map_err(|error| exception(py, error));
         }
+        let coder = Arc::clone(self);
+        doorway::run(py, None, move |_| work(&coder, &text))
     }
 
     /// The ids of many texts, on several threads.
-    pub fn encode_batch(&self, texts: &[PyBackedStr], threads: usize, progress: &dyn Progress) -> Result<Vec<Vec<u32>>> {
+    pub fn encode_batch(
+        &self,
+        texts: &[PyBackedStr],
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<u32>>> {
         let threads = thread_count(threads).min(texts.len().max(1));
         let next = AtomicUsize::new(0);
         let chunk = (texts.len() / (threads * 8)).clamp(1, 256);
@@ -86,7 +105,11 @@ impl Coder {
             let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             started
                 .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
                 .collect()
         });
         let mut all = vec![Vec::new(); texts.len()];
@@ -112,7 +135,12 @@ impl Coder {
 
     /// One more than the largest id.
     pub fn vocab_size(&self) -> usize {
-        let special = self.special.keys().map(|&id| id as usize + 1).max().unwrap_or(0);
+        let special = self
+            .special
+            .keys()
+            .map(|&id| id as usize + 1)
+            .max()
+            .unwrap_or(0);
         self.encoder.vocab_size().max(special)
     }
 }
@@ -146,67 +174,91 @@ impl Encoder {
         };
         let mut special: HashMap<u32, Vec<u8>> = HashMap::new();
         for (token, id) in special_tokens {
-            if tokens.get(id as usize).is_some_and(|ordinary| !ordinary.is_empty()) {
+            if tokens
+                .get(id as usize)
+                .is_some_and(|ordinary| !ordinary.is_empty())
+            {
                 let first = tokens.len();
-                let message = format!("special token {token:?} has the id {id}, which is a token's; use {first} or more");
+                let message = format!(
+                    "special token {token:?} has the id {id}, which is a token's; use {first} or more"
+                );
                 return Err(invalid(py, message));
             }
             if let Some(other) = special.insert(id, token.clone().into_bytes()) {
                 let other = String::from_utf8_lossy(&other);
-                let message = format!("the special tokens {other:?} and {token:?} have the same id {id}; give each its own");
+                let message = format!(
+                    "the special tokens {other:?} and {token:?} have the same id {id}; give each its own"
+                );
                 return Err(invalid(py, message));
             }
         }
-        let made = Splitter::new(pattern).and_then(|splitter| encode::Encoder::new(tokens, splitter));
+        let made =
+            Splitter::new(pattern).and_then(|splitter| encode::Encoder::new(tokens, splitter));
         let encoder = made.map_err(|error| exception(py, error))?;
-        Ok(Self { inner: Arc::new(Coder::new(encoder, special)) })
+        Ok(Self {
+            inner: Arc::new(Coder::new(encoder, special)),
+        })
     }
 
     /// The ids of a text; special tokens in it are ordinary text.
-    fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<u32>> {
+    fn encode(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<Vec<u32>> {
         self.inner.encode(py, text)
     }
 
     /// The ids of a text as a buffer of uint32, for `numpy.asarray` or `memoryview`.
-    fn encode_to_buffer(&self, py: Python<'_>, text: &str) -> PyResult<TokenBuffer> {
-        Ok(TokenBuffer { ids: self.inner.encode(py, text)? })
+    fn encode_to_buffer(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<TokenBuffer> {
+        Ok(TokenBuffer {
+            ids: self.inner.encode(py, text)?,
+        })
     }
 
     /// The ids of many texts.
     #[pyo3(signature = (texts, threads=0))]
-    fn encode_batch(&self, py: Python<'_>, texts: Vec<PyBackedStr>, threads: usize) -> PyResult<Vec<Vec<u32>>> {
-        doorway::run(py, None, |progress| self.inner.encode_batch(&texts, threads, progress))
+    fn encode_batch(
+        &self,
+        py: Python<'_>,
+        texts: Vec<PyBackedStr>,
+        threads: usize,
+    ) -> PyResult<Vec<Vec<u32>>> {
+        let coder = Arc::clone(&self.inner);
+        doorway::run(py, None, move |progress| {
+            coder.encode_batch(&texts, threads, progress)
+        })
     }
 
     /// Number of ids of a text.
-    fn count(&self, py: Python<'_>, text: &str) -> PyResult<usize> {
-        let count = || self.inner.with_cache(|cache| self.inner.encoder.count(text, cache));
-        if text.len() < LONG_TEXT {
-            count().map_err(|error| exception(py, error))
-        } else {
-            doorway::run(py, None, |_| count())
-        }
+    fn count(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<usize> {
+        self.inner.on_text(py, text, |coder, text| {
+            coder.with_cache(|cache| coder.encoder.count(text, cache))
+        })
     }
 
     /// The text of ids; bytes that are not UTF-8 become U+FFFD.
     fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> PyResult<String> {
-        let bytes = self.inner.decode(&ids).map_err(|error| exception(py, error))?;
+        let bytes = self
+            .inner
+            .decode(&ids)
+            .map_err(|error| exception(py, error))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The bytes of ids.
     fn decode_bytes<'py>(&self, py: Python<'py>, ids: Vec<u32>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.inner.decode(&ids).map_err(|error| exception(py, error))?;
+        let bytes = self
+            .inner
+            .decode(&ids)
+            .map_err(|error| exception(py, error))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
     /// The pre-tokens of a text.
-    fn split(&self, py: Python<'_>, text: &str) -> PyResult<Vec<String>> {
-        let mut pretokens = Vec::new();
-        let push = |bytes: &[u8]| pretokens.push(String::from_utf8_lossy(bytes).into_owned());
-        let done = self.inner.encoder.splitter().for_each(text, push);
-        done.map_err(|error: Error| exception(py, error))?;
-        Ok(pretokens)
+    fn split(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<Vec<String>> {
+        self.inner.on_text(py, text, |coder, text| {
+            let mut pretokens = Vec::new();
+            let push = |bytes: &[u8]| pretokens.push(String::from_utf8_lossy(bytes).into_owned());
+            coder.encoder.splitter().for_each(text, push)?;
+            Ok(pretokens)
+        })
     }
 
     /// One more than the largest id, special tokens included.
@@ -238,7 +290,11 @@ impl TokenBuffer {
     ///
     /// # Safety
     /// Python passes a valid `view`; the object that it then holds keeps the ids alive.
-    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
         if view.is_null() || flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
             return Err(PyBufferError::new_err("the ids are read-only"));
         }

@@ -9,9 +9,24 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use rustbpe_core::Error;
 
-create_exception!(rustbpe, RustbpeError, PyException, "What went wrong in rustbpe; the base of its errors.");
-create_exception!(rustbpe, PatternError, RustbpeError, "A split pattern that does not compile, or that gave up.");
-create_exception!(rustbpe, FileFormatError, RustbpeError, "A file that is not what it should be, or is damaged.");
+create_exception!(
+    rustbpe,
+    RustbpeError,
+    PyException,
+    "What went wrong in rustbpe; the base of its errors."
+);
+create_exception!(
+    rustbpe,
+    PatternError,
+    RustbpeError,
+    "A split pattern that does not compile, or that gave up."
+);
+create_exception!(
+    rustbpe,
+    FileFormatError,
+    RustbpeError,
+    "A file that is not what it should be, or is damaged."
+);
 
 static INVALID_VALUE_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -19,11 +34,19 @@ static INVALID_VALUE_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 fn invalid_value_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     INVALID_VALUE_ERROR
         .get_or_try_init(py, || {
-            let bases = PyTuple::new(py, [py.get_type::<RustbpeError>(), py.get_type::<PyValueError>()])?;
+            let bases = PyTuple::new(
+                py,
+                [py.get_type::<RustbpeError>(), py.get_type::<PyValueError>()],
+            )?;
             let members = PyDict::new(py);
             members.set_item("__module__", "rustbpe")?;
-            members.set_item("__doc__", "A vocabulary, merge list or argument that cannot be right.")?;
-            let class = py.get_type::<PyType>().call1(("InvalidValueError", bases, members))?;
+            members.set_item(
+                "__doc__",
+                "A vocabulary, merge list or argument that cannot be right.",
+            )?;
+            let class = py
+                .get_type::<PyType>()
+                .call1(("InvalidValueError", bases, members))?;
             Ok(class.cast_into::<PyType>()?.unbind())
         })
         .map(|class| class.bind(py))
@@ -56,7 +79,11 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
         Error::Io { path, source } => match source.raw_os_error() {
             Some(number) => {
                 let reason = source.to_string();
-                let reason = reason.split(" (os error").next().unwrap_or_default().to_owned();
+                let reason = reason
+                    .split(" (os error")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 PyOSError::new_err((number, reason, path))
             }
             None => PyOSError::new_err(format!("{}: {source}", path.display())),

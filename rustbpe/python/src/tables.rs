@@ -89,14 +89,19 @@ impl Counts {
 
     /// Writes the table as a count file, whole or not at all.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        doorway::run(py, None, |_| self.inner.write(&path))
+        let inner = Arc::clone(&self.inner);
+        doorway::run(py, None, move |_| inner.write(&path))
     }
 
     /// Reads a count file.
     #[staticmethod]
     fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let inner = doorway::run(py, None, |progress| counts::Counts::read(&path, progress))?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = doorway::run(py, None, move |progress| {
+            counts::Counts::read(&path, progress)
+        })?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -138,19 +143,28 @@ impl Merges {
 
     /// Writes the merges as a file, whole or not at all.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        doorway::run(py, None, |_| self.inner.write(&path))
+        let inner = Arc::clone(&self.inner);
+        doorway::run(py, None, move |_| inner.write(&path))
     }
 
     /// Reads a merges file.
     #[staticmethod]
     fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let inner = doorway::run(py, None, |_| merges::Merges::read(&path))?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = doorway::run(py, None, move |_| merges::Merges::read(&path))?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The bytes of every token: the 256 bytes, then one token a merge.
     fn token_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.inner.token_bytes().iter().map(|token| PyBytes::new(py, token)))
+        PyList::new(
+            py,
+            self.inner
+                .token_bytes()
+                .iter()
+                .map(|token| PyBytes::new(py, token)),
+        )
     }
 
     #[pyo3(signature = (requested_schema=None))]

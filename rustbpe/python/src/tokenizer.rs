@@ -26,7 +26,7 @@ pub struct Tokenizer {
 
 struct Trained {
     merges: merges::Merges,
-    coder: Coder,
+    coder: Arc<Coder>,
 }
 
 type Ranks<'py> = Vec<(Bound<'py, PyBytes>, u32)>;
@@ -49,7 +49,10 @@ impl Tokenizer {
         pattern: Option<&str>,
     ) -> PyResult<()> {
         if buffer_size == 0 {
-            return Err(invalid(py, "buffer_size is 0; give the number of texts to take at a time, 1 or more"));
+            return Err(invalid(
+                py,
+                "buffer_size is 0; give the number of texts to take at a time, 1 or more",
+            ));
         }
         let (splitter, num_merges) = prepare(py, pattern, vocab_size)?;
         let mut texts = iterator.try_iter()?;
@@ -64,46 +67,64 @@ impl Tokenizer {
                 Ok(counter)
             })?;
         }
-        let counts = doorway::run(py, None, |_| counter.finish())?;
+        let counts = doorway::run(py, None, move |_| counter.finish())?;
         self.train(py, counts, splitter, num_merges)
     }
 
     /// Trains on the text column of one parquet file.
-    #[pyo3(signature = (parquet_path, vocab_size, pattern=None, text_column="text", doc_cap=0, max_chars=None))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the Python method")]
+    #[pyo3(signature = (parquet_path, vocab_size, pattern=None, text_column="text".to_owned(), doc_cap=0, max_chars=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of the Python method"
+    )]
     fn train_from_parquet_file(
         &self,
         py: Python<'_>,
         parquet_path: PathBuf,
         vocab_size: u32,
         pattern: Option<&str>,
-        text_column: &str,
+        text_column: String,
         doc_cap: u64,
         max_chars: Option<u64>,
     ) -> PyResult<()> {
         let paths = vec![parquet_path];
-        self.train_from_parquet_files(py, paths, vocab_size, pattern, text_column, doc_cap, max_chars)
+        self.train_from_parquet_files(
+            py,
+            paths,
+            vocab_size,
+            pattern,
+            text_column,
+            doc_cap,
+            max_chars,
+        )
     }
 
     /// Trains on the text column of several parquet files; `max_chars` runs over them in their order.
-    #[pyo3(signature = (parquet_paths, vocab_size, pattern=None, text_column="text", doc_cap=0, max_chars=None))]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the Python method")]
+    #[pyo3(signature = (parquet_paths, vocab_size, pattern=None, text_column="text".to_owned(), doc_cap=0, max_chars=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the arguments of the Python method"
+    )]
     fn train_from_parquet_files(
         &self,
         py: Python<'_>,
         parquet_paths: Vec<PathBuf>,
         vocab_size: u32,
         pattern: Option<&str>,
-        text_column: &str,
+        text_column: String,
         doc_cap: u64,
         max_chars: Option<u64>,
     ) -> PyResult<()> {
         let (splitter, num_merges) = prepare(py, pattern, vocab_size)?;
         if parquet_paths.is_empty() {
-            return Err(invalid(py, "parquet_paths is empty; give at least one file"));
+            return Err(invalid(
+                py,
+                "parquet_paths is empty; give at least one file",
+            ));
         }
-        let counts = doorway::run(py, None, |progress| {
-            let mut counter = Counter::new(&splitter, text_column, doc_cap, max_chars, 0);
+        let split = splitter.clone();
+        let counts = doorway::run(py, None, move |progress| {
+            let mut counter = Counter::new(&split, &text_column, doc_cap, max_chars, 0);
             for path in &parquet_paths {
                 if counter.is_full() {
                     break;
@@ -117,7 +138,8 @@ impl Tokenizer {
 
     /// The split pattern's regex; empty before training.
     fn get_pattern(&self) -> String {
-        self.trained().map_or_else(String::new, |trained| trained.merges.pattern.clone())
+        self.trained()
+            .map_or_else(String::new, |trained| trained.merges.pattern.clone())
     }
 
     /// Number of tokens: the 256 bytes and the merges.
@@ -138,14 +160,17 @@ impl Tokenizer {
     }
 
     /// The ids of a text; none before training.
-    fn encode(&self, py: Python<'_>, text: &str) -> PyResult<Vec<u32>> {
-        self.trained().map_or_else(|| Ok(Vec::new()), |trained| trained.coder.encode(py, text))
+    fn encode(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<Vec<u32>> {
+        self.trained()
+            .map_or_else(|| Ok(Vec::new()), |trained| trained.coder.encode(py, text))
     }
 
     /// The ids of many texts, on all cores.
     fn batch_encode(&self, py: Python<'_>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Vec<u32>>> {
         match self.trained() {
-            Some(trained) => doorway::run(py, None, |progress| trained.coder.encode_batch(&texts, 0, progress)),
+            Some(trained) => doorway::run(py, None, move |progress| {
+                trained.coder.encode_batch(&texts, 0, progress)
+            }),
             None => Ok(vec![Vec::new(); texts.len()]),
         }
     }
@@ -159,7 +184,10 @@ impl Tokenizer {
                 if let Some(&id) = ids.iter().find(|&&id| id as usize >= size) {
                     return Err(unknown(id));
                 }
-                trained.coder.decode(&ids).map_err(|error| exception(py, error))?
+                trained
+                    .coder
+                    .decode(&ids)
+                    .map_err(|error| exception(py, error))?
             }
             None => ids
                 .iter()
@@ -175,16 +203,28 @@ impl Tokenizer {
 
 impl Tokenizer {
     fn trained(&self) -> Option<Arc<Trained>> {
-        self.trained.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trained
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Finds the merges; the tokenizer changes only when all went well.
-    fn train(&self, py: Python<'_>, counts: Counts, splitter: Splitter, num_merges: usize) -> PyResult<()> {
-        let trained = doorway::run(py, None, |progress| {
+    fn train(
+        &self,
+        py: Python<'_>,
+        counts: Counts,
+        splitter: Splitter,
+        num_merges: usize,
+    ) -> PyResult<()> {
+        let trained = doorway::run(py, None, move |progress| {
             let found = train::train(counts.iter(), num_merges, thread_count(0), progress)?;
             let merges = merges::Merges::new(splitter.regex(), &found)?;
             let encoder = encode::Encoder::new(merges.token_bytes().to_vec(), splitter)?;
-            Ok(Trained { merges, coder: Coder::new(encoder, HashMap::new()) })
+            Ok(Trained {
+                merges,
+                coder: Arc::new(Coder::new(encoder, HashMap::new())),
+            })
         })?;
         *self.trained.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(trained));
         Ok(())
@@ -195,14 +235,21 @@ impl Tokenizer {
 fn prepare(py: Python<'_>, pattern: Option<&str>, vocab_size: u32) -> PyResult<(Splitter, usize)> {
     let bytes = train::BYTES;
     let Some(num_merges) = (vocab_size as usize).checked_sub(bytes) else {
-        return Err(invalid(py, format!("vocab_size is {vocab_size}; at least {bytes} are needed, one for each byte")));
+        return Err(invalid(
+            py,
+            format!("vocab_size is {vocab_size}; at least {bytes} are needed, one for each byte"),
+        ));
     };
-    let splitter = Splitter::new(pattern.unwrap_or("gpt4")).map_err(|error| exception(py, error))?;
+    let splitter =
+        Splitter::new(pattern.unwrap_or("gpt4")).map_err(|error| exception(py, error))?;
     Ok((splitter, num_merges))
 }
 
 fn ranks<'a, 'py>(py: Python<'py>, tokens: impl Iterator<Item = &'a [u8]>) -> Ranks<'py> {
-    (0..).zip(tokens).map(|(rank, token)| (PyBytes::new(py, token), rank)).collect()
+    (0..)
+        .zip(tokens)
+        .map(|(rank, token)| (PyBytes::new(py, token), rank))
+        .collect()
 }
 
 /// The next texts of an iterator.
@@ -212,7 +259,10 @@ fn fill(texts: &mut Bound<'_, PyIterator>, most: usize) -> PyResult<Vec<PyBacked
         let Some(text) = texts.next() else { break };
         let text = text?;
         let Ok(text) = text.cast::<PyString>() else {
-            let message = format!("the iterator gave a {}, only str can be counted", text.get_type().name()?);
+            let message = format!(
+                "the iterator gave a {}, only str can be counted",
+                text.get_type().name()?
+            );
             return Err(PyTypeError::new_err(message));
         };
         buffer.push(PyBackedStr::try_from(text.clone())?);

@@ -1,0 +1,343 @@
+"""Exact byte-pair encoding: pre-tokenize, count, train, encode.
+
+Long calls release the GIL, end within a second of Ctrl-C with `KeyboardInterrupt`, and call `progress(done, total)`
+a few times a second, `total` being 0 where it is unknown; an exception that `progress` raises ends the call.
+Results do not depend on `threads` (0: one a core). Files are written whole or not at all. A `pattern` is a name in
+`PATTERNS` or a regex; text that a regex does not match is in no pre-token.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Final, Literal, TypeAlias, TypedDict, final
+
+from typing_extensions import CapsuleType
+
+_Path: TypeAlias = str | PathLike[str]
+_Progress: TypeAlias = Callable[[int, int], object]
+
+__version__: Final[str]
+PATTERNS: Final[dict[str, str]]
+"""The regexes of the split patterns that can be named: gpt2, gpt4, gpt4o and nanochat."""
+
+class RustbpeError(Exception):
+    """What went wrong in rustbpe; the base of its errors."""
+
+class PatternError(RustbpeError):
+    """A split pattern that does not compile, or that gave up."""
+
+class FileFormatError(RustbpeError):
+    """A file that is not what it should be, or is damaged; names the file, and row group and row where known."""
+
+class InvalidValueError(RustbpeError, ValueError):
+    """A vocabulary, merge list or argument that cannot be right."""
+
+class _Totals(TypedDict):
+    documents: int
+    nulls: int
+    characters: int
+    bytes: int
+    pretokens: int
+    unique: int
+
+class _Encoded(TypedDict):
+    tokens: int
+    documents: int
+    nulls: int
+    bytes: int
+    sha256: str
+    index_sha256: str
+
+@final
+class Counts:
+    """A table of pre-token counts: `pretoken: large_binary` (ascending, each once), `count: uint64`."""
+
+    @property
+    def documents(self) -> int:
+        """Documents that were counted, empty ones included."""
+    @property
+    def nulls(self) -> int:
+        """Rows without a value: no documents."""
+    @property
+    def characters(self) -> int:
+        """Unicode scalars that were counted, after `doc_cap`."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of UTF-8 that were counted."""
+    @property
+    def pretokens(self) -> int:
+        """The sum of the counts."""
+    @property
+    def unique(self) -> int:
+        """Distinct pre-tokens: rows of the table."""
+    @property
+    def pattern(self) -> str:
+        """The split pattern's regex."""
+    @property
+    def text_column(self) -> str:
+        """The text column that was counted."""
+    @property
+    def doc_cap(self) -> int:
+        """Only the first this many characters of a document were counted; 0 is all."""
+    @property
+    def max_chars(self) -> int | None:
+        """Documents were counted until their characters exceeded this; None is all."""
+    def write(self, path: _Path) -> None:
+        """Writes the table as a count file (Arrow IPC, zstd).
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+    @staticmethod
+    def read(path: _Path) -> Counts:
+        """Reads a whole count file.
+
+        Raises:
+            FileFormatError: it is no count file, cut off or damaged.
+            OSError: it cannot be opened.
+        """
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """The table as an Arrow C stream, for `pyarrow.table` and others."""
+    def __len__(self) -> int: ...
+
+@final
+class Merges:
+    """Merges in the order of their ranks, as columns `left: uint32`, `right: uint32`, `count: uint64`.
+
+    Merge `i` makes token `256 + i`.
+    """
+
+    @property
+    def pattern(self) -> str:
+        """The split pattern's regex."""
+    def write(self, path: _Path) -> None:
+        """Writes the merges as a file (Arrow IPC, zstd).
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+    @staticmethod
+    def read(path: _Path) -> Merges:
+        """Reads a merges file.
+
+        Raises:
+            FileFormatError: it is no merges file, cut off or damaged.
+            OSError: it cannot be opened.
+        """
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of every token: the 256 bytes, then one token a merge."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """The merges as an Arrow C stream, for `pyarrow.table` and others."""
+    def __len__(self) -> int: ...
+
+@final
+class TokenBuffer:
+    """Ids as a read-only buffer of uint32, for `numpy.asarray` and `memoryview`."""
+
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+
+@final
+class Encoder:
+    """Encodes texts by a vocabulary and a split pattern, and decodes ids."""
+
+    def __new__(
+        cls,
+        vocabulary: Merges | Sequence[bytes],
+        *,
+        pattern: str,
+        special_tokens: Mapping[str, int] = ...,
+    ) -> Encoder:
+        """Loads a vocabulary.
+
+        Args:
+            vocabulary: merges, or the bytes of every token by id, which is also its rank; b"" where an id is unused.
+            pattern: a name in `PATTERNS` or a regex.
+            special_tokens: ids by name, none of them a token's; decoded, never made by encoding.
+
+        Raises:
+            InvalidValueError: a byte has no token, two tokens or two ids are the same.
+            PatternError: the regex does not compile.
+        """
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id, special tokens included."""
+    @property
+    def pattern(self) -> str:
+        """The split pattern's regex."""
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; special tokens in it are ordinary text."""
+    def encode_to_buffer(self, text: str) -> TokenBuffer:
+        """The ids of a text without a list."""
+    def encode_batch(self, texts: Sequence[str], threads: int = 0) -> list[list[int]]:
+        """The ids of many texts."""
+    def count(self, text: str) -> int:
+        """Number of ids of a text."""
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids; bytes that are not UTF-8 become U+FFFD.
+
+        Raises:
+            InvalidValueError: an id is in neither the vocabulary nor the special tokens.
+        """
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """The bytes of ids.
+
+        Raises:
+            InvalidValueError: an id is in neither the vocabulary nor the special tokens.
+        """
+    def split(self, text: str) -> list[str]:
+        """The pre-tokens of a text."""
+
+@final
+class Tokenizer:
+    """A drop-in for the class of the public package rustbpe 0.1.0, which can also train on parquet files.
+
+    Merges are found by one rule: highest count first, ties to the smaller pair of ids.
+    """
+
+    def __new__(cls) -> Tokenizer: ...
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens: the 256 bytes and the merges."""
+    def train_from_iterator(
+        self,
+        iterator: Iterable[str],
+        vocab_size: int,
+        buffer_size: int = 8192,
+        pattern: str | None = None,
+    ) -> None:
+        """Trains on texts, taking `buffer_size` of them at a time; GPT-4's pattern where none is given.
+
+        Raises:
+            InvalidValueError: `vocab_size` is under 256 or `buffer_size` is 0.
+            PatternError: the regex does not compile.
+            TypeError: the iterator gives something else than `str`.
+        """
+    def train_from_parquet_file(
+        self,
+        parquet_path: _Path,
+        vocab_size: int,
+        pattern: str | None = None,
+        text_column: str = "text",
+        doc_cap: int = 0,
+        max_chars: int | None = None,
+    ) -> None:
+        """Trains on the text column of one shard; arguments and errors as in `count_parquet`."""
+    def train_from_parquet_files(
+        self,
+        parquet_paths: Sequence[_Path],
+        vocab_size: int,
+        pattern: str | None = None,
+        text_column: str = "text",
+        doc_cap: int = 0,
+        max_chars: int | None = None,
+    ) -> None:
+        """Trains on several shards; `max_chars` runs over them in their order."""
+    def get_pattern(self) -> str:
+        """The split pattern's regex; empty before training."""
+    def get_mergeable_ranks(self) -> list[tuple[bytes, int]]:
+        """The bytes and the id of every token, by id."""
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; none before training."""
+    def batch_encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of many texts, on all cores."""
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids.
+
+        Raises:
+            InvalidValueError: an id is unknown.
+            UnicodeDecodeError: the bytes are not UTF-8.
+        """
+
+def count_parquet(
+    path: _Path,
+    *,
+    pattern: str,
+    text_column: str = "text",
+    doc_cap: int = 0,
+    max_chars: int | None = None,
+    threads: int = 0,
+    progress: _Progress | None = None,
+) -> Counts:
+    """Counts the pre-tokens of one shard; progress is in bytes of text.
+
+    A row without a value is no document; an empty one is a document with no pre-token. The shard is read a page at a
+    time, row groups side by side.
+
+    Args:
+        path: a parquet file.
+        pattern: a name in `PATTERNS` or a regex.
+        text_column: a top-level column of strings, or of binary that is UTF-8.
+        doc_cap: only the first this many characters (Unicode scalars) of a document count; 0: all.
+        max_chars: documents count in their order until the running total of their (capped) characters exceeds this;
+            the document that crosses it is included.
+
+    Raises:
+        FileFormatError: not parquet, no such column, a column of another type, a corrupt row group, a document that
+            is not UTF-8.
+        PatternError: the regex does not compile, or gave up on a document.
+        OSError: the file cannot be opened or read.
+    """
+
+def merge_counts(
+    paths: Sequence[_Path],
+    out: _Path,
+    *,
+    extra: Sequence[Counts] = ...,
+    min_count: int = 1,
+    threads: int = 0,
+    progress: _Progress | None = None,
+) -> _Totals:
+    """Sums count files, and tables in memory, into one count file; progress is in rows.
+
+    Holds one record batch of each file at a time. The sum does not depend on the order of the paths.
+
+    Args:
+        min_count: pre-tokens whose sum is less are left out: the one inexact switch, off at 1.
+
+    Raises:
+        InvalidValueError: two were counted with different patterns, text columns or caps, or there is nothing to sum.
+        FileFormatError: a file is no count file, cut off or damaged.
+        OSError: a file cannot be read or written.
+    """
+
+def train_merges(
+    counts_path: _Path,
+    num_merges: int,
+    *,
+    threads: int = 0,
+    progress: _Progress | None = None,
+) -> Merges:
+    """Finds up to `num_merges` merges over a count file, fewer where no pair is left; progress is in merges.
+
+    Raises:
+        FileFormatError: the file is no count file, cut off or damaged.
+        InvalidValueError: more merges than ids.
+        OSError: the file cannot be read.
+    """
+
+def encode_parquet(
+    path: _Path,
+    out_tokens: _Path,
+    out_index: _Path,
+    *,
+    encoder: Encoder,
+    text_column: str = "text",
+    bos_id: int,
+    doc_cap: int = 0,
+    dtype: Literal["uint16", "uint32"] = "uint16",
+    threads: int = 0,
+    progress: _Progress | None = None,
+) -> _Encoded:
+    """Encodes a shard's documents, in their order and each after `bos_id`, into a token file and its index.
+
+    `out_tokens` holds little-endian ids of `dtype`; `out_index` holds, as little-endian uint64 in tokens, where each
+    document ends. The index gets its name last. Rows without a value are left out. Progress is in bytes of text.
+
+    Returns:
+        tokens (BOS included), documents, nulls, bytes (of UTF-8 encoded), sha256 of the tokens, index_sha256.
+
+    Raises:
+        InvalidValueError: an id does not fit `dtype`, or `dtype` is none.
+        FileFormatError, PatternError, OSError: as in `count_parquet`, and where a file cannot be written.
+    """
