@@ -1,16 +1,20 @@
 //! Files that are written whole or not at all.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 
 /// A file under a temporary name in the folder of its final name; removed unless [`Replacing::commit`] runs.
+#[derive(Debug)]
 pub struct Replacing {
-    writer: BufWriter<NamedTempFile>,
+    writer: BufWriter<File>,
+    temporary: TempPath,
     path: PathBuf,
 }
 
@@ -20,26 +24,36 @@ impl Replacing {
     /// # Errors
     /// [`Error::Io`] where the folder cannot be written.
     pub fn create(path: &Path) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
-        prefix.push(".");
-        let temporary = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".part")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|source| Error::Io {
-                path: path.to_owned(),
-                source,
-            })?;
-        Ok(Self {
-            writer: BufWriter::with_capacity(1 << 18, temporary),
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let io = |source| Error::Io {
             path: path.to_owned(),
-        })
+            source,
+        };
+        loop {
+            let mut name = OsString::from(".");
+            name.push(path.file_name().unwrap_or_default());
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            name.push(format!(".{}-{number}.part", std::process::id()));
+            let temporary = path.with_file_name(name);
+            // also read: numbers that are known at the end are filled in there
+            let opened = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&temporary);
+            match opened {
+                Ok(file) => {
+                    return Ok(Self {
+                        writer: BufWriter::with_capacity(1 << 18, file),
+                        temporary: TempPath::try_from_path(temporary).map_err(io)?,
+                        path: path.to_owned(),
+                    });
+                }
+                // left by a process of the same number that was killed
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(io(source)),
+            }
+        }
     }
 
     /// The error of this file for an error of the operating system.
@@ -50,20 +64,29 @@ impl Replacing {
         }
     }
 
+    /// The temporary file itself; flush before using it.
+    pub(crate) fn file_mut(&mut self) -> &mut File {
+        self.writer.get_mut()
+    }
+
     /// Flushes, syncs and gives the file its final name.
     ///
     /// # Errors
     /// [`Error::Io`] where any of this fails; then nothing stands under the final name that was not there before.
     pub fn commit(self) -> Result<()> {
-        let Self { writer, path } = self;
+        let Self {
+            writer,
+            temporary,
+            path,
+        } = self;
         let io = |source| Error::Io {
             path: path.clone(),
             source,
         };
-        let temporary = writer
+        let file = writer
             .into_inner()
             .map_err(|error| io(error.into_error()))?;
-        temporary.as_file().sync_all().map_err(io)?;
+        file.sync_all().map_err(io)?;
         temporary.persist(&path).map_err(|error| io(error.error))?;
         let folder = path
             .parent()
@@ -84,9 +107,26 @@ impl Write for Replacing {
     }
 }
 
-impl Replacing {
-    /// The temporary file itself; flush before using it.
-    pub(crate) fn file_mut(&mut self) -> &mut File {
-        self.writer.get_mut().as_file_mut()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gets_its_name_when_it_is_whole() {
+        let folder = std::env::temp_dir().join(format!("rustbpe-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("file");
+        let mut first = Replacing::create(&path).unwrap();
+        first.write_all(b"one").unwrap();
+        let mut second = Replacing::create(&path).unwrap();
+        second.write_all(b"two").unwrap();
+        assert!(!path.exists());
+        second.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        drop(first);
+        let names: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+        assert_eq!(names.len(), 1);
+        assert!(Replacing::create(&folder.join("no").join("file")).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -67,7 +67,8 @@ pub fn run<T: Send + 'static>(
         });
     started
         .map_err(|error| RustbpeError::new_err(format!("no thread could be started: {error}")))?;
-    let outcome = py.detach(|| wait(&outcome, &watched, callback.as_ref()))?;
+    let (seen, heard) = (watched.as_ref(), callback.as_ref());
+    let outcome = py.detach(move || wait(&outcome, seen, heard))?;
     let value = outcome
         .map_err(|panic| panicked(panic.as_ref()))?
         .map_err(|error| exception(py, error))?;

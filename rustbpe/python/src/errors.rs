@@ -84,7 +84,7 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
                     .next()
                     .unwrap_or_default()
                     .to_owned();
-                PyOSError::new_err((number, reason, path))
+                PyOSError::new_err((number, reason, path.into_os_string()))
             }
             None => PyOSError::new_err(format!("{}: {source}", path.display())),
         },
