@@ -6,11 +6,30 @@ Results do not depend on `threads` (0: one a core). Files are written whole or n
 `PATTERNS` or a regex; text that a regex does not match is in no pre-token.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Final, Literal, TypeAlias, TypedDict, final
 
 from typing_extensions import CapsuleType
+
+__all__ = [
+    "__version__",
+    "PATTERNS",
+    "Tokenizer",
+    "Counts",
+    "Merges",
+    "Encoder",
+    "TokenBuffer",
+    "count_parquet",
+    "merge_counts",
+    "train_merges",
+    "encode_parquet",
+    "RustbpeError",
+    "PatternError",
+    "FileFormatError",
+    "InvalidValueError",
+]
 
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object]
@@ -134,8 +153,8 @@ class TokenBuffer:
     """Ids as a read-only buffer of uint32, for `numpy.asarray` and `memoryview`."""
 
     def __len__(self) -> int: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
-    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Encoder:

@@ -36,7 +36,10 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         if uv is None:
             raise FileNotFoundError("uv is not on the path")
-        for command in [[uv, "venv", "-q", folder], [uv, "pip", "install", "-q", "--python", python, "rustbpe==0.1.0"]]:
+        for command in [
+            [uv, "venv", "-q", folder],
+            [uv, "pip", "install", "-q", "--python", python, "rustbpe==0.1.0"],
+        ]:
             subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     except (OSError, subprocess.CalledProcessError) as error:
         if os.environ.get("NANOSNAKE_REQUIRE_ALL"):
@@ -58,7 +61,9 @@ def texts(seed: int) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("pattern", [None, "gpt2", "gpt4o", "nanochat", r"\S+|\s"])
-def test_merges_and_ids_are_the_public_packages(peer: Path, tmp_path: Path, seed: int, pattern: str | None) -> None:
+def test_merges_and_ids_are_the_public_packages(
+    peer: Path, tmp_path: Path, seed: int, pattern: str | None
+) -> None:
     documents = texts(seed)
     regex = None if pattern is None else rustbpe.PATTERNS.get(pattern, pattern)
     asked = json.dumps({"texts": documents, "vocab_size": 4096 if seed == 0 else 400, "pattern": regex})

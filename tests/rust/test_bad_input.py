@@ -27,7 +27,11 @@ def count(path: Path, **options: object) -> rustbpe.Counts:
 
 def encode(path: Path, folder: Path, **options: object) -> dict[str, object]:
     encoder = rustbpe.Encoder(BYTES, pattern="gpt4")
-    return dict(rustbpe.encode_parquet(path, folder / "t.ds", folder / "t.ds.index", encoder=encoder, bos_id=256, **options))
+    return dict(
+        rustbpe.encode_parquet(
+            path, folder / "t.ds", folder / "t.ds.index", encoder=encoder, bos_id=256, **options
+        )
+    )
 
 
 STRINGS = ["one two", None, "", "three ünï"]
@@ -65,7 +69,11 @@ def test_every_kind_of_text_column_is_read(tmp_path: Path, column: pa.Array, cod
 def test_every_encoding_is_read(tmp_path: Path, options: dict[str, object]) -> None:
     texts = [f"document {number} of many" for number in range(5000)]
     nulls = [None if number % 7 == 0 else text for number, text in enumerate(texts)]
-    for column in [texts, nulls, pa.table({"text": texts}, schema=pa.schema([pa.field("text", pa.string(), False)]))["text"]]:
+    for column in [
+        texts,
+        nulls,
+        pa.table({"text": texts}, schema=pa.schema([pa.field("text", pa.string(), False)]))["text"],
+    ]:
         path = write(tmp_path / "s.parquet", column, row_group_size=1300, **options)
         kept = [text for text in (column if isinstance(column, list) else texts) if text is not None]
         counts = count(path)
@@ -127,7 +135,7 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path, column: pa.Array, s
     with pytest.raises(rustbpe.FileFormatError) as error:
         count(path)
     message = str(error.value)
-    assert message.startswith(f"{path}: column \"text\" is of type ")
+    assert message.startswith(f'{path}: column "text" is of type ')
     assert seen in message.lower()
     assert "allowed are string, large_string, string_view" in message
 
@@ -136,16 +144,16 @@ def test_missing_and_nested_columns_are_refused_with_the_columns_listed(tmp_path
     path = tmp_path / "s.parquet"
     pq.write_table(pa.table({"doc": [{"text": "a"}], "tags": [["a"]], "id": [1], "body": ["b"]}), path)
     for column, reason in [
-        ("doc", "column \"doc\" is nested"),
-        ("tags", "column \"tags\" is nested"),
-        ("text", "no column \"text\""),
-        ("doc.text", "no column \"doc.text\""),
-        ("element", "no column \"element\""),
+        ("doc", 'column "doc" is nested'),
+        ("tags", 'column "tags" is nested'),
+        ("text", 'no column "text"'),
+        ("doc.text", 'no column "doc.text"'),
+        ("element", 'no column "element"'),
     ]:
         with pytest.raises(rustbpe.FileFormatError) as error:
             count(path, text_column=column)
         assert str(error.value).startswith(f"{path}: {reason}")
-        assert "\"doc\" (struct), \"tags\" (list), \"id\" (int64), \"body\" (string)" in str(error.value)
+        assert '"doc" (struct), "tags" (list), "id" (int64), "body" (string)' in str(error.value)
     assert count(path, text_column="body").documents == 1
 
 
@@ -298,10 +306,12 @@ def test_arguments_that_cannot_be_right_are_refused(tmp_path: Path) -> None:
         rustbpe.encode_parquet(path, out, index, encoder=encoder, bos_id=0)
     with pytest.raises(rustbpe.InvalidValueError, match="largest token id is 65536 and does not fit uint16"):
         rustbpe.encode_parquet(path, out, index, encoder=small, bos_id=65_536)
-    with pytest.raises(rustbpe.InvalidValueError, match="dtype is \"int8\"; allowed are \"uint16\" and \"uint32\""):
+    with pytest.raises(rustbpe.InvalidValueError, match='dtype is "int8"; allowed are "uint16" and "uint32"'):
         rustbpe.encode_parquet(path, out, index, encoder=small, bos_id=0, dtype="int8")  # type: ignore[arg-type]
     assert rustbpe.encode_parquet(path, out, index, encoder=encoder, bos_id=0, dtype="uint32")["tokens"] == 5
-    with pytest.raises(rustbpe.InvalidValueError, match="\"<a>\" has the id 97, which is a token's; use 256 or more"):
+    with pytest.raises(
+        rustbpe.InvalidValueError, match='"<a>" has the id 97, which is a token\'s; use 256 or more'
+    ):
         rustbpe.Encoder(BYTES, pattern="gpt4", special_tokens={"<a>": 97})
     with pytest.raises(rustbpe.InvalidValueError, match="have the same id 300"):
         rustbpe.Encoder(BYTES, pattern="gpt4", special_tokens={"<a>": 300, "<b>": 300})

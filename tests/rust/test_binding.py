@@ -8,14 +8,30 @@ import random
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import rustbpe
 
-WORDS = ["the", "rain", "in", "Spain", "stays", "mainly", "naïve", "café", "日本語", "한국어", "🙂", "1234", "\n\n", "x=y;"]
+import oracle
+
+WORDS = [
+    "the",
+    "rain",
+    "in",
+    "Spain",
+    "stays",
+    "mainly",
+    "naïve",
+    "café",
+    "日本語",
+    "한국어",
+    "🙂",
+    "1234",
+    "\n\n",
+    "x=y;",
+]
 
 
 def documents(number: int, seed: int = 0) -> list[str]:
@@ -57,7 +73,9 @@ def test_counts_are_the_oracles(shard: Path, pattern: str) -> None:
     assert counts.pattern == rustbpe.PATTERNS.get(pattern, pattern)
 
 
-@pytest.mark.parametrize(("doc_cap", "max_chars"), [(0, 0), (7, None), (7, 100), (0, 1000), (3, 1499), (0, 10**9)])
+@pytest.mark.parametrize(
+    ("doc_cap", "max_chars"), [(0, 0), (7, None), (7, 100), (0, 1000), (3, 1499), (0, 10**9)]
+)
 def test_limits_are_the_oracles(shard: Path, doc_cap: int, max_chars: int | None) -> None:
     kept = oracle.limit(documents(1000), doc_cap, max_chars)
     counts = rustbpe.count_parquet(shard, pattern="gpt4", doc_cap=doc_cap, max_chars=max_chars)
@@ -145,7 +163,9 @@ def test_large_tables_are_written_in_batches_of_bounded_size(tmp_path: Path) -> 
 def test_merge_adds_tables_in_memory_and_drops_what_is_rare(shard: Path, tmp_path: Path) -> None:
     counts = rustbpe.count_parquet(shard, pattern="gpt2")
     counts.write(tmp_path / "c.arrow")
-    totals = rustbpe.merge_counts([tmp_path / "c.arrow"], tmp_path / "m.arrow", extra=[counts, counts], min_count=300)
+    totals = rustbpe.merge_counts(
+        [tmp_path / "c.arrow"], tmp_path / "m.arrow", extra=[counts, counts], min_count=300
+    )
     expected = {pretoken: 3 * count for pretoken, count in rows(counts).items() if count >= 100}
     assert 0 < len(expected) < len(counts)
     assert rows(rustbpe.Counts.read(tmp_path / "m.arrow")) == expected
@@ -191,7 +211,9 @@ def test_encoder_is_the_oracles(shard: Path, tmp_path: Path) -> None:
 
 
 def test_a_token_buffer_outlives_its_encoder() -> None:
-    ids = np.asarray(rustbpe.Encoder([bytes([byte]) for byte in range(256)], pattern="gpt2").encode_to_buffer("abc"))
+    ids = np.asarray(
+        rustbpe.Encoder([bytes([byte]) for byte in range(256)], pattern="gpt2").encode_to_buffer("abc")
+    )
     assert ids.dtype == np.uint32
     assert ids.tolist() == [97, 98, 99]
     assert not ids.flags.writeable
@@ -204,10 +226,14 @@ def test_token_files_hold_every_document_in_order(tmp_path: Path, threads: int, 
     path = write(tmp_path / "s.parquet", texts, row_group_size=500)
     encoder = rustbpe.Encoder([bytes([byte]) for byte in range(256)] + [b"ai", b"ain"], pattern="gpt4")
     out, index = tmp_path / "t.ds", tmp_path / "t.ds.index"
-    written = rustbpe.encode_parquet(path, out, index, encoder=encoder, bos_id=300, dtype=dtype, threads=threads, doc_cap=40)
+    written = rustbpe.encode_parquet(
+        path, out, index, encoder=encoder, bos_id=300, dtype=dtype, threads=threads, doc_cap=40
+    )
     kept = [text[:40] for text in texts if text is not None]
     expected = [[300, *encoder.encode(text)] for text in kept]
-    assert np.fromfile(out, f"<{np.dtype(dtype).str[1:]}").tolist() == [token for ids in expected for token in ids]
+    assert np.fromfile(out, f"<{np.dtype(dtype).str[1:]}").tolist() == [
+        token for ids in expected for token in ids
+    ]
     assert np.fromfile(index, "<u8").tolist() == list(itertools.accumulate(map(len, expected)))
     assert written == {
         "tokens": sum(map(len, expected)), "documents": len(kept), "nulls": 1,
@@ -219,7 +245,9 @@ def test_token_files_hold_every_document_in_order(tmp_path: Path, threads: int, 
 
 def test_progress_is_reported_to_the_end(shard: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    rustbpe.count_parquet(shard, pattern="gpt4", progress=lambda *at: seen.append(at)).write(tmp_path / "c.arrow")
+    rustbpe.count_parquet(shard, pattern="gpt4", progress=lambda *at: seen.append(at)).write(
+        tmp_path / "c.arrow"
+    )
     assert seen[-1][0] == seen[-1][1] > 0
     rustbpe.train_merges(tmp_path / "c.arrow", 30, progress=lambda *at: seen.append(at))
     assert seen[-1] == (30, 30)

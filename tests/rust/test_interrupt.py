@@ -74,5 +74,7 @@ def test_other_threads_run_while_a_call_does(folder: Path) -> None:
         "thread = threading.Thread(target=call)\nthread.start()\nsteps = 0\n"
         "while thread.is_alive(): steps += 1\nprint(steps)"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) > 1000

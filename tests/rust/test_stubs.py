@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 
 def test_stubs_match_the_module() -> None:
-    command = [sys.executable, "-m", "mypy.stubtest", "rustbpe", "--ignore-disjoint-bases"]
+    allowed = Path(__file__).with_name("stubtest_allowed.txt")
+    command = [sys.executable, "-m", "mypy.stubtest", "rustbpe", "--allowlist", str(allowed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

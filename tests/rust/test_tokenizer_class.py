@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import oracle
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rustbpe
+
+import oracle
 
 TEXTS = ["hello hello world hello", "world wor", "", "héllo wörld 123456"] * 5
 

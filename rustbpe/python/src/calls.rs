@@ -17,7 +17,7 @@ use crate::tables::{Counts, Merges};
 
 /// Counts the pre-tokens of one shard.
 #[pyfunction]
-#[pyo3(signature = (path, *, pattern, text_column="text".to_owned(), doc_cap=0, max_chars=None, threads=0, progress=None))]
+#[pyo3(signature = (path, *, pattern, text_column="text", doc_cap=0, max_chars=None, threads=0, progress=None))]
 #[expect(
     clippy::too_many_arguments,
     reason = "the arguments of the Python function"
@@ -26,13 +26,14 @@ pub fn count_parquet(
     py: Python<'_>,
     path: PathBuf,
     pattern: &str,
-    text_column: String,
+    text_column: &str,
     doc_cap: u64,
     max_chars: Option<u64>,
     threads: usize,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Counts> {
     let splitter = Splitter::new(pattern).map_err(|error| exception(py, error))?;
+    let text_column = text_column.to_owned();
     let inner = doorway::run(py, progress, move |progress| {
         let mut counter = Counter::new(&splitter, &text_column, doc_cap, max_chars, threads);
         counter.add_shard(&path, progress)?;
@@ -96,7 +97,7 @@ pub fn train_merges(
 
 /// Encodes a shard's documents into a token file and its index.
 #[pyfunction]
-#[pyo3(signature = (path, out_tokens, out_index, *, encoder, text_column="text".to_owned(), bos_id, doc_cap=0,
+#[pyo3(signature = (path, out_tokens, out_index, *, encoder, text_column="text", bos_id, doc_cap=0,
                     dtype="uint16", threads=0, progress=None))]
 #[expect(
     clippy::too_many_arguments,
@@ -108,7 +109,7 @@ pub fn encode_parquet<'py>(
     out_tokens: PathBuf,
     out_index: PathBuf,
     encoder: PyRef<'py, Encoder>,
-    text_column: String,
+    text_column: &str,
     bos_id: u32,
     doc_cap: u64,
     dtype: &str,
@@ -126,6 +127,7 @@ pub fn encode_parquet<'py>(
         }
     };
     let inner = Arc::clone(&encoder.inner);
+    let text_column = text_column.to_owned();
     drop(encoder);
     let encoded = doorway::run(py, progress, move |progress| {
         let how = Encoding {

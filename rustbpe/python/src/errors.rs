@@ -86,7 +86,9 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
                     .to_owned();
                 PyOSError::new_err((number, reason, path.into_os_string()))
             }
-            None => PyOSError::new_err(format!("{}: {source}", path.display())),
+            None => {
+                std::io::Error::new(source.kind(), format!("{}: {source}", path.display())).into()
+            }
         },
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
         other => RustbpeError::new_err(other.to_string()),

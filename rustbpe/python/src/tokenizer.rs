@@ -72,7 +72,7 @@ impl Tokenizer {
     }
 
     /// Trains on the text column of one parquet file.
-    #[pyo3(signature = (parquet_path, vocab_size, pattern=None, text_column="text".to_owned(), doc_cap=0, max_chars=None))]
+    #[pyo3(signature = (parquet_path, vocab_size, pattern=None, text_column="text", doc_cap=0, max_chars=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the arguments of the Python method"
@@ -83,7 +83,7 @@ impl Tokenizer {
         parquet_path: PathBuf,
         vocab_size: u32,
         pattern: Option<&str>,
-        text_column: String,
+        text_column: &str,
         doc_cap: u64,
         max_chars: Option<u64>,
     ) -> PyResult<()> {
@@ -100,7 +100,7 @@ impl Tokenizer {
     }
 
     /// Trains on the text column of several parquet files; `max_chars` runs over them in their order.
-    #[pyo3(signature = (parquet_paths, vocab_size, pattern=None, text_column="text".to_owned(), doc_cap=0, max_chars=None))]
+    #[pyo3(signature = (parquet_paths, vocab_size, pattern=None, text_column="text", doc_cap=0, max_chars=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the arguments of the Python method"
@@ -111,7 +111,7 @@ impl Tokenizer {
         parquet_paths: Vec<PathBuf>,
         vocab_size: u32,
         pattern: Option<&str>,
-        text_column: String,
+        text_column: &str,
         doc_cap: u64,
         max_chars: Option<u64>,
     ) -> PyResult<()> {
@@ -122,7 +122,7 @@ impl Tokenizer {
                 "parquet_paths is empty; give at least one file",
             ));
         }
-        let split = splitter.clone();
+        let (split, text_column) = (splitter.clone(), text_column.to_owned());
         let counts = doorway::run(py, None, move |progress| {
             let mut counter = Counter::new(&split, &text_column, doc_cap, max_chars, 0);
             for path in &parquet_paths {
