@@ -205,6 +205,7 @@ def encode_shard_ours(options: Options) -> Result:
 
     encoder = our_encoder(options)
     out = Path(options["out"])
+    width = pa.uint16() if encoder.vocab_size <= 1 << 16 else pa.uint32()
     with Watch() as watch:
         totals = rustbpe.encode_parquet(
             options["shard"],
@@ -213,11 +214,11 @@ def encode_shard_ours(options: Options) -> Result:
             encoder=encoder,
             text_column="text",
             bos_id=encoder.vocab_size - 1,
-            dtype="uint32",
+            dtype=str(width),
             threads=options["threads"],
         )
-    words = pa.Array.from_buffers(pa.uint32(), totals["tokens"], [None, pa.py_buffer(out.read_bytes())])
-    ids = words.filter(pc.not_equal(words, pa.scalar(encoder.vocab_size - 1, pa.uint32())))
+    words = pa.Array.from_buffers(width, totals["tokens"], [None, pa.py_buffer(out.read_bytes())])
+    ids = words.filter(pc.not_equal(words, pa.scalar(encoder.vocab_size - 1, width))).cast(pa.uint32())
     start = ids.offset * 4
     digest = hashlib.sha256(memoryview(ids.buffers()[1])[start : start + len(ids) * 4])
     return watch.result(ids=digest.hexdigest(), bytes=totals["bytes"], count=len(ids))

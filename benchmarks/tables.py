@@ -108,7 +108,7 @@ def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
         .mark_bar()
         .encode(
             x=alt.X("CPU s:Q", title="CPU seconds, median"),
-            y=alt.Y("implementation:N", title=None, sort="x"),
+            y=alt.Y("implementation:N", title=None, sort=alt.EncodingSortField("CPU s")),
             color=alt.Color(
                 "ours:N", legend=None, scale=alt.Scale(domain=[True, False], range=["#1b7f5c", "#b9bfc7"])
             ),

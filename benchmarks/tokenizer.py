@@ -102,17 +102,16 @@ def training_jobs(shard: Path, text: Path, work: Path, vocabulary: int, pattern:
 
 
 def stage_jobs(shard: Path, english: Path, work: Path, vocabulary: int) -> list[Job]:
-    """Counting alone and merging alone."""
+    """Counting alone (from the shard: reading it is part of it) and merging alone."""
     regex = rustbpe.PATTERNS["nanochat"]
     jobs = [
         Job(
-            f"count, {threads} thread{'s' * (threads > 1)}",
+            f"count {kinds}, {threads} thread{'s' * (threads > 1)}",
             OURS,
             "count_ours",
             {"shard": str(path), "regex": regex, "threads": threads},
-            note=note,
         )
-        for path, note in ((english, "prose and documentation"), (shard, "all kinds"))
+        for path, kinds in ((english, "prose"), (shard, "all kinds"))
         for threads in (1, 2)
     ]
     tokens = str(work / f"tokens_merge_{vocabulary}.txt")
