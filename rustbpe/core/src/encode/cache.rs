@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::key::{Key, LONGEST, hash};
+use super::key::{Folded, Key, LONGEST, hash};
 use super::merge::List;
 
-/// Most lines of the table: 2^18 of 64 bytes are 16 MiB.
+/// Most lines of the table: 2^19 of 64 bytes are 32 MiB.
 const MOST_LINES: usize = 1 << 19;
+/// Bytes of a table from which on large pages are asked for.
+#[cfg(target_os = "linux")]
+const LARGE_PAGE: usize = 1 << 21;
 /// Lines that a table begins with.
 const FIRST_LINES: usize = 1 << 10;
 /// Most ids outside of the lines. When they are used up, the cache starts anew.
@@ -32,9 +35,29 @@ struct Line {
     ids: [Ids; 2],
 }
 
+/// So many empty lines, on large pages where the system has them: each look-up is at another place, and
+/// with small pages the processor would have to find most of them anew.
+fn empty_lines(number: usize) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::with_capacity(number);
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        let space = lines.spare_capacity_mut();
+        let (start, bytes) = (space.as_mut_ptr().cast::<u8>(), size_of_val(space));
+        let skip = start.align_offset(PAGE);
+        if bytes >= LARGE_PAGE && skip < bytes {
+            // SAFETY: the range is within the allocation, and the advice changes no content. That it
+            // may be refused does not matter.
+            unsafe { libc::madvise(start.add(skip).cast(), bytes - skip, libc::MADV_HUGEPAGE) };
+        }
+    }
+    lines.resize(number, Line::default());
+    lines
+}
+
 /// A bounded memory of pre-tokens and their ids, for one thread and one [`Encoder`](super::Encoder).
 ///
-/// Short pre-tokens stand in a two-way set-associative table that grows to 16 MiB; a new one drives
+/// Short pre-tokens stand in a two-way set-associative table that grows to 32 MiB; a new one drives
 /// out the older of the two in its line. A cache that meets another encoder forgets what it knows.
 #[derive(Debug)]
 pub struct Cache {
@@ -43,7 +66,7 @@ pub struct Cache {
     entered: usize,
     /// Ids of the pre-tokens that have more than three.
     many: Vec<u32>,
-    long: HashMap<Box<[u8]>, Box<[u32]>>,
+    long: HashMap<Box<[u8]>, Box<[u32]>, Folded>,
     /// The encoder that the ids are from.
     owner: u64,
     /// Where pre-tokens that are too long to look over are merged.
@@ -63,7 +86,7 @@ impl Cache {
             lines: vec![Line::default(); FIRST_LINES],
             entered: 0,
             many: Vec::new(),
-            long: HashMap::new(),
+            long: HashMap::default(),
             owner: 0,
             list: List::default(),
         }
@@ -149,7 +172,7 @@ impl Cache {
     #[cold]
     fn grow(&mut self) {
         let lines = (self.lines.len() * 4).min(MOST_LINES);
-        let old = std::mem::replace(&mut self.lines, vec![Line::default(); lines]);
+        let old = std::mem::replace(&mut self.lines, empty_lines(lines));
         for line in old {
             for i in [1, 0] {
                 if line.keys[i] != 0 {

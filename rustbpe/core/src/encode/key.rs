@@ -1,5 +1,7 @@
 //! Short byte strings as integers, so that a table compares and hashes them in registers.
 
+use std::hash::{BuildHasher, Hasher};
+
 /// Longest string that fits a [`Key`].
 pub(super) const LONGEST: usize = 15;
 
@@ -51,6 +53,46 @@ pub(super) fn hash(key: Key) -> u64 {
         key as u64 ^ 0x2D35_8DCC_AA6C_78A5,
         (key >> 64) as u64 ^ 0x8BB8_4B93_962E_ACC9,
     )
+}
+
+/// The hash of strings that have no key, for maps: their words, folded one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Folded(u64);
+
+impl BuildHasher for Folded {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self(0x2D35_8DCC_AA6C_78A5)
+    }
+}
+
+impl Hasher for Folded {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.write_u64(u64::from_le_bytes(last));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.0 = mix(self.0 ^ word, 0x8BB8_4B93_962E_ACC9);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, length: usize) {
+        self.write_u64(length as u64);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// High and low half of a product, folded.

@@ -12,8 +12,6 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Pieces up to this many bytes are merged by looking over all pairs for each merge, which is
 /// quadratic and has no overhead; longer ones with a heap.
 const SHORT: usize = 32;
-/// Most pieces are no longer than this.
-const SHORTEST: usize = 16;
 
 /// A part of a long piece, in a list linked by indices.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +26,10 @@ struct Node {
 
 /// Appends the ids of a piece. One that is a token as a whole is the caller's to find.
 pub(super) fn merge(vocabulary: &Vocabulary, piece: &[u8], list: &mut List, out: &mut Vec<u32>) {
-    if piece.len() <= SHORTEST {
-        merge_short::<SHORTEST>(vocabulary, piece, out);
-    } else if piece.len() <= SHORT {
-        merge_short::<SHORT>(vocabulary, piece, out);
+    if piece.len() <= SHORT {
+        let mut parts = Parts::new(vocabulary, piece);
+        while parts.step(vocabulary) {}
+        out.extend(parts.ids());
     } else {
         list.start(vocabulary, piece);
         while list.step(vocabulary) {}
@@ -39,52 +37,30 @@ pub(super) fn merge(vocabulary: &Vocabulary, piece: &[u8], list: &mut List, out:
     }
 }
 
-#[inline]
-fn merge_short<const N: usize>(vocabulary: &Vocabulary, piece: &[u8], out: &mut Vec<u32>) {
-    let mut parts = Parts::<N>::new(vocabulary, piece);
-    while parts.step(vocabulary) {}
-    out.extend(parts.ids());
-}
-
-/// The parts of a piece of up to `N` bytes, at most 32. Each stays where its first byte is, and a bit
-/// says that it is there.
-struct Parts<const N: usize> {
-    ids: [u32; N],
-    /// For each part, what it and the next one merge to, above where it is: the lowest is merged first.
-    /// Signed, and looked at all together, so that it takes few vector instructions on any processor.
-    pairs: [i32; N],
+/// The parts of a piece of up to [`SHORT`] bytes. Each stays where its first byte is, and a bit says
+/// that it is there.
+struct Parts {
+    ids: [u32; SHORT],
+    /// For each part the [`entry`] of it and the next one: the lowest is merged first.
+    pairs: [u64; SHORT],
     alive: u64,
 }
 
-/// Bits of [`Parts::pairs`] that say where the part is; an id has room above them.
-const PLACE_BITS: u32 = 5;
-/// No pair.
-const NO_PAIR: i32 = i32::MAX;
-
-/// An entry of [`Parts::pairs`].
-#[inline(always)]
-fn short_entry(merged: u32, at: u32) -> i32 {
-    if merged == NONE {
-        NO_PAIR
-    } else {
-        (merged << PLACE_BITS | at) as i32
-    }
-}
-
-impl<const N: usize> Parts<N> {
+impl Parts {
     #[inline(always)]
     fn new(vocabulary: &Vocabulary, piece: &[u8]) -> Self {
+        let alive = u64::MAX >> (64 - piece.len());
         let mut parts = Self {
-            ids: [NONE; N],
-            pairs: [NO_PAIR; N],
-            alive: u64::MAX >> (64 - piece.len()),
+            ids: [NONE; SHORT],
+            pairs: [u64::MAX; SHORT],
+            alive,
         };
         for (id, &byte) in parts.ids.iter_mut().zip(piece) {
             *id = vocabulary.singles[usize::from(byte)];
         }
         for (at, (slot, pair)) in parts.pairs.iter_mut().zip(piece.windows(2)).enumerate() {
             let merged = vocabulary.doubles[usize::from(pair[0]) << 8 | usize::from(pair[1])];
-            *slot = short_entry(merged, at as u32);
+            *slot = entry(merged, at as u32);
         }
         parts
     }
@@ -98,14 +74,15 @@ impl<const N: usize> Parts<N> {
     /// Merges the pair of the lowest rank; false if there is none.
     #[inline(always)]
     fn step(&mut self, vocabulary: &Vocabulary) -> bool {
-        let lowest = self.pairs.iter().fold(NO_PAIR, |low, &pair| low.min(pair));
-        if lowest == NO_PAIR {
+        let (mut lowest, mut rest) = (u64::MAX, self.alive);
+        while rest != 0 {
+            lowest = lowest.min(self.pairs[rest.trailing_zeros() as usize % SHORT]);
+            rest &= rest - 1;
+        }
+        let (id, at) = ((lowest >> 32) as u32, lowest as u32);
+        if id == NONE {
             return false;
         }
-        let (id, at) = (
-            lowest as u32 >> PLACE_BITS,
-            lowest as u32 % (1 << PLACE_BITS),
-        );
         // the part that the next one is joined to, and the ones around them
         let behind = self.alive & (u64::MAX << at << 1);
         let gone = behind.trailing_zeros();
@@ -113,16 +90,15 @@ impl<const N: usize> Parts<N> {
         let before = self.alive & !(u64::MAX << at);
         self.alive &= !(1 << gone);
         self.ids[at as usize] = id;
-        self.pairs[gone as usize] = NO_PAIR;
-        self.pairs[at as usize] = NO_PAIR;
+        self.pairs[at as usize] = u64::MAX;
         if behind != 0 {
             let next = self.ids[behind.trailing_zeros() as usize];
-            self.pairs[at as usize] = short_entry(vocabulary.merged(id, next), at);
+            self.pairs[at as usize] = entry(vocabulary.merged(id, next), at);
         }
         if before != 0 {
             let at = before.ilog2();
             let previous = self.ids[at as usize];
-            self.pairs[at as usize] = short_entry(vocabulary.merged(previous, id), at);
+            self.pairs[at as usize] = entry(vocabulary.merged(previous, id), at);
         }
         true
     }
@@ -245,7 +221,7 @@ fn entry(merged: u32, at: u32) -> u64 {
 /// For a vocabulary that is still being built: all pairs of the ids below the token's are known.
 pub(super) fn last_pair(vocabulary: &Vocabulary, token: &[u8]) -> Option<(u32, u32)> {
     if token.len() <= SHORT {
-        let mut parts = Parts::<SHORT>::new(vocabulary, token);
+        let mut parts = Parts::new(vocabulary, token);
         while parts.length() > 2 && parts.step(vocabulary) {}
         if parts.length() == 2 {
             return parts.ids().next().zip(parts.ids().nth(1));

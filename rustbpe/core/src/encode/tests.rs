@@ -97,7 +97,7 @@ fn small() -> Vec<Vec<u8>> {
 
 #[test]
 fn a_full_cache_changes_nothing() {
-    // more distinct pre-tokens than the table holds, most of more than three ids, seen twice
+    // so many pre-tokens that lines run over, and so many ids that the cache starts anew
     let encoder = Encoder::new(small(), Splitter::new(GPT4).unwrap()).unwrap();
     let mut cache = Cache::new();
     let mut ids = Vec::new();

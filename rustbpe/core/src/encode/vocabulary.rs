@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::key::{Key, LONGEST, hash, key};
+use super::key::{Folded, Key, LONGEST, hash, key};
 use super::merge::{self, NONE};
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub(super) struct Vocabulary {
     pub(super) doubles: Vec<u32>,
     pairs: Pairs,
     short: Short,
-    long: HashMap<Box<[u8]>, u32>,
+    long: HashMap<Box<[u8]>, u32, Folded>,
 }
 
 impl Vocabulary {
@@ -40,7 +40,7 @@ impl Vocabulary {
             doubles: vec![NONE; 1 << 16],
             pairs: Pairs::new(tokens.len()),
             short: Short::new(tokens.len()),
-            long: HashMap::new(),
+            long: HashMap::default(),
         };
         for (id, token) in tokens.iter().enumerate() {
             vocabulary.add(id as u32, token)?;
