@@ -19,6 +19,7 @@ include: "rules/tokenizer.smk"
 include: "rules/validation.smk"
 include: "rules/report.smk"
 include: "rules/tokens.smk"
+include: "rules/model.smk"
 
 
 # Everything that the configuration describes.
@@ -29,6 +30,8 @@ rule all:
         graph.of_each_tokenizer(f"{TOKENIZER}/gate.json"),
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
         graph.exports(),
+        graph.of_each_model(f"{MODEL}/evaluation.json"),
+        graph.of_each_model(f"{MODEL}/export/model.safetensors", exported=True),
 
 
 # Only the shards, for instance to fetch them where there is a network.

@@ -13,8 +13,10 @@ sys.path.insert(0, str(Path(workflow.basedir, "rules")))
 
 from graph import (
     BASELINES,
+    CHECKPOINTS,
     COUNTS,
     HISTORY,
+    MODEL,
     SAMPLES,
     SHARDS,
     TOKENIZER,
@@ -44,3 +46,4 @@ wildcard_constraints:
     shard=r"[^/]+",
     split="train|validation",
     check=any_of(graph.checks()),
+    model=any_of(CONFIG.models),

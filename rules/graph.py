@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.checks.verdict import read_verdict
-from nanosnake.config import Config, Dataset, Tokenizer
+from nanosnake.config import Config, Dataset, Tokenizer, UrlSource
 from nanosnake.modules import imported_files
 from nanosnake.naming import compact
 
@@ -24,8 +24,12 @@ COUNTS = "results/{dataset}/counts/{counting}"
 SAMPLES = "results/{dataset}/samples"
 TOKENIZER = "results/{dataset}/{tokenizer}"
 TOKENS = "results/{dataset}/{tokenizer}/tokens/{split}"
+MODEL = "results/{dataset}/{tokenizer}/{model}"
+CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
 BASELINES = ".cache/baselines"
+
+MODEL_SHAPE = {"depth", "sequence_length", "window_pattern", "aspect_ratio", "head_dim"}
 
 TEST_MODULES = {"tests.rs", "reference.rs"}
 """Modules of the crate that are compiled for its tests alone."""
@@ -110,7 +114,9 @@ class Graph:
     def revision_option(self, wildcards: Wildcards) -> str:
         """Return the revision that a URL names, as an option of the command line; a plain server has none."""
         source = self._dataset(wildcards).source
-        return shlex.join(["--revision", source.revision]) if "{revision" in source.url else ""
+        if isinstance(source, UrlSource) and "{revision" in source.url:
+            return shlex.join(["--revision", source.revision])
+        return ""
 
     def checksums(self, wildcards: Wildcards) -> list[str]:
         """Return the table of checksums that the configuration names, if any."""
@@ -249,6 +255,66 @@ class Graph:
             for tokenizer in self.config.tokenizers
             for split in ("train", "validation")
             for file in self.token_shards(tokenizer, split)
+        ]
+
+    # Models
+
+    def train_tokens(self, wildcards: Wildcards) -> list[str]:
+        """Return the token shards that a model is trained on."""
+        return self._with_index(self.token_shards(wildcards.tokenizer, "train"))
+
+    def validation_tokens(self, wildcards: Wildcards) -> list[str]:
+        """Return the token shards that a model is evaluated on."""
+        return self._with_index(self.token_shards(wildcards.tokenizer, "validation"))
+
+    def _with_index(self, files: list[str]) -> list[str]:
+        return [part for file in files for part in (file, f"{file}.index")]
+
+    def train_tokens_word(self, wildcards: Wildcards) -> str:
+        """Return the training token shards in one word: the folder and the names."""
+        return f"{self._tokens(wildcards, 'train')}/{self.train_names(wildcards)}.ds"
+
+    def validation_tokens_word(self, wildcards: Wildcards) -> str:
+        """Return the validation token shards in one word: the folder and the names."""
+        return f"{self._tokens(wildcards, 'validation')}/{self.validation_names(wildcards)}.ds"
+
+    def _tokens(self, wildcards: Wildcards, split: str) -> str:
+        return TOKENS.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer, split=split)
+
+    def model_options(self, wildcards: Wildcards) -> str:
+        """Return what a model is and how it is trained, as options of the command line."""
+        model = self.config.models[wildcards.model]
+        values = model.model_dump(include=MODEL_SHAPE) | model.options.model_dump(exclude_defaults=True)
+        words: list[str] = []
+        for key, value in values.items():
+            name = key.replace("_", "-")
+            words += (
+                [f"--{'' if value else 'no-'}{name}"]
+                if isinstance(value, bool)
+                else [f"--{name}", str(value)]
+            )
+        return shlex.join(words)
+
+    def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return the files of prompts and tasks that a model is evaluated with."""
+        model = self.config.models[wildcards.model]
+        tasks = sorted(map(str, Path(model.tasks).glob("*"))) if model.tasks else []
+        return ([model.prompts] if model.prompts else []) + tasks
+
+    def evaluation_options(self, wildcards: Wildcards) -> str:
+        """Return prompts and tasks as options of the command line."""
+        model = self.config.models[wildcards.model]
+        given = {"--prompts": model.prompts, "--tasks": model.tasks}
+        return shlex.join([word for option, value in given.items() if value for word in (option, value)])
+
+    def of_each_model(self, pattern: str, *, exported: bool = False) -> list[str]:
+        """Return a file of each model, or of each one that is exported."""
+        return [
+            pattern.format(
+                dataset=self.config.tokenizers[model.tokenizer].dataset, tokenizer=model.tokenizer, model=name
+            )
+            for name, model in self.config.models.items()
+            if model.export or not exported
         ]
 
     # Validation

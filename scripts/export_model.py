@@ -36,6 +36,7 @@ class Options:
 def export_model(options: Options) -> list[Path]:
     """Write the export; return its files."""
     import torch
+
     from nanosnake.training.export import TYPES, read_model, write_model
     from nanosnake.training.vocabulary import Vocabulary
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import rustbpe
 
@@ -35,7 +35,7 @@ class Options:
 def tokenize(options: Options) -> dict[str, Any]:
     """Write the three files of a token shard and return the facts of the JSON file."""
     tokenizer = load(options.tokenizer)
-    dtype = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
+    dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     with cli.Progress(f"encoding {options.shard.name}", unit="MB", scale=1e6) as progress:
         written = rustbpe.encode_parquet(
             str(options.shard),

@@ -16,16 +16,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
+import json
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+NOT_DECISIVE = {"checkpoint_every", "checkpoint_keep", "log_every"}
+"""Options that change nothing in the model or its figures."""
+
 STARTED = time.perf_counter()
 
 from nanosnake.files import NanosnakeError, replacing, write_json  # noqa: E402
+from nanosnake.modules import imported_files  # noqa: E402
 from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402
 
 
@@ -40,7 +47,7 @@ class Options:
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
     checkpoints: Path
-    """Folder of the rolling checkpoints and the growing metrics table; keep it between retries."""
+    """Folder of rolling checkpoints; each run has a folder of its own there, named after all that decides it."""
     out: Path
     """Folder of the results: model.safetensors, model.json, metrics.jsonl, training.json."""
     depth: int
@@ -84,13 +91,9 @@ def train_model(options: Options, training: TrainOptions) -> dict[str, Any]:
         kv_share=options.kv_share,
         window_pattern=options.window_pattern,
     )
-    files = Files(
-        TokenShards(options.train),
-        TokenShards(options.validation),
-        vocabulary,
-        options.checkpoints,
-        options.tensorboard,
-    )
+    train, validation = TokenShards(options.train), TokenShards(options.validation)
+    run = options.checkpoints / run_key(config, training, train.fingerprint())
+    files = Files(train, validation, vocabulary, run, options.tensorboard)
     ranks = Ranks.start(options.device)
     try:
         trainer = Trainer(config, training, files, ranks, started=STARTED)
@@ -109,9 +112,24 @@ def train_model(options: Options, training: TrainOptions) -> dict[str, Any]:
             with replacing(options.out / "metrics.jsonl") as temporary:
                 temporary.write_bytes(files.metrics.read_bytes())
             write_json(options.out / "training.json", summary(figures, config, training, ranks.world))
+            for other in options.checkpoints.iterdir():
+                if other != run:  # of a run with other data, options or code
+                    shutil.rmtree(other)
     finally:
         ranks.stop()
     return figures
+
+
+def run_key(config: ModelConfig, training: TrainOptions, data: str) -> str:
+    """Return the name of a run: another for any change of the model, the options, the data or our code.
+
+    A run that was interrupted goes on from its own checkpoints, and never from those of an earlier one.
+    """
+    decisive = {key: value for key, value in training.to_dict().items() if key not in NOT_DECISIVE}
+    digest = hashlib.sha256(json.dumps([config.to_dict(), decisive, data], sort_keys=True).encode())
+    for file in imported_files(Path(__file__).resolve()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def summary(

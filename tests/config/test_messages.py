@@ -47,6 +47,10 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
     return lambda raw: raw["tokenizers"]["bpe4k"].update(values)
 
 
+def model(**values: object) -> Callable[[Raw], None]:
+    return lambda raw: raw.update(models={"d2": {"tokenizer": "bpe4k", "depth": 2, **values}})
+
+
 def replaced(**values: object) -> Callable[[Raw], None]:
     return lambda raw: raw.update(values)
 
@@ -89,6 +93,11 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (tokenizer(dataset="dmo"), ["tokenizers.bpe4k.dataset", "'dmo'", "defined: demo", "did you mean 'demo'"]),
     (tokenizer(shards="3-4"), ["tokenizers.bpe4k.shards", "shard_00004", "datasets.demo.train"]),
     (dataset(train="0-4"), ["datasets.demo.train", "shard_00004", "pinned for validation"]),
+    (model(tokenizer="bpe4"), ["models.d2.tokenizer", "'bpe4'", "defined: bpe4k", "did you mean 'bpe4k'"]),
+    (model(depth=0), ["models.d2.depth", "greater than or equal to 1", "got 0"]),
+    (model(options={"step": 3}), ["models.d2.options.step", "did you mean 'steps'"]),
+    (model(prompts="no/such.txt"), ["models.d2.prompts", "does not exist", "no/such.txt"]),
+    (replaced(models={"tokens": {"tokenizer": "bpe4k", "depth": 2}}), ["models.tokens", "another name"]),
     # values
     (tokenizer(pattern="(a"), ["tokenizers.bpe4k.pattern", "gpt2, gpt4, gpt4o, nanochat", "'(a'"]),
     (tokenizer(exports=["gguf"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'gguf'"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.shards import TokenShards

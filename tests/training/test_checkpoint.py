@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from nanosnake.files import NanosnakeError
 from nanosnake.training import checkpoint
 from nanosnake.training.checkpoint import MODEL, OPTIMIZER, STATE, Checkpoint

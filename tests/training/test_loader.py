@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nanosnake.files import NanosnakeError
 from nanosnake.training.loader import Batch, Loader, Position, RowSource, assemble
 from nanosnake.training.packing import EpochOrder, best_fit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+
 from nanosnake.files import NanosnakeError
 from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, TrainOptions

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from nanosnake.training import checkpoint
 from nanosnake.training.metrics import read_rows
 from nanosnake.training.trainer import EXIT_STOPPED
@@ -68,7 +69,9 @@ def test_two_ranks_do_what_one_does(tokens: Path, tokenizer: Path, tmp_path: Pat
         assert second["loss"] == pytest.approx(first["loss"], rel=1e-5)
         assert second["gradient_norm"] == pytest.approx(first["gradient_norm"], rel=1e-4)
     assert two[-1]["bits_per_byte"] == pytest.approx(one[-1]["bits_per_byte"], rel=1e-4)
-    states = [checkpoint.load_newest(tmp_path / str(world) / "checkpoints")[0] for world in (1, 2)]
+    states = [
+        checkpoint.load_newest(own_folder(tmp_path / str(world) / "checkpoints"))[0] for world in (1, 2)
+    ]
     assert states[0] is not None
     assert states[1] is not None
     for name, value in states[0].optimizer.items():
@@ -83,24 +86,40 @@ def test_two_ranks_do_what_one_does(tokens: Path, tokenizer: Path, tmp_path: Pat
     assert summary["figures"]["steps"] == 5
 
 
-def test_sigterm_saves_and_the_next_start_goes_on(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
-    command = arguments(tokens, tokenizer, tmp_path, "--steps", "400")
+def own_folder(checkpoints: Path) -> Path:
+    """Return the folder of the one run that has checkpoints."""
+    (found,) = checkpoints.iterdir()
+    return found
+
+
+def interrupt(command: list[str], checkpoints: Path, step: int) -> str:
+    """Start a run, tell it to stop once it has done more than `step` steps, and return what it printed."""
     run = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
-    table = tmp_path / "checkpoints" / "metrics.jsonl"
     limit = time.monotonic() + 120
-    while not read_rows(table):
+    while not any(
+        row["step"] > step for table in checkpoints.glob("*/metrics.jsonl") for row in read_rows(table)
+    ):
         assert run.poll() is None
         assert time.monotonic() < limit, "no step in two minutes"
         time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
     error = run.communicate(timeout=60)[1]
     assert run.returncode == EXIT_STOPPED, error[-3000:]
-    assert "told to stop" in error
-    found, _ = checkpoint.load_newest(tmp_path / "checkpoints")
+    return error
+
+
+def test_sigterm_saves_and_the_next_start_goes_on(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
+    command = arguments(tokens, tokenizer, tmp_path, "--steps", "400")
+    assert "told to stop" in interrupt(command, tmp_path / "checkpoints", 0)
+    found, _ = checkpoint.load_newest(own_folder(tmp_path / "checkpoints"))
     assert found is not None
     assert 1 <= found.step < 400
     assert not (tmp_path / "model").exists()
-    command = arguments(tokens, tokenizer, tmp_path, "--steps", str(found.step))
-    refused = subprocess.run(command, env=environment(), stderr=subprocess.PIPE, text=True, check=False)
-    assert refused.returncode == 1
-    assert "was planned for 400 steps" in refused.stderr
+    assert f"goes on from step {found.step}" in interrupt(command, tmp_path / "checkpoints", found.step)
+
+
+def test_a_run_with_other_options_begins_anew(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
+    run_ranks(1, arguments(tokens, tokenizer, tmp_path, "--steps", "3"))
+    first = own_folder(tmp_path / "checkpoints")
+    run_ranks(1, arguments(tokens, tokenizer, tmp_path, "--steps", "3", "--matrix-lr", "0.01"))
+    assert own_folder(tmp_path / "checkpoints") != first

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from nanosnake.training import checkpoint
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks

@@ -20,7 +20,7 @@ def _threshold(threshold: Threshold) -> tuple[Any, Any]:
 def _settings(spec: CheckSpec) -> type[Model]:
     """Return the model of one check's settings."""
     fields: dict[str, Any] = {name: _threshold(threshold) for name, threshold in spec.thresholds.items()}
-    mode = (
+    mode: Any = (
         Literal["block", "warn", "off"],
         Field(
             spec.default_mode, description="block: a failure closes the gate; warn: it is shown; off: not run"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nanosnake.config.base import listed, nearest
-from nanosnake.config.models import RESERVED_FOLDERS, Config
+from nanosnake.config.models import RESERVED_FOLDERS, RESERVED_MODEL_NAMES, Config
 from nanosnake.files import NanosnakeError
 
 
@@ -48,6 +48,17 @@ def _contradictions(config: Config) -> Iterator[str]:
     texts = Path(config.evaluation.texts)
     if not any(texts.glob("*.txt")):
         yield f"evaluation.texts: the folder {texts.resolve()} holds no .txt file; got {_shown(str(texts))}"
+    for name, model in config.models.items():
+        if model.tokenizer not in config.tokenizers:
+            yield (
+                f"models.{name}.tokenizer: no tokenizer is named {model.tokenizer!r}; defined: "
+                f"{listed(config.tokenizers)}{nearest(model.tokenizer, config.tokenizers)}"
+            )
+        if name in RESERVED_MODEL_NAMES:
+            yield f"models.{name}: every tokenizer has {listed(RESERVED_MODEL_NAMES)}; choose another name"
+        for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
+            if path is not None and not Path(path).exists():
+                yield f"models.{name}.{key}: {Path(path).resolve()} does not exist; got {_shown(path)}"
     for name, tokenizer in config.tokenizers.items():
         key = f"tokenizers.{name}"
         if name in RESERVED_FOLDERS:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from nanosnake.config.base import Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.sources import LocalSource, ShardSpec, Source
+from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
 
 NANOCHAT_SPECIAL_TOKENS = [
@@ -28,6 +29,9 @@ NANOCHAT_SPECIAL_TOKENS = [
 
 RESERVED_FOLDERS = {"shards", "counts", "samples"}
 """Folders of a dataset that no tokenizer can be named after."""
+
+RESERVED_MODEL_NAMES = {"checks", "report", "tokenizer", "tokens"}
+"""Folders of a tokenizer that no model can be named after."""
 
 
 class Dataset(Model):
@@ -186,6 +190,8 @@ class Config(Model):
     """Datasets by name."""
     tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
     """Tokenizers by name."""
+    models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
+    """Models by name; none: the run ends with the tokenizers."""
     evaluation: Evaluation = Evaluation()
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.naming import expand
 
 BLOCK_TOKENS = 1 << 21
 """Neighbouring documents that stay together in the shuffle: 4 MiB of 16-bit tokens, read in one sweep."""
@@ -56,7 +57,7 @@ def find_shards(paths: Sequence[str | Path]) -> list[Path]:
                 )
             found += inside
         else:
-            found.append(path)
+            found += [path.with_name(f"{name}.ds") for name in expand(path.name.removesuffix(".ds"))]
     if not found:
         raise NanosnakeError("no token shard given; name .ds files or their folder")
     return found

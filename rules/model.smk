@@ -1,0 +1,95 @@
+"""A model: trained on token shards, evaluated on the pinned validation shards, exported on request."""
+
+
+rule train_model:
+    """Train a GPT. Its rolling checkpoints stand outside the outputs, which Snakemake deletes before a rerun:
+    a job that is killed and started again goes on from the last one."""
+    input:
+        **graph.code("train_model.py"),
+        tokenizer=rules.export_tokenizer.output,
+        train=graph.train_tokens,
+        validation=graph.validation_tokens,
+    output:
+        weights=f"{MODEL}/model.safetensors",
+        model=f"{MODEL}/model.json",
+        metrics=f"{MODEL}/metrics.jsonl",
+        summary=f"{MODEL}/training.json",
+    log:
+        "logs/{dataset}/{tokenizer}/{model}/train.log",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/{model}/train.tsv"
+    conda:
+        "../envs/nanosnake.yaml"
+    threads: 64
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        processes=1,
+    params:
+        folder=folder_of("tokenizer"),
+        train=graph.train_tokens_word,
+        validation=graph.validation_tokens_word,
+        checkpoints=CHECKPOINTS,
+        model=MODEL,
+        options=graph.model_options,
+    shell:
+        "torchrun --standalone --nproc-per-node={resources.processes} {input.script:q}"
+        " --train {params.train:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
+        " --checkpoints {params.checkpoints:q} --out {params.model:q} {params.options} |& tee -i {log:q}"
+
+
+rule evaluate_model:
+    """Measure bits per byte on the pinned validation shards, write samples, answer tasks."""
+    input:
+        **graph.code("evaluate_model.py"),
+        weights=rules.train_model.output.weights,
+        model=rules.train_model.output.model,
+        tokenizer=rules.export_tokenizer.output,
+        validation=graph.validation_tokens,
+        extra=graph.evaluation_inputs,
+    output:
+        f"{MODEL}/evaluation.json",
+    log:
+        "logs/{dataset}/{tokenizer}/{model}/evaluate.log",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/{model}/evaluate.tsv"
+    conda:
+        "../envs/nanosnake.yaml"
+    threads: 64
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        processes=1,
+    params:
+        folder=folder_of("tokenizer"),
+        validation=graph.validation_tokens_word,
+        model=folder_of("weights"),
+        options=graph.evaluation_options,
+    shell:
+        "torchrun --standalone --nproc-per-node={resources.processes} {input.script:q}"
+        " --model {params.model:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
+        " --out {output:q} {params.options} |& tee -i {log:q}"
+
+
+rule export_model:
+    """Put the weights, their description and the tokenizer in one folder for others to load."""
+    input:
+        **graph.code("export_model.py"),
+        weights=rules.train_model.output.weights,
+        model=rules.train_model.output.model,
+        tokenizer=rules.export_tokenizer.output,
+    output:
+        f"{MODEL}/export/model.safetensors",
+    log:
+        "logs/{dataset}/{tokenizer}/{model}/export.log",
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=8000,
+    params:
+        folder=folder_of("tokenizer"),
+        model=folder_of("weights"),
+        export=f"{MODEL}/export",
+    shell:
+        "python {input.script:q} --model {params.model:q} --tokenizer {params.folder:q}"
+        " --out {params.export:q} |& tee -i {log:q}"

@@ -1,0 +1,70 @@
+"""The `models` section: the depth, the shape, and every training option, from the trainer's own dataclasses."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, create_model
+
+from nanosnake.config.base import Model
+from nanosnake.training.config import TrainOptions
+
+
+def _docstrings(kind: type) -> dict[str, str]:
+    """Return the docstring that stands under each field of a dataclass."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(definition, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, text in zip(definition.body, definition.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(text, ast.Expr)
+            and isinstance(field.target, ast.Name)
+        ):
+            found[field.target.id] = str(ast.literal_eval(text.value))
+    return found
+
+
+def _options(kind: type) -> type[Model]:
+    """Return a model with the fields of a dataclass of plain values."""
+    meanings = _docstrings(kind)
+    fields: dict[str, Any] = {
+        field.name: (type(field.default), Field(field.default, description=meanings[field.name]))
+        for field in dataclasses.fields(kind)
+    }
+    return create_model(kind.__name__, __base__=Model, __doc__=kind.__doc__, **fields)
+
+
+if TYPE_CHECKING:
+    TrainingOptions = Any  # a type checker cannot see a model that is made at run time
+else:
+    TrainingOptions = _options(TrainOptions)
+
+
+class GPT(Model):
+    """A GPT on the tokens of one tokenizer. Depth is the dial; the rest follows from it or has a default."""
+
+    tokenizer: str
+    """Name of the tokenizer; its dataset is the model's."""
+    depth: Annotated[int, Field(ge=1, le=512)]
+    """Layers; width, heads, learning rates, batch and horizon follow."""
+    sequence_length: Annotated[int, Field(ge=16)] = 2048
+    """Tokens of a row."""
+    window_pattern: Annotated[str, Field(pattern="^[SL]+$")] = "SSSL"
+    """Attention windows by layer, repeated: L whole context, S a quarter."""
+    aspect_ratio: Annotated[int, Field(ge=1)] = 64
+    """Width over depth."""
+    head_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 128
+    """Dimension of an attention head."""
+    options: TrainingOptions = Field(default_factory=TrainingOptions)
+    """How it is trained."""
+    prompts: str | None = None
+    """File of prompts to write samples from, one a line."""
+    tasks: str | None = None
+    """Folder of task files to evaluate on."""
+    export: bool = False
+    """Also write the model with its tokenizer as one folder for others to load."""
