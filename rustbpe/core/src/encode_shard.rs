@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::encode::{Cache, Encoder};
 use crate::error::{Error, Result};
-use crate::feed::{InOrder, lock, thread_count};
+use crate::feed::{InOrder, lock, on_threads, thread_count};
 use crate::files::Replacing;
 use crate::progress::Progress;
 use crate::shard::{Batch, Shard};
@@ -139,20 +139,15 @@ pub fn encode_shard(
         }
         Ok(())
     };
-    let results: Vec<Result<()>> = std::thread::scope(|scope| {
-        let guarded = || work().inspect_err(|_| writer.fail());
-        let started: Vec<_> = (0..threads).map(|_| scope.spawn(guarded)).collect();
-        started
-            .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|panic| {
-                    writer.fail();
-                    std::panic::resume_unwind(panic)
-                })
-            })
-            .collect()
-    });
-    results.into_iter().collect::<Result<Vec<()>>>()?;
+    // nobody waits for a piece that a failed thread will not bring, be it by an error or a panic
+    on_threads(threads, |_| {
+        let mut watch = FailsUnlessDone(Some(&writer));
+        let done = work();
+        if done.is_ok() {
+            watch.0 = None;
+        }
+        done
+    })?;
     progress.update(shard.text_bytes(), shard.text_bytes())?;
     writer.finish()
 }
@@ -257,6 +252,17 @@ impl Writer<'_> {
         totals.sha256 = state.tokens.commit()?;
         totals.index_sha256 = state.index.commit()?;
         Ok(totals)
+    }
+}
+
+/// Tells the other threads that this one failed.
+struct FailsUnlessDone<'a, 'b>(Option<&'a Writer<'b>>);
+
+impl Drop for FailsUnlessDone<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(writer) = self.0 {
+            writer.fail();
+        }
     }
 }
 

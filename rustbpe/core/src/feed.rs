@@ -22,6 +22,33 @@ pub fn thread_count(asked: usize) -> usize {
     }
 }
 
+/// Runs a job on several threads, each with its number, and hands back what they made.
+///
+/// A panic goes on in the caller.
+///
+/// # Errors
+/// The first error by the number of the thread; all threads have ended by then.
+pub fn on_threads<T: Send>(
+    threads: usize,
+    job: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let results: Vec<Result<T>> = std::thread::scope(|scope| {
+        let job = &job;
+        let started: Vec<_> = (0..threads)
+            .map(|number| scope.spawn(move || job(number)))
+            .collect();
+        started
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    results.into_iter().collect()
+}
+
 /// Batches in any order: each worker reads a row group of its own, and helps others when none is left.
 pub(crate) struct AnyOrder<'a> {
     shard: &'a Shard,

@@ -19,4 +19,4 @@ pub mod shard;
 pub mod train;
 
 pub use error::{Error, Result};
-pub use feed::thread_count;
+pub use feed::{on_threads, thread_count};

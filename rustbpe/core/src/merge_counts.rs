@@ -210,3 +210,73 @@ impl<'a> Heap<'a> {
         self.sources[a].compare(&self.sources[b]) == Ordering::Less
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::{CountTable, SortedCounts};
+    use crate::progress::Silent;
+
+    fn counts(words: &[(&str, u64)]) -> Counts {
+        let mut table = CountTable::new();
+        words
+            .iter()
+            .for_each(|(word, count)| table.add(word.as_bytes(), *count));
+        let counting = Counting {
+            pattern: "p".to_owned(),
+            text_column: "text".to_owned(),
+            doc_cap: 0,
+            max_chars: None,
+            min_count: 1,
+        };
+        Counts::new(
+            counting,
+            Totals::default(),
+            SortedCounts::from_tables(&[table]),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn sums_do_not_depend_on_order_or_threads() {
+        let folder = std::env::temp_dir().join(format!("rustbpe-merge-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let tables = [
+            counts(&[("b", 1), ("a", 2), ("a long pre-token, number 1", 3)]),
+            counts(&[("a long pre-token, number 2", 5), ("a", 7)]),
+            counts(&[]),
+        ];
+        let paths: Vec<_> = (0..9).map(|index| folder.join(index.to_string())).collect();
+        paths
+            .iter()
+            .zip(tables.iter().cycle())
+            .for_each(|(path, table)| table.write(path).unwrap());
+        let mut seen = Vec::new();
+        for threads in [1, 2, 5] {
+            let out = folder.join("out");
+            let shifted = [&paths[threads..], &paths[..threads]].concat();
+            let totals = merge_counts(&shifted, &out, &[&tables[0]], 1, threads, &Silent).unwrap();
+            assert_eq!((totals.unique, totals.pretokens), (4, 4 * 6 + 3 * 12));
+            seen.push(std::fs::read(&out).unwrap());
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
+        let read = Counts::read(&folder.join("out"), &Silent).unwrap();
+        let expected: Vec<(&[u8], u64)> = vec![
+            (b"a", 4 * 2 + 3 * 7),
+            (b"a long pre-token, number 1", 12),
+            (b"a long pre-token, number 2", 15),
+            (b"b", 4),
+        ];
+        assert_eq!(read.iter().collect::<Vec<_>>(), expected);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_sum_over_64_bits_is_an_error() {
+        let out = std::env::temp_dir().join(format!("rustbpe-overflow-{}", std::process::id()));
+        let big = counts(&[("a", u64::MAX)]);
+        let error = merge_counts(&[], &out, &[&big, &big], 1, 1, &Silent).unwrap_err();
+        assert!(error.to_string().contains("more than 2^64"));
+        assert!(!out.exists());
+    }
+}

@@ -191,3 +191,31 @@ fn token_bytes(merges: impl ExactSizeIterator<Item = (u32, u32)>) -> Result<Vec<
     }
     Ok(tokens)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(left: u32, right: u32) -> Merge {
+        Merge {
+            left,
+            right,
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn tokens_are_made_of_earlier_ones() {
+        let merges = Merges::new("", &[merge(97, 98), merge(256, 256)]).unwrap();
+        assert_eq!(
+            merges.token_bytes()[255..],
+            [vec![255], b"ab".to_vec(), b"abab".to_vec()]
+        );
+        let error = Merges::new("", &[merge(97, 98), merge(97, 257)]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("merge 1 takes the tokens 97 and 257")
+        );
+    }
+}

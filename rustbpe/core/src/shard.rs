@@ -508,3 +508,31 @@ impl ChunkReader for ReadAt {
         Ok(buffer.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_unicode_scalars() {
+        let text = "aé日🙂".repeat(200);
+        assert_eq!(characters_in(text.as_bytes()), 800);
+        assert_eq!(characters_in(b""), 0);
+        for cap in [1, 2, 63, 64, 255, 256, 257, 799, 800, 801] {
+            let expected: String = text.chars().take(cap).collect();
+            assert_eq!(cut(&text, cap as u64), expected);
+        }
+        assert_eq!(cut(&text, 0), text);
+    }
+
+    #[test]
+    fn a_file_that_is_no_shard_is_named() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let error = Shard::open(&here, "text").unwrap_err().to_string();
+        assert!(error.contains("Cargo.toml: not a readable parquet file of "));
+        assert!(matches!(
+            Shard::open(&here.join("no"), "text"),
+            Err(Error::Io { .. })
+        ));
+    }
+}

@@ -13,7 +13,7 @@ use pyo3::types::PyBytes;
 use rustbpe_core::encode::Cache;
 use rustbpe_core::pretokenize::Splitter;
 use rustbpe_core::progress::Progress;
-use rustbpe_core::{Result, encode, thread_count};
+use rustbpe_core::{Result, encode, on_threads, thread_count};
 
 use crate::doorway;
 use crate::errors::{exception, invalid};
@@ -83,9 +83,9 @@ impl Coder {
         let threads = thread_count(threads).min(texts.len().max(1));
         let next = AtomicUsize::new(0);
         let chunk = (texts.len() / (threads * 8)).clamp(1, 256);
-        let work = || -> Result<Vec<(usize, Vec<u32>)>> {
-            let mut found = Vec::new();
-            self.with_cache(|cache| {
+        let parts = on_threads(threads, |_| {
+            let mut found: Vec<(usize, Vec<u32>)> = Vec::new();
+            self.with_cache(|cache| -> Result<()> {
                 loop {
                     let start = next.fetch_add(chunk, Ordering::Relaxed);
                     if start >= texts.len() {
@@ -100,23 +100,10 @@ impl Coder {
                 }
             })?;
             Ok(found)
-        };
-        let results: Vec<Result<Vec<(usize, Vec<u32>)>>> = std::thread::scope(|scope| {
-            let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            started
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        });
+        })?;
         let mut all = vec![Vec::new(); texts.len()];
-        for result in results {
-            for (index, ids) in result? {
-                all[index] = ids;
-            }
+        for (index, ids) in parts.into_iter().flatten() {
+            all[index] = ids;
         }
         Ok(all)
     }
