@@ -20,6 +20,8 @@ include: "rules/validation.smk"
 include: "rules/report.smk"
 include: "rules/tokens.smk"
 include: "rules/model.smk"
+include: "rules/cluster.smk"
+include: "rules/leftovers.smk"
 
 
 # Everything that the configuration describes.

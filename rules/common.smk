@@ -26,6 +26,7 @@ from graph import (
     folder_of,
     put_python_first,
 )
+from resources import memory, minutes
 
 put_python_first()
 

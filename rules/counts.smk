@@ -15,7 +15,8 @@ rule count_pretokens:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(700, per_input_mb=12),
+        runtime=minutes(2, per_input_gb=30),
     params:
         pattern=graph.pattern,
         text_column=graph.text_column,
@@ -42,7 +43,8 @@ rule merge_counts:
         "../envs/nanosnake.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000, per_input_mb=1),
+        runtime=minutes(30, per_input_gb=5),
     params:
         counts=COUNTS,
         shard_folder=SHARDS,

@@ -17,7 +17,8 @@ rule make_demo_shard:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=memory(800),
+        runtime=minutes(5),
     params:
         number=graph.shard_number,
         total=lookup("datasets/{dataset}/source/shards", within=SETTINGS),
@@ -47,7 +48,8 @@ rule download_shard:
         "../envs/nanosnake.yaml"
     resources:
         downloads=1,
-        mem_mb=1000,
+        mem_mb=memory(500),
+        runtime=minutes(60),
     params:
         script=graph.script("download_shard.py"),
         url=graph.location,
@@ -82,7 +84,8 @@ rule link_shard:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(700, per_input_mb=4),
+        runtime=minutes(2, per_input_gb=10),
     params:
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
     shell:

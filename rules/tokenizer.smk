@@ -16,7 +16,8 @@ rule train_tokenizer:
         "../envs/nanosnake.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000, per_input_mb=30),
+        runtime=minutes(60, per_input_gb=120),
     params:
         merges=graph.num_merges,
     shell:

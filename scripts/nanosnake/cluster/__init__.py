@@ -1,0 +1,6 @@
+"""What SLURM knows of the workflow's jobs."""
+
+from nanosnake.cluster.jobs import Unfinished, cancel, refuse_leftovers, unfinished, wait
+from nanosnake.cluster.summary import summarize
+
+__all__ = ["Unfinished", "cancel", "refuse_leftovers", "summarize", "unfinished", "wait"]

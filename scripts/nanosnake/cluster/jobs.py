@@ -1,0 +1,108 @@
+"""Jobs of a folder that still wait or run, whoever started them.
+
+A Snakemake that is killed leaves its jobs behind, and the next one knows nothing of them: it would hand them in
+a second time, and two jobs would write the same file.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError
+
+RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Name of a job that Snakemake's executor handed in: an optional prefix and the id of the run."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A job that waits or runs."""
+
+    id: str
+    state: str
+    rule: str
+    """Rule or group, with the wildcards."""
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.rule} ({self.state.lower()})"
+
+
+def ask(*command: str) -> str:
+    """Return what one of SLURM's commands prints.
+
+    Raises:
+        NanosnakeError: if it fails or takes more than a minute.
+    """
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NanosnakeError(f"{command[0]}: no answer from SLURM ({error}); try again later") from error
+    if ended.returncode:
+        raise NanosnakeError(f"{command[0]} failed: {ended.stderr.strip()}; is SLURM's controller up?")
+    return ended.stdout
+
+
+def rule_of(comment: str) -> str:
+    """Return the rule, with its wildcards, of a job whose comment Snakemake's executor wrote."""
+    return comment.removeprefix("rule_").replace("_wildcards_", " ") or "?"
+
+
+def unfinished(folder: Path) -> list[Unfinished]:
+    """Return the jobs that Snakemake handed in from `folder` and that have not ended; none without SLURM."""
+    if shutil.which("squeue") is None:
+        return []
+    lines = ask("squeue", "--me", "--noheader", "--format=%A|%T|%j|%k|%Z").splitlines()
+    jobs = []
+    for line in lines:
+        job, state, name, rest = line.split("|", 3)
+        comment, _, workdir = rest.rpartition("|")
+        if RUN.fullmatch(name) and Path(workdir).resolve() == folder.resolve():
+            jobs.append(Unfinished(job, state, rule_of(comment)))
+    return jobs
+
+
+def refuse_leftovers(folder: Path) -> None:
+    """Refuse to start while jobs of an earlier run are at work in the folder.
+
+    Raises:
+        NanosnakeError: if there are any; it names them and says what to do.
+    """
+    if jobs := unfinished(folder):
+        shown = "\n  ".join(map(str, jobs[:20])) + ("\n  …" if len(jobs) > 20 else "")
+        raise NanosnakeError(
+            f"{len(jobs)} jobs of an earlier run still wait or run in {folder}, and would be made twice:\n  {shown}\n"
+            "Let them end, which keeps their work: python scripts/cluster_jobs.py wait\n"
+            "or stop them: python scripts/cluster_jobs.py cancel\n"
+            "Then run the same command again; nothing was started."
+        )
+
+
+def cancel(folder: Path) -> list[Unfinished]:
+    """Cancel the folder's jobs and wait until they have ended; return them."""
+    jobs = unfinished(folder)
+    if jobs:
+        ask("scancel", *(job.id for job in jobs))
+        wait(folder, every=1.0)
+    return jobs
+
+
+def wait(folder: Path, *, every: float = 10.0, say: Callable[[str], None] = lambda line: None) -> None:
+    """Wait until no job of the folder is left.
+
+    Args:
+        folder: where Snakemake ran.
+        every: seconds between questions to SLURM.
+        say: is told a line whenever the number of jobs changes.
+    """
+    before = -1
+    while jobs := unfinished(folder):
+        if len(jobs) != before:
+            before = len(jobs)
+            say(f"{before} jobs left: " + ", ".join(map(str, jobs[:3])) + (", …" if before > 3 else ""))
+        time.sleep(every)
