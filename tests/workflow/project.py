@@ -57,6 +57,9 @@ def write_shard(path: Path, *, seed: int, documents: int = 150) -> None:
 class Project:
     """The workflow in a folder; `config` is written before each run."""
 
+    patience = 300
+    """Seconds that a run of Snakemake may take."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in COPIED:
@@ -90,7 +93,7 @@ class Project:
         (self.folder / "test.yaml").write_text(yaml.safe_dump(self.config))
         command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2", *arguments]
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=self.folder, capture_output=True, text=True, timeout=self.patience, check=False
         )
 
     def make(self, *arguments: str) -> str:

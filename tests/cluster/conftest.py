@@ -1,0 +1,23 @@
+"""One cluster for all tests; where SLURM is not installed they are skipped, in CI that is an error."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster import cluster as slurm
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[slurm.Cluster]:
+    """Start a throw-away cluster, and stop it by process id."""
+    if reason := slurm.missing():
+        if os.environ.get("NANOSNAKE_REQUIRE_ALL") == "1":
+            pytest.fail(f"SLURM: {reason}")
+        pytest.skip(f"SLURM: {reason}")
+    with tempfile.TemporaryDirectory(prefix="slurm.") as folder, slurm.running(Path(folder)) as cluster:
+        yield cluster

@@ -1,0 +1,98 @@
+"""The profile against a real SLURM: failures, GPUs, nodes, many shards, a killed Snakemake."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cluster.cluster import Cluster
+from cluster.flow import PROFILE, Flow, sbatch_calls
+from nanosnake.cluster import summarize
+from workflow.project import Project
+
+HERE = Path(__file__).parent
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def unlucky(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Flow:
+    """Run all misfortunes at once: each takes a while to be noticed."""
+    flow = Flow(tmp_path_factory.mktemp("unlucky"), (HERE / "failing.smk").read_text())
+    process = flow.start("all", "hopeless", "--retries", "1")
+    try:
+        cluster.cancel(flow.wait_for("cancelled")[0][1])
+        cluster.requeue(flow.wait_for("requeued")[0][1])
+        _, _, node = flow.wait_for("node_down")[0]
+        cluster.set_down(node)
+        flow.wait_for("node_down", 2)
+        cluster.set_up(node)
+        process.wait(400)
+    finally:
+        process.kill()
+    return flow
+
+
+def test_a_job_that_takes_too_long_goes_on_from_its_checkpoint_with_more_time(unlucky: Flow) -> None:
+    (first, _), (second, job, checkpoint) = unlucky.journal("time_out")
+    assert (first, second, checkpoint) == ("1", "2", "500"), job
+    assert unlucky.text("made/time_out") == "from 500\n"
+    assert "SLURM status is: 'TIMEOUT'" in unlucky.printed
+
+
+def test_a_job_that_needs_more_memory_gets_it(unlucky: Flow) -> None:
+    assert unlucky.journal("out_of_memory") == [["1", "700"], ["2", "1400"]]
+    assert unlucky.text("made/out_of_memory") == "1400\n"
+
+
+def test_a_cancelled_job_is_handed_in_again(unlucky: Flow) -> None:
+    (first, job), (second, other) = unlucky.journal("cancelled")
+    assert (first, second) == ("1", "2")
+    assert job != other
+    assert unlucky.text("made/cancelled") == "whole\n"
+
+
+@pytest.mark.parametrize("ending", ["requeued", "node_down"])
+def test_what_slurm_starts_again_snakemake_does_not(unlucky: Flow, ending: str) -> None:
+    first, second = unlucky.journal(ending)
+    assert first[:2] == second[:2], "one attempt, one job id, started twice"
+    assert unlucky.text(f"made/{ending}") == "whole\n"
+
+
+def test_a_job_moves_away_from_a_lost_node(unlucky: Flow) -> None:
+    assert unlucky.journal("node_down")[0][2] != unlucky.journal("node_down")[1][2]
+
+
+def test_the_last_failure_names_rule_job_and_logs(unlucky: Flow) -> None:
+    message = unlucky.printed[unlucky.printed.rindex("Error in rule hopeless") :]
+    assert "no such column: text" in message, "the log of the rule is shown"
+    assert "logs/hopeless.log" in message
+    assert "logs/slurm/rule_hopeless" in message
+    assert "SLURM status is: 'FAILED'" in unlucky.printed
+    assert not (unlucky.folder / "made/hopeless").exists()
+
+
+def test_the_whole_workflow_runs_through_the_profile(cluster: Cluster, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.patience = 800
+    printed = project.make(*PROFILE)
+    assert project.path("gate.json").exists()
+    assert sbatch_calls(printed) == 4, "shards, counts, merge, merges: one job each"
+    on_the_cluster = sorted(re.findall(r"logs/slurm/(\w+)/", printed))
+    assert set(on_the_cluster) == {
+        "group_shards_link_shard",
+        "group_counts_count_pretokens",
+        "rule_merge_counts",
+        "rule_train_tokenizer",
+    }
+    summary = [line.split() for line in summarize(tmp_path).splitlines()]
+    assert [row[:3] for row in summary] == [
+        ["rule", "jobs", "failed"],
+        ["counts_count_pretokens", "1", "0"],
+        ["merge_counts", "1", "0"],
+        ["shards_link_shard", "1", "0"],
+        ["train_tokenizer", "1", "0"],
+    ]
+    assert project.plan(*PROFILE) == {}
