@@ -10,6 +10,7 @@ localrules:
     link_shard,
     list_shards,
     count_pretokens,
+    tokenize_shard,
     sample_documents,
     export_tokenizer,
     export_nanochat,

@@ -19,7 +19,8 @@ rule tokenize_shard:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(700, per_input_mb=6),
+        runtime=minutes(2, per_input_gb=30),
     params:
         folder=folder_of("tokenizer"),
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),

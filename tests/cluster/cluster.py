@@ -26,6 +26,8 @@ CPU_NODES = ("c1", "c2", "c3")
 GPU_NODES = ("g1", "g2")
 NODES = (*CPU_NODES, *GPU_NODES)
 SYSTEM = Path("/etc/slurm")
+HOSTS = Path("/etc/hosts")
+HOSTS_LINE = f"127.0.0.1 {' '.join(NODES)} # a throw-away cluster of nanosnake's tests\n"
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 SLURM_CONF = """\
@@ -54,7 +56,7 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
 GresTypes=gpu
-ReturnToService=2
+ReturnToService=0
 SlurmctldTimeout=30
 SlurmdTimeout=20
 EnforcePartLimits=ALL
@@ -185,6 +187,7 @@ class Cluster:
         for link in self.links:
             link.unlink(missing_ok=True)
         self.links = []
+        HOSTS.write_text(HOSTS.read_text().replace(HOSTS_LINE, ""))
 
     def states(self) -> dict[str, str]:
         """Return the state of each node."""
@@ -246,6 +249,8 @@ class Cluster:
             link.unlink(missing_ok=True)
             link.symlink_to(file)
             self.links.append(link)
+        with HOSTS.open("a") as hosts:  # processes on several nodes find each other by the nodes' names
+            hosts.write(HOSTS_LINE)
 
     def _start_munge(self) -> None:
         key = self.folder / "munge.key"

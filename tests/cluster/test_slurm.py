@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from cluster.cluster import Cluster
 from cluster.flow import PROFILE, Flow, sbatch_calls
-from nanosnake.cluster import summarize
+from nanosnake.cluster import records, summarize, wait
 from workflow.project import Project
 
 HERE = Path(__file__).parent
@@ -96,3 +98,65 @@ def test_the_whole_workflow_runs_through_the_profile(cluster: Cluster, tmp_path:
         ["train_tokenizer", "1", "0"],
     ]
     assert project.plan(*PROFILE) == {}
+
+
+@pytest.fixture(scope="module")
+def launched(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Flow:
+    """Run a probe through torchrun on one node and on two, at the same time."""
+    flow = Flow(tmp_path_factory.mktemp("launched"), (HERE / "gpu.smk").read_text())
+    shutil.copy(HERE / "probe.py", flow.folder)
+    flow.make("--retries", "0", seconds=500)
+    return flow
+
+
+def test_one_launcher_runs_and_sees_all_gpus_of_the_node(launched: Flow) -> None:
+    lines = launched.journal("one_node")
+    assert [(size, gpus) for _, size, gpus, _ in lines] == [("2", "0,1")] * 2
+    assert len({launcher for *_, launcher in lines}) == 1
+    assert launched.text("made/one_node") == "2 1\n"
+
+
+def test_two_nodes_run_a_launcher_each_and_meet(launched: Flow) -> None:
+    lines = launched.journal("two_nodes")
+    assert sorted(node for node, *_ in lines) == ["0", "0", "1", "1"]
+    assert {size for _, size, *_ in lines} == {"2"}
+    assert all(gpus.count(",") == 1 for _, _, gpus, _ in lines)
+    assert len({(node, launcher) for node, _, _, launcher in lines}) == 2
+    assert launched.text("made/two_nodes") == "4 6\n"
+
+
+def test_200_shards_are_four_jobs_and_a_new_one_leaves_its_neighbours_alone(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    flow = Flow(tmp_path, (HERE / "pieces.smk").read_text())
+    batches = ["--groups", "count=counts", "--group-components", "counts=64", "--cores", "2"]
+    assert sbatch_calls(flow.make(*batches, "--config", "pieces=200")) == 4
+    assert flow.text("fetched") == "here\n"
+    lines = flow.journal("count")
+    assert sorted(int(piece) for piece, _ in lines) == list(range(200))
+    assert sorted(Counter(job for _, job in lines).values()) == [8, 64, 64, 64]
+    cpu = sum(record.cpu for record in records(tmp_path))
+    assert cpu / 200 < 0.5, "CPU seconds of overhead for each shard"
+
+    assert sbatch_calls(flow.make(*batches, "--config", "pieces=201")) == 1
+    assert [piece for piece, _ in flow.journal("count")[200:]] == ["200"]
+
+
+def test_after_sigkill_no_job_is_made_twice(cluster: Cluster, tmp_path: Path) -> None:
+    flow = Flow(tmp_path, (HERE / "waiting.smk").read_text())
+    process = flow.start()
+    ids = {job for _, job in flow.wait_for("work", 2)}
+    process.kill()
+    process.wait()
+
+    flow.run("--unlock")
+    assert flow.run() == 1
+    assert "2 jobs of an earlier run still wait or run" in flow.printed
+    assert all(f"{job} work" in flow.printed for job in ids), flow.printed
+    assert "cluster_jobs.py wait" in flow.printed
+
+    (tmp_path / "release").touch()
+    wait(tmp_path, every=0.5)
+    assert "Nothing to be done" in flow.make()
+    assert {job for _, job in flow.journal("work")} == ids
+    assert len(flow.journal("work")) == 2

@@ -124,8 +124,8 @@ def aligned(rows: list[tuple[str, ...]]) -> str:
     )
 
 
-def summarize(folder: Path, *, days: int = 30, patience: float = 5.0) -> str:
-    """Return the table of the last run in a folder; an empty text where accounting knows of none.
+def records(folder: Path, *, days: int = 30, patience: float = 5.0) -> list[Record]:
+    """Return what accounting knows of the last run in a folder; nothing where it knows of none.
 
     Args:
         folder: where Snakemake ran.
@@ -136,11 +136,15 @@ def summarize(folder: Path, *, days: int = 30, patience: float = 5.0) -> str:
     command = ("sacct", "--parsable2", "--noheader", f"--starttime={since}", f"--format={FIELDS}")
     end = time.monotonic() + patience
     while True:
-        records = parse(ask(*command).splitlines(), folder)
-        if not records:
-            return ""
-        run = max(records, key=lambda record: record.submitted).run
-        last = [record for record in records if record.run == run]
+        found = parse(ask(*command).splitlines(), folder)
+        run = max(found, key=lambda record: record.submitted).run if found else ""
+        last = [record for record in found if record.run == run]
         if time.monotonic() > end or not any(record.state == "RUNNING" for record in last):
-            return aligned(table(last))
+            return last
         time.sleep(0.5)
+
+
+def summarize(folder: Path) -> str:
+    """Return the table of the last run in a folder; an empty text where accounting knows of none."""
+    last = records(folder)
+    return aligned(table(last)) if last else ""
