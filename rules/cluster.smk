@@ -19,3 +19,4 @@ localrules:
     measure_vocabulary_curve,
     make_report,
     record_figures,
+    export_model,

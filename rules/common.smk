@@ -26,7 +26,7 @@ from graph import (
     folder_of,
     put_python_first,
 )
-from resources import memory, minutes, torchrun
+from resources import memory, minutes
 
 put_python_first()
 

@@ -22,10 +22,12 @@ rule train_model:
         "../envs/nanosnake.yaml"
     threads: 64
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=memory(16000),
+        runtime=minutes(1440),
+        nodes=1,
         processes=1,
     params:
+        launch=graph.script("launch.py"),
         folder=folder_of("tokenizer"),
         train=graph.train_tokens_word,
         validation=graph.validation_tokens_word,
@@ -33,7 +35,7 @@ rule train_model:
         model=MODEL,
         options=graph.model_options,
     shell:
-        "torchrun --standalone --nproc-per-node={resources.processes} {input.script:q}"
+        "python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
         " --train {params.train:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
         " --checkpoints {params.checkpoints:q} --out {params.model:q} {params.options} |& tee -i {log:q}"
 
@@ -57,16 +59,18 @@ rule evaluate_model:
         "../envs/nanosnake.yaml"
     threads: 64
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=memory(16000),
+        runtime=minutes(120),
+        nodes=1,
         processes=1,
     params:
+        launch=graph.script("launch.py"),
         folder=folder_of("tokenizer"),
         validation=graph.validation_tokens_word,
         model=folder_of("weights"),
         options=graph.evaluation_options,
     shell:
-        "torchrun --standalone --nproc-per-node={resources.processes} {input.script:q}"
+        "python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
         " --model {params.model:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
         " --out {output:q} {params.options} |& tee -i {log:q}"
 

@@ -1,4 +1,4 @@
-"""How much memory and time a job asks for, and how one that spans GPUs and nodes is started.
+"""How much memory and time a job asks for.
 
 Plain Python, so that it can be tested with no Snakemake. Partitions and accounts stand in the profiles.
 """
@@ -40,21 +40,3 @@ def minutes(base: int, per_input_gb: float = 0.0) -> Scaled:
         return math.ceil(base + per_input_gb * size_gb) * 2 ** (attempt - 1)
 
     return runtime
-
-
-def torchrun(wildcards: Any, resources: Any) -> str:
-    """Return the command that starts a script on `processes` processes of each of the job's `nodes`.
-
-    One launcher runs on each node and starts a process for each GPU. On one node nothing else is needed; on
-    several, `srun` starts the launchers, which meet on the first node. A profile asks for nodes and GPUs.
-    """
-    nodes, processes = resources.get("nodes", 1), resources.processes
-    if nodes == 1:
-        return f"torchrun --standalone --nproc-per-node={processes}"
-    return (
-        f"srun --nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --kill-on-bad-exit=1"
-        " bash -c 'exec torchrun"
-        f" --nnodes={nodes} --nproc-per-node={processes} --node-rank=$SLURM_NODEID"
-        ' --master-addr=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)'
-        ' --master-port=$((20000 + SLURM_JOB_ID % 20000)) "$@"\' torchrun'
-    )

@@ -20,7 +20,7 @@ class Flow:
         self.folder = folder
         for name in ("profiles", "rules"):
             shutil.copytree(REPOSITORY / name, folder / name)
-        head = 'import sys\nsys.path.insert(0, "rules")\nfrom graph import put_python_first\nfrom resources import memory, minutes, torchrun\nput_python_first()\n'
+        head = 'import sys\nsys.path.insert(0, "rules")\nfrom graph import put_python_first\nfrom resources import memory, minutes\nput_python_first()\n'
         (folder / "Snakefile").write_text(head + 'include: "rules/leftovers.smk"\n' + snakefile)
         (folder / "journal").mkdir()
 

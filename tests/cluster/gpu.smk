@@ -14,12 +14,11 @@ rule one_node:
         slurm_partition="gpu",
         gres="gpu:h200:2",
         tasks_per_gpu=0,
+        nodes=1,
         processes=2,
         mem_mb=memory(3000),
-    params:
-        launcher=torchrun,
     shell:
-        "{params.launcher} probe.py {output} journal/one_node"
+        "python launch.py --nodes {resources.nodes} --processes {resources.processes} probe.py {output} journal/one_node"
 
 
 rule two_nodes:
@@ -35,7 +34,5 @@ rule two_nodes:
         tasks=2,
         mpi="srun",
         mem_mb=memory(3000),
-    params:
-        launcher=torchrun,
     shell:
-        "{params.launcher} probe.py {output} journal/two_nodes"
+        "python launch.py --nodes {resources.nodes} --processes {resources.processes} probe.py {output} journal/two_nodes"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.cluster import Cluster
-from cluster.flow import PROFILE, Flow, sbatch_calls
+from cluster.flow import PROFILE, REPOSITORY, Flow, sbatch_calls
 from nanosnake.cluster import records, summarize, wait
 from workflow.project import Project
 
@@ -104,7 +104,8 @@ def test_the_whole_workflow_runs_through_the_profile(cluster: Cluster, tmp_path:
 def launched(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Flow:
     """Run a probe through torchrun on one node and on two, at the same time."""
     flow = Flow(tmp_path_factory.mktemp("launched"), (HERE / "gpu.smk").read_text())
-    shutil.copy(HERE / "probe.py", flow.folder)
+    for script in (HERE / "probe.py", REPOSITORY / "scripts/launch.py"):
+        shutil.copy(script, flow.folder)
     flow.make("--retries", "0", seconds=500)
     return flow
 
