@@ -13,7 +13,8 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
 use crate::count::SortedCounts;
-use crate::counts_file::{CountFile, CountWriter};
+use crate::counts_file::CountFile;
+use crate::counts_writer::CountWriter;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 

@@ -6,6 +6,7 @@ pub mod count;
 pub mod counting;
 pub mod counts;
 pub mod counts_file;
+pub mod counts_writer;
 pub mod encode;
 pub mod encode_shard;
 pub mod error;

@@ -2,18 +2,25 @@
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{self, AtomicU64};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::counts::{Counting, Counts, Totals};
-use crate::counts_file::{CountFile, CountWriter, check_same};
+use crate::counts::{BATCH_BYTES, BATCH_ROWS, Counting, Counts, Totals};
+use crate::counts_file::{CountFile, check_same};
+use crate::counts_writer::CountWriter;
 use crate::error::{Error, Result};
+use crate::feed::thread_count;
 use crate::progress::Progress;
 
 /// Pre-tokens between two looks at the progress.
-const STEP: u64 = 1 << 16;
+const STEP: u64 = 1 << 14;
+/// Files that are worth a thread.
+const LEAST_FILES: usize = 4;
 
 /// Sums count files and tables in memory into one count file.
 ///
-/// Reads one record batch of each file at a time. Pre-tokens whose sum is below `min_count` are left out: the
+/// Holds one record batch of each file at a time. With several threads, each sums a part of the files and hands on
+/// what it has, a few thousand pre-tokens at a time. Pre-tokens whose sum is below `min_count` are left out: the
 /// one inexact switch, off at 1.
 ///
 /// # Errors
@@ -27,68 +34,185 @@ pub fn merge_counts(
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Totals> {
-    let _ = threads;
-    let mut sources = Vec::with_capacity(paths.len() + extra.len());
+    let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        sources.push(Source::File(Box::new(CountFile::open(path)?)));
+        files.push(CountFile::open(path)?);
         progress.update(0, 0)?;
     }
-    for (index, counts) in extra.iter().enumerate() {
-        sources.push(Source::memory(counts, index));
+    let (counting, totals) = summed(&files, extra, min_count)?;
+    let work = Work {
+        done: AtomicU64::new(0),
+        all: files.iter().map(|file| file.totals.unique).sum(),
+        min_count,
+        progress,
+    };
+    let tables = extra.iter().map(|counts| Source::Memory { counts, row: 0 });
+    let parts = thread_count(threads).min(files.len() / LEAST_FILES).max(1);
+    if parts == 1 {
+        let files = files.into_iter().map(|file| Source::File(Box::new(file)));
+        return write(
+            out,
+            &counting,
+            &totals,
+            files.chain(tables).collect(),
+            &work,
+        );
     }
-    let (counting, totals) = summed(&sources, min_count)?;
-    let work: u64 = sources.iter().map(|source| source.totals().unique).sum();
-    let mut writer = CountWriter::create(out, &counting, &totals)?;
+    let mut shares: Vec<Vec<Source<'_>>> = (0..parts).map(|_| Vec::new()).collect();
+    for (index, file) in files.into_iter().enumerate() {
+        shares[index % parts].push(Source::File(Box::new(file)));
+    }
+    std::thread::scope(|scope| {
+        let piped = shares.into_iter().map(|share| {
+            let (sender, receiver) = sync_channel(2);
+            let work = &work;
+            scope.spawn(move || pipe(share, &sender, work));
+            Source::piped(receiver)
+        });
+        // the threads that still sum end when nobody takes what they send
+        let sources = piped.chain(tables.map(Ok)).collect::<Result<Vec<_>>>()?;
+        write(out, &counting, &totals, sources, &work)
+    })
+}
+
+/// Rows of the files that were read, of all, and the least sum that is kept.
+struct Work<'a> {
+    done: AtomicU64,
+    all: u64,
+    min_count: u64,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    fn add(&self, rows: u64) -> Result<()> {
+        let done = self.done.fetch_add(rows, atomic::Ordering::Relaxed) + rows;
+        self.progress.update(done.min(self.all), self.all)
+    }
+}
+
+/// Calls `take` with every pre-token of the sources and the sum of its counts, in order.
+fn sum(
+    sources: Vec<Source<'_>>,
+    work: &Work<'_>,
+    mut take: impl FnMut(&[u8], u64) -> Result<()>,
+) -> Result<()> {
     let mut heap = Heap::new(sources);
     let mut pretoken = Vec::new();
-    let mut done = 0;
-    while let Some((bytes, count)) = heap.top() {
+    let mut rows = 0;
+    while let Some((bytes, count, is_row)) = heap.top() {
         pretoken.clear();
         pretoken.extend_from_slice(bytes);
         let mut sum = count;
+        rows += u64::from(is_row);
         heap.advance()?;
-        let mut summed = 1;
-        while let Some((_, count)) = heap.top().filter(|(bytes, _)| *bytes == pretoken) {
+        while let Some((_, count, is_row)) = heap.top().filter(|top| top.0 == pretoken) {
             sum = sum
                 .checked_add(count)
                 .ok_or_else(|| Error::Value("the counts add up to more than 2^64".to_owned()))?;
+            rows += u64::from(is_row);
             heap.advance()?;
-            summed += 1;
         }
-        if sum >= min_count {
-            writer.push(&pretoken, sum)?;
+        take(&pretoken, sum)?;
+        if rows >= STEP {
+            work.add(std::mem::take(&mut rows))?;
         }
-        if (done + summed) / STEP > done / STEP {
-            progress.update(done + summed, work)?;
-        }
-        done += summed;
     }
-    progress.update(done, work)?;
+    work.add(rows)
+}
+
+/// Sums sources into a file.
+fn write(
+    out: &Path,
+    counting: &Counting,
+    totals: &Totals,
+    sources: Vec<Source<'_>>,
+    work: &Work<'_>,
+) -> Result<Totals> {
+    let mut writer = CountWriter::create(out, counting, totals)?;
+    sum(sources, work, |pretoken, count| {
+        if count < work.min_count {
+            return Ok(());
+        }
+        writer.push(pretoken, count)
+    })?;
+    work.add(0)?;
     writer.finish()
 }
 
-/// How and from what the sum was counted; checks that the sources agree.
-fn summed(sources: &[Source<'_>], min_count: u64) -> Result<(Counting, Totals)> {
-    let Some(first) = sources.first() else {
+/// Some summed pre-tokens on their way from one thread to another.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    counts: Vec<u64>,
+}
+
+impl Chunk {
+    fn get(&self, row: usize) -> Option<(&[u8], u64)> {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some((&self.bytes[start..*self.ends.get(row)?], self.counts[row]))
+    }
+}
+
+/// Sums sources into a channel; an error or an empty chunk is the last thing sent.
+fn pipe(sources: Vec<Source<'_>>, sender: &SyncSender<Result<Chunk>>, work: &Work<'_>) {
+    let mut chunk = Chunk::default();
+    let done = sum(sources, work, |pretoken, count| {
+        chunk.bytes.extend_from_slice(pretoken);
+        chunk.ends.push(chunk.bytes.len());
+        chunk.counts.push(count);
+        if chunk.counts.len() < BATCH_ROWS && chunk.bytes.len() < BATCH_BYTES {
+            return Ok(());
+        }
+        let full = std::mem::take(&mut chunk);
+        sender.send(Ok(full)).map_err(|_| Error::Interrupted)
+    });
+    // where nobody listens any more, an error was found elsewhere
+    let _ = match done {
+        Ok(()) if chunk.counts.is_empty() => sender.send(Ok(chunk)),
+        Ok(()) => sender
+            .send(Ok(chunk))
+            .and_then(|()| sender.send(Ok(Chunk::default()))),
+        Err(error) => sender.send(Err(error)),
+    };
+}
+
+fn receive(receiver: &Receiver<Result<Chunk>>) -> Result<Chunk> {
+    // only a panic ends a thread without a last word; the scope passes it on
+    receiver.recv().unwrap_or(Err(Error::Interrupted))
+}
+
+/// How and from what the sum was counted; checks that all was counted in one way.
+fn summed(files: &[CountFile], extra: &[&Counts], min_count: u64) -> Result<(Counting, Totals)> {
+    let files = files.iter().map(|file| {
+        (
+            file.path().display().to_string(),
+            &file.counting,
+            &file.totals,
+        )
+    });
+    let tables = extra
+        .iter()
+        .enumerate()
+        .map(|(index, counts)| (format!("extra[{index}]"), &counts.counting, &counts.totals));
+    let sources: Vec<_> = files.chain(tables).collect();
+    let Some((first, counting, _)) = sources.first() else {
         return Err(Error::Value(
             "no count files to merge; give at least one".to_owned(),
         ));
     };
-    let mut counting = first.counting().clone();
+    let mut sum: Counting = (*counting).clone();
     let mut totals = Totals::default();
-    for source in sources {
-        check_same(
-            (&first.name(), first.counting()),
-            (&source.name(), source.counting()),
-        )?;
-        totals.add_source(source.totals());
-        counting.min_count = counting.min_count.max(source.counting().min_count);
-        if counting.max_chars != source.counting().max_chars {
-            counting.max_chars = None;
+    for (name, other, theirs) in &sources {
+        check_same((first, counting), (name, other))?;
+        totals.add_source(theirs);
+        sum.min_count = sum.min_count.max(other.min_count);
+        if sum.max_chars != other.max_chars {
+            sum.max_chars = None;
         }
     }
-    counting.min_count = counting.min_count.max(min_count);
-    Ok((counting, totals))
+    sum.min_count = sum.min_count.max(min_count);
+    Ok((sum, totals))
 }
 
 /// Something that yields pre-tokens in order.
@@ -96,45 +220,31 @@ enum Source<'a> {
     File(Box<CountFile>),
     Memory {
         counts: &'a Counts,
-        index: usize,
+        row: usize,
+    },
+    Piped {
+        receiver: Receiver<Result<Chunk>>,
+        chunk: Chunk,
         row: usize,
     },
 }
 
-impl<'a> Source<'a> {
-    fn memory(counts: &'a Counts, index: usize) -> Self {
-        Self::Memory {
-            counts,
-            index,
+impl Source<'_> {
+    /// What another thread sums; waits for the first of it.
+    fn piped(receiver: Receiver<Result<Chunk>>) -> Result<Self> {
+        let chunk = receive(&receiver)?;
+        Ok(Self::Piped {
+            receiver,
+            chunk,
             row: 0,
-        }
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::File(file) => file.path().display().to_string(),
-            Self::Memory { index, .. } => format!("extra[{index}]"),
-        }
-    }
-
-    fn counting(&self) -> &Counting {
-        match self {
-            Self::File(file) => &file.counting,
-            Self::Memory { counts, .. } => &counts.counting,
-        }
-    }
-
-    fn totals(&self) -> &Totals {
-        match self {
-            Self::File(file) => &file.totals,
-            Self::Memory { counts, .. } => &counts.totals,
-        }
+        })
     }
 
     fn current(&self) -> Option<(&[u8], u64)> {
         match self {
             Self::File(file) => file.current(),
-            Self::Memory { counts, row, .. } => counts.get(*row),
+            Self::Memory { counts, row } => counts.get(*row),
+            Self::Piped { chunk, row, .. } => chunk.get(*row),
         }
     }
 
@@ -143,6 +253,18 @@ impl<'a> Source<'a> {
             Self::File(file) => file.advance(),
             Self::Memory { row, .. } => {
                 *row += 1;
+                Ok(())
+            }
+            Self::Piped {
+                receiver,
+                chunk,
+                row,
+            } => {
+                *row += 1;
+                if *row >= chunk.counts.len() {
+                    *chunk = receive(receiver)?;
+                    *row = 0;
+                }
                 Ok(())
             }
         }
@@ -174,8 +296,11 @@ impl<'a> Heap<'a> {
         heap
     }
 
-    fn top(&self) -> Option<(&[u8], u64)> {
-        self.sources.first().and_then(Source::current)
+    /// The smallest pre-token, its count, and whether it is a row of a file.
+    fn top(&self) -> Option<(&[u8], u64, bool)> {
+        let source = self.sources.first()?;
+        let (pretoken, count) = source.current()?;
+        Some((pretoken, count, matches!(source, Source::File(_))))
     }
 
     fn advance(&mut self) -> Result<()> {

@@ -6,20 +6,23 @@
 //! worker's core and an error can name the row.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
-use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::schema::types::{ColumnDescriptor, Type};
+
+mod characters;
+mod columns;
+mod read_at;
+
+pub use characters::{characters_in, cut};
+use columns::find_column;
+use read_at::ReadAt;
 
 use crate::error::{Error, Result};
 
@@ -309,133 +312,6 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The first `characters` Unicode scalars of `text`; all of it where that is 0.
-#[must_use]
-pub fn cut(text: &str, characters: u64) -> &str {
-    if characters == 0 || text.len() as u64 <= characters {
-        return text;
-    }
-    let mut left = characters;
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    // whole blocks first: counting the bytes that start a character is a vector loop
-    for block in bytes.chunks(256) {
-        let starts = characters_in(block);
-        if starts > left {
-            break;
-        }
-        left -= starts;
-        start += block.len();
-    }
-    for (at, &byte) in bytes.iter().enumerate().skip(start) {
-        if byte & 0xC0 != 0x80 {
-            if left == 0 {
-                return &text[..at];
-            }
-            left -= 1;
-        }
-    }
-    text
-}
-
-/// Number of Unicode scalars that start in these bytes of UTF-8.
-#[must_use]
-pub fn characters_in(bytes: &[u8]) -> u64 {
-    bytes
-        .chunks(192)
-        .map(|block| {
-            u64::from(
-                block
-                    .iter()
-                    .map(|&byte| u8::from(byte & 0xC0 != 0x80))
-                    .sum::<u8>(),
-            )
-        })
-        .sum()
-}
-
-fn find_column(metadata: &ParquetMetaData, name: &str) -> std::result::Result<usize, String> {
-    let schema = metadata.file_metadata().schema_descr();
-    let fields = schema.root_schema().get_fields();
-    let found = |field: &&Arc<Type>| field.name() == name;
-    let Some(field) = fields.iter().find(found) else {
-        return Err(format!(
-            "no column {name:?}; the columns are {}",
-            listed(fields)
-        ));
-    };
-    if field.is_group() {
-        return Err(format!(
-            "column {name:?} is nested, text is wanted; the columns are {}",
-            listed(fields)
-        ));
-    }
-    let column = (0..schema.num_columns()).find(|&column| {
-        let path = schema.column(column);
-        path.path().parts().len() == 1 && path.name() == name
-    });
-    let Some(column) = column else {
-        return Err(format!(
-            "no column {name:?}; the columns are {}",
-            listed(fields)
-        ));
-    };
-    let descriptor = schema.column(column);
-    if descriptor.max_rep_level() > 0 || !holds_text(&descriptor) {
-        return Err(format!(
-            "column {name:?} is of type {}; allowed are string, large_string, string_view, \
-             a dictionary of strings, binary and large_binary; name another column",
-            type_name(field)
-        ));
-    }
-    Ok(column)
-}
-
-fn holds_text(column: &ColumnDescriptor) -> bool {
-    let logical = column.logical_type_ref();
-    column.physical_type() == Physical::BYTE_ARRAY
-        && matches!(
-            logical,
-            None | Some(LogicalType::String | LogicalType::Enum | LogicalType::Json)
-        )
-        && column.converted_type() != ConvertedType::DECIMAL
-        && column.converted_type() != ConvertedType::BSON
-}
-
-fn listed(fields: &[Arc<Type>]) -> String {
-    let names: Vec<String> = fields
-        .iter()
-        .map(|field| format!("{:?} ({})", field.name(), type_name(field)))
-        .collect();
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-fn type_name(field: &Type) -> String {
-    let info = field.get_basic_info();
-    match (field, info.logical_type_ref(), info.converted_type()) {
-        (_, Some(LogicalType::String), _) | (_, None, ConvertedType::UTF8) => "string".to_owned(),
-        (Type::GroupType { .. }, Some(logical), _) => format!("{logical:?}").to_lowercase(),
-        (Type::GroupType { .. }, None, ConvertedType::NONE) => "struct".to_owned(),
-        (Type::GroupType { .. }, None, converted) => converted.to_string().to_lowercase(),
-        (Type::PrimitiveType { physical_type, .. }, None, ConvertedType::NONE) => {
-            match physical_type {
-                Physical::BYTE_ARRAY => "binary".to_owned(),
-                other => other.to_string().to_lowercase(),
-            }
-        }
-        (Type::PrimitiveType { physical_type, .. }, Some(logical), _) => {
-            format!("{} ({logical:?})", physical_type.to_string().to_lowercase())
-        }
-        (Type::PrimitiveType { physical_type, .. }, None, converted) => {
-            format!("{} ({converted})", physical_type.to_string().to_lowercase())
-        }
-    }
-}
-
 fn corrupt(path: &Path, row_group: usize, error: &ParquetError) -> Error {
     Error::File {
         path: path.to_owned(),
@@ -456,74 +332,9 @@ fn plain(error: &ParquetError) -> String {
     }
 }
 
-/// Reads at offsets, so that threads can share one open file.
-#[derive(Debug)]
-struct ReadAt {
-    file: Arc<File>,
-    length: u64,
-}
-
-/// A position in a shared file.
-struct Cursor {
-    file: Arc<File>,
-    offset: u64,
-}
-
-impl Read for Cursor {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
-    }
-}
-
-impl Length for ReadAt {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for ReadAt {
-    type T = BufReader<Cursor>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(Cursor {
-            file: Arc::clone(&self.file),
-            offset: start,
-        }))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<bytes::Bytes> {
-        if start
-            .checked_add(length as u64)
-            .is_none_or(|end| end > self.length)
-        {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes at {start} are past the end of the file, {} bytes",
-                self.length
-            )));
-        }
-        let mut buffer = vec![0; length];
-        self.file.read_exact_at(&mut buffer, start)?;
-        Ok(buffer.into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn characters_are_unicode_scalars() {
-        let text = "aé日🙂".repeat(200);
-        assert_eq!(characters_in(text.as_bytes()), 800);
-        assert_eq!(characters_in(b""), 0);
-        for cap in [1, 2, 63, 64, 255, 256, 257, 799, 800, 801] {
-            let expected: String = text.chars().take(cap).collect();
-            assert_eq!(cut(&text, cap as u64), expected);
-        }
-        assert_eq!(cut(&text, 0), text);
-    }
 
     #[test]
     fn a_file_that_is_no_shard_is_named() {
