@@ -185,3 +185,31 @@ def test_the_picture_in_the_readme_is_the_graph_of_the_demo() -> None:
     rules = set(re.findall(r'label = "(\w+)"', ended.stdout))
     drawn = set(re.findall(r">(\w+)</text>", (REPOSITORY / "docs/rulegraph.svg").read_text()))
     assert drawn == rules, "run `just graph`"
+
+
+def test_a_model_is_trained_behind_the_gate_and_evaluated(made: Project) -> None:
+    options = {"steps": 3, "global_batch": 256, "micro_batch": 2, "compile": False, "eval_every": 0}
+    made.config["models"] = {
+        "d1": {
+            "tokenizer": "bpe",
+            "depth": 1,
+            "sequence_length": 64,
+            "aspect_ratio": 32,
+            "head_dim": 32,
+            "options": options,
+        }
+    }
+    plan = made.plan()
+    assert plan == {"tokenize_shard": 3, "train_model": 1, "evaluate_model": 1}
+    made.make()
+    evaluation = json.loads(made.path("d1/evaluation.json").read_text())
+    assert 0 < evaluation["bits_per_byte"] < 10
+    assert made.plan() == {}
+
+
+def test_a_closed_gate_keeps_shards_from_being_encoded(made: Project) -> None:
+    made.config["checks"] = {"compression": {"mode": "block", "min_bytes_per_token": 50.0}}
+    ended = made.snakemake("tokens")
+    assert ended.returncode != 0
+    assert "the gate stays closed" in ended.stdout + ended.stderr
+    assert not list((made.folder / "results/tiny/bpe").glob("tokens/*/*.ds"))
