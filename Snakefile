@@ -1,4 +1,6 @@
 # nanosnake: from text shards to a validated BPE tokenizer, every step a file.
+import atexit
+
 from snakemake.utils import min_version
 
 min_version("9.19")
@@ -54,9 +56,10 @@ rule reports:
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
 
 
+# at exit, so that it stands below Snakemake's own last lines
 onsuccess:
-    graph.say_verdicts()
+    atexit.register(graph.say_verdicts)
 
 
 onerror:
-    graph.say_verdicts()
+    atexit.register(graph.say_verdicts)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanosnake import cli
 from nanosnake.files import NanosnakeError
 
 RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -70,10 +71,18 @@ def unfinished(folder: Path) -> list[Unfinished]:
 def refuse_leftovers(folder: Path) -> None:
     """Refuse to start while jobs of an earlier run are at work in the folder.
 
+    Where SLURM is installed and does not answer, nothing is refused: a workstation may have its commands and
+    no cluster, and with a cluster that is down no job could be handed in either.
+
     Raises:
         NanosnakeError: if there are any; it names them and says what to do.
     """
-    if jobs := unfinished(folder):
+    try:
+        jobs = unfinished(folder)
+    except NanosnakeError as error:
+        cli.log(f"note: jobs of an earlier run were not looked for: {str(error).splitlines()[0]}")
+        return
+    if jobs:
         shown = "\n  ".join(map(str, jobs[:20])) + ("\n  …" if len(jobs) > 20 else "")
         raise NanosnakeError(
             f"{len(jobs)} jobs of an earlier run still wait or run in {folder}, and would be made twice:\n  {shown}\n"
