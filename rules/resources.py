@@ -27,7 +27,7 @@ def memory(base_mb: int, per_input_mb: float = 0.0) -> Scaled:
 
     def mem_mb(wildcards: Any, input: Any, attempt: int) -> int:
         size_mb = size(input) / 1e6 if per_input_mb else 0
-        return math.ceil(base_mb + per_input_mb * size_mb) * 2 ** (attempt - 1)
+        return math.ceil(base_mb + per_input_mb * size_mb) * int(2 ** (attempt - 1))
 
     return mem_mb
 
@@ -37,6 +37,6 @@ def minutes(base: int, per_input_gb: float = 0.0) -> Scaled:
 
     def runtime(wildcards: Any, input: Any, attempt: int) -> int:
         size_gb = size(input) / 1e9 if per_input_gb else 0
-        return math.ceil(base + per_input_gb * size_gb) * 2 ** (attempt - 1)
+        return math.ceil(base + per_input_gb * size_gb) * int(2 ** (attempt - 1))
 
     return runtime

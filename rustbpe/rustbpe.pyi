@@ -14,21 +14,21 @@ from typing import Final, Literal, TypeAlias, TypedDict, final
 from typing_extensions import CapsuleType
 
 __all__ = [
-    "__version__",
     "PATTERNS",
-    "Tokenizer",
     "Counts",
-    "Merges",
     "Encoder",
-    "TokenBuffer",
-    "count_parquet",
-    "merge_counts",
-    "train_merges",
-    "encode_parquet",
-    "RustbpeError",
-    "PatternError",
     "FileFormatError",
     "InvalidValueError",
+    "Merges",
+    "PatternError",
+    "RustbpeError",
+    "TokenBuffer",
+    "Tokenizer",
+    "__version__",
+    "count_parquet",
+    "encode_parquet",
+    "merge_counts",
+    "train_merges",
 ]
 
 _Path: TypeAlias = str | PathLike[str]
