@@ -39,7 +39,7 @@ class Case:
 CASES = {
     "d12": Case(12, 100),
     "d12-full": Case(12, 20, ("--window-pattern", "L")),
-    "d12-gqa": Case(12, 100, ("--kv-share", "3")),
+    "d12-gqa": Case(12, 20, ("--kv-share", "3")),
     "d12-fp8": Case(12, 20, ("--fp8",)),
     "d12-varlen": Case(12, 20, ("--attention", "varlen")),
     "d12-x2": Case(12, 20, gpus=2),
@@ -75,7 +75,7 @@ def command(name: str, case: Case, options: argparse.Namespace) -> list[str]:
         *("--tokenizer", str(options.tokenizer), "--out", str(folder)),
         *("--checkpoints", str(folder / "checkpoints")),
         *("--depth", str(case.depth), "--steps", str(case.steps)),
-        *("--global-batch", str(GLOBAL_BATCH), "--micro-batch", "64"),
+        *("--global-batch", str(GLOBAL_BATCH), "--micro-batch", "128"),
         *("--eval-every", "0", "--checkpoint-every", "0", "--log-every", "4"),
         *case.arguments,
     ]

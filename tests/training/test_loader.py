@@ -112,6 +112,15 @@ def test_documents_do_not_mix_and_positions_restart(numbered: TokenShards) -> No
             assert piece.count(BOS) <= 1
 
 
+def test_evaluation_reads_each_piece_whole(numbered: TokenShards) -> None:
+    source = RowSource(numbered, LENGTH, 0, 0, 0, shuffle=False)
+    batches = [Batch(*assemble(source, 1), row=0, epoch=0) for _ in range(source.order.rows)]
+    assert pairs(batches) == expected_pairs(numbered)
+    begun = sum(int((b.positions[b.targets >= 0] == 0).sum()) for b in batches)
+    sizes = [np.diff(shard.ends.astype(int), prepend=0) for shard in numbered.shards]
+    assert begun == sum(int((-(-size // LENGTH)).sum()) for size in sizes)
+
+
 def test_epochs_and_seeds_differ(numbered: TokenShards) -> None:
     def order(seed: int, epoch: int) -> list[int]:
         return assemble(RowSource(numbered, LENGTH, seed, epoch, 0), 4)[0].tolist()
@@ -190,6 +199,10 @@ def test_best_fit_fills_rows_and_loses_nothing(lengths: list[int]) -> None:
     for row in rows:
         for piece, offset, size in row:
             seen.setdefault(piece, []).append((offset, size))
+    whole = best_fit(lengths, 16, split=False)
+    assert sorted(piece for row in whole for piece, _, _ in row) == list(range(len(lengths)))
+    assert all(offset == 0 and size == lengths[piece] for row in whole for piece, offset, size in row)
+    assert all(sum(size for _, _, size in row) <= 16 for row in whole)
     for piece, length in enumerate(lengths):
         at = 0
         for offset, size in sorted(seen[piece]):

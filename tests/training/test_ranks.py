@@ -28,7 +28,7 @@ def arguments(tokens: Path, tokenizer: Path, folder: Path, *more: str) -> list[s
         *("--tokenizer", str(tokenizer), "--checkpoints", str(folder / "checkpoints")),
         *("--out", str(folder / "model"), "--aspect-ratio", "32", "--head-dim", "32"),
         *("--global-batch", "512", "--micro-batch", "2", "--eval-tokens", "512", "--eval-every", "0"),
-        *("--log-every", "1", "--checkpoint-every", "0", *more),
+        *("--log-every", "1", "--checkpoint-every", "1000", *more),
     ]
 
 

@@ -175,7 +175,7 @@ class TrainOptions:
     eval_tokens: int = 0
     """Validation tokens per evaluation; 0: all."""
     checkpoint_every: int = 500
-    """Steps between checkpoints; 0: only when told to stop."""
+    """Steps between checkpoints, and one at the end; 0: only when told to stop."""
     checkpoint_keep: int = 2
     """Checkpoints kept."""
     log_every: int = 10

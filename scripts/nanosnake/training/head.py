@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from nanosnake.training import loss_kernel
-from nanosnake.training.linear import FP8_WIDE, quantize_function, scaled_product
+from nanosnake.training.linear import FP8, quantize_function, scaled_product
 
 CHUNK_ELEMENTS = 1 << 29
 """Logits held at once (1 GiB in bf16)."""
-GRADIENT_SCALE = 32768.0
-"""Gradients of logits are between -1 and 1 by nature, so that their fp8 needs no scale of its own."""
+GRADIENT_SCALE = 448.0
+"""Gradients of logits are between -1 and 1 by nature, so that one scale, fp8's largest value, does for
+all."""
 
 
 def softcapped(logits: Tensor, softcap: float) -> Tensor:
@@ -47,7 +48,7 @@ def chunk_loss(
     counts_C = targets_C >= 0
     gradient_CV = (exp_CV / normalizer_C1 - hit_CV.float()) * (1.0 - squashed_CV * squashed_CV)
     gradient_CV = torch.where(counts_C[:, None], gradient_CV, 0.0)
-    small_CV = (gradient_CV * GRADIENT_SCALE).to(FP8_WIDE) if fp8 else None
+    small_CV = (gradient_CV * GRADIENT_SCALE).to(FP8) if fp8 else None
     return torch.where(counts_C, nats_C, 0.0), gradient_CV.to(logits_CV.dtype), small_CV
 
 

@@ -16,8 +16,6 @@ from torch import Tensor
 
 FP8 = torch.float8_e4m3fn
 FP8_MAX = torch.finfo(FP8).max
-FP8_WIDE = torch.float8_e5m2
-"""For gradients: less precise, with a wider range."""
 _compiled: list[Callable[[Tensor], tuple[Tensor, Tensor]]] = []
 
 

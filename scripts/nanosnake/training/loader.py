@@ -26,7 +26,7 @@ from nanosnake.training.packing import EpochOrder, Rows
 from nanosnake.training.shards import TokenShards
 
 ENDS_MULTIPLE = 128
-"""Document boundaries of a micro-batch are padded to a multiple of this, so that few sizes occur."""
+"""The room for document boundaries is a multiple of this."""
 SWITCH_SECONDS = 2e-4
 """How long the loader's thread may keep the interpreter from the thread that feeds the GPU; Python's own 5
 ms, a
@@ -126,6 +126,7 @@ class Loader:
         start = Position(0, 0, seed, length, data.fingerprint())
         self.position = start if position is None else self._checked(position, start)
         self.accumulation = rows_per_step // (world * micro_batch)
+        self.capacity = boundary_capacity(RowSource(data, length, seed, 0, 0), micro_batch)
         self.waited = 0.0
         """Seconds that `step` has waited for the thread, since the loader was made."""
         self._batches: queue.Queue[Batch | Position | BaseException] = queue.Queue(maxsize=ahead)
@@ -186,7 +187,7 @@ class Loader:
                 source.skip(self.rank * share)
                 for _ in range(self.accumulation):
                     row, epoch = source.row, source.order.epoch
-                    batch = assemble(source, self.micro_batch, pin=self.pin)
+                    batch = assemble(source, self.micro_batch, capacity=self.capacity, pin=self.pin)
                     self._put(Batch(*batch, row=row, epoch=epoch))
                 source.skip((self.world - 1 - self.rank) * share)
                 self._put(
@@ -233,8 +234,24 @@ class RowSource:
         return found
 
 
-def assemble(source: RowSource, rows: int, *, pin: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return (tokens, targets, positions, ends) of the next rows; see `Batch`."""
+def boundary_capacity(source: RowSource, micro_batch: int) -> int:
+    """Return how many document boundaries a micro-batch gets room for.
+
+    A compiled model is compiled again for every other number, so that there should be but one: six standard
+    deviations above the mean of the first pool. A micro-batch with still more gets twice the room.
+    """
+    counts = np.diff(source.order.pack(0).row_starts)
+    most = counts.mean() * micro_batch + 6.0 * counts.std() * micro_batch**0.5 + micro_batch
+    return -(-int(most) // ENDS_MULTIPLE) * ENDS_MULTIPLE
+
+
+def assemble(
+    source: RowSource, rows: int, *, capacity: int = ENDS_MULTIPLE, pin: bool = False
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return (tokens, targets, positions, ends) of the next rows; see `Batch`.
+
+    `ends` has a multiple of `capacity` entries, and one more.
+    """
     length, bos = source.length, source.data.bos
     count = rows * length
     tokens_N, targets_N = np.full(count, bos, np.int32), np.full(count, IGNORED, np.int32)
@@ -255,7 +272,7 @@ def assemble(source: RowSource, rows: int, *, pin: bool = False) -> tuple[Tensor
         if at < (row + 1) * length:  # room left in the last row of a pool
             ends.append(at)
             positions_N[at : (row + 1) * length] = np.arange((row + 1) * length - at)
-    room = -(-len(ends) // ENDS_MULTIPLE) * ENDS_MULTIPLE
+    room = -(-len(ends) // capacity) * capacity
     padded = np.full(room + 1, count, np.int32)
     padded[: len(ends)] = ends
     arrays = (tokens_N, targets_N, positions_N, padded)

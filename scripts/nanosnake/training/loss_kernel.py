@@ -58,7 +58,7 @@ if triton is not None:
             gradient = tl.where(column < vocab, gradient, 0.0)
             tl.store(line + column, gradient.to(logits_at.dtype.element_ty), mask=column < padded)
             if fp8:
-                small = (gradient * small_scale).to(tl.float8e5)
+                small = (gradient * small_scale).to(tl.float8e4nv)
                 tl.store(small_at + row * stride + column, small, mask=column < padded)
 
 
@@ -73,7 +73,7 @@ def chunk_loss(
     """Return (nats[C], gradient [C, V], fp8 gradient or None); the gradient stands where the logits stood."""
     rows, padded = logits_CV.shape
     nats_C = torch.empty(rows, device=logits_CV.device)
-    small: Any = torch.empty_like(logits_CV, dtype=torch.float8_e5m2) if fp8 else None
+    small: Any = torch.empty_like(logits_CV, dtype=torch.float8_e4m3fn) if fp8 else None
     _loss[(rows,)](
         logits_CV,
         targets_C,

@@ -39,7 +39,11 @@ class Rows:
 
 
 class EpochOrder:
-    """The order of blocks in one epoch, cut into pools, with the number of rows of each."""
+    """The order of blocks in one epoch, cut into pools, with the number of rows of each.
+
+    Without `shuffle`, for evaluation, blocks keep their order and no piece is split: rows have room left
+    instead, so that each piece is read whole and the result does not depend on its neighbours.
+    """
 
     def __init__(
         self, data: TokenShards, length: int, seed: int, epoch: int, *, shuffle: bool = True
@@ -52,7 +56,10 @@ class EpochOrder:
             [data.blocks[b] for b in order[i : i + POOL_BLOCKS].tolist()]
             for i in range(0, len(order), POOL_BLOCKS)
         ]
-        rows = [-(-sum(b.tokens for b in pool) // length) for pool in self.pools]
+        if shuffle:
+            rows = [-(-sum(b.tokens for b in pool) // length) for pool in self.pools]
+        else:
+            rows = [len(self.pack(pool)) for pool in range(len(self.pools))]
         self.first_rows = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
 
     @property
@@ -72,7 +79,7 @@ class EpochOrder:
             rng = np.random.default_rng([self.seed, self.epoch, pool])
             order = rng.permutation(len(length))
             shard, start, length, closes = shard[order], start[order], length[order], closes[order]
-        rows = best_fit(length.tolist(), self.length)
+        rows = best_fit(length.tolist(), self.length, split=self.shuffle)
         if self.shuffle:
             last = rows.pop()  # the row with room left stays last
             rows = [rows[i] for i in rng.permutation(len(rows)).tolist()] + [last]
@@ -108,8 +115,9 @@ def _pieces(
     return shard, start, size, closes
 
 
-def best_fit(lengths: list[int], row_length: int) -> list[list[tuple[int, int, int]]]:
-    """Pack pieces into rows that are full, but for the last.
+def best_fit(lengths: list[int], row_length: int, *, split: bool = True) -> list[list[tuple[int, int, int]]]:
+    """Pack pieces into rows that are full, but for the last (or that have room left, where none may be
+    split).
 
     Args:
         lengths: tokens of each piece, 1 to `row_length`.
@@ -137,6 +145,8 @@ def best_fit(lengths: list[int], row_length: int) -> list[list[tuple[int, int, i
         row, room = [], row_length
         while room and sizes:
             at = bisect.bisect_right(sizes, room) - 1
+            if at < 0 and not split:
+                break
             piece, offset, size = take(at if at >= 0 else len(sizes) - 1)
             used = min(size, room)
             row.append((piece, offset, used))

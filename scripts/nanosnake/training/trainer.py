@@ -247,7 +247,8 @@ class Trainer:
                 self._interval()
             if self.last_scores is None:
                 self.evaluate()
-            self.save()
+            if self.options.checkpoint_every:
+                self.save()
         finally:
             signal.signal(signal.SIGTERM, previous)
             self.loader.close()
@@ -295,16 +296,20 @@ class Trainer:
         gc.freeze()  # what stands now stays: the collector need not look at it again
 
     def evaluate(self) -> None:
-        """Measure bits per byte on the validation tokens."""
+        """Measure bits per byte on the validation tokens, in bf16 and not compiled: a second compilation
+        for the
+        forward pass alone would take longer than it saves."""
+        self.model.fp8 = False
         self.last_scores = evaluate_tokens(
             self.model,
-            self.forward,
+            self.model,
             self.files.validation,
             self.files.vocabulary.lengths,
             self.ranks,
             micro_batch=self.plan.micro_batch,
             max_tokens=self.options.eval_tokens,
         )
+        self.model.fp8 = self.options.fp8
         self.best_bits = min(self.best_bits, self.last_scores.bits_per_byte)
 
     # figures and log lines
