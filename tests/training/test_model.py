@@ -79,7 +79,7 @@ def test_a_document_reads_the_same_wherever_it_stands(config: ModelConfig) -> No
 
 @pytest.mark.parametrize("vocab_size", [100, 128])
 def test_head_loss_is_cross_entropy(vocab_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nanosnake.training.head.CHUNK_ELEMENTS", 128 * 16)
+    monkeypatch.setattr("nanosnake.training.head.CACHED_ELEMENTS", 128 * 16)
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(50, 16, generator=generator, requires_grad=True)
     head = torch.randn(128, 16, generator=generator, requires_grad=True)

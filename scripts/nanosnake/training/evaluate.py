@@ -16,7 +16,7 @@ from torch import Tensor
 from nanosnake.files import NanosnakeError
 from nanosnake.training.attention import describe_documents
 from nanosnake.training.distributed import Ranks
-from nanosnake.training.head import CHUNK_ELEMENTS, softcapped, target_nats
+from nanosnake.training.head import CACHED_ELEMENTS, CHUNK_ELEMENTS, softcapped, target_nats
 from nanosnake.training.loader import Batch, RowSource, assemble
 from nanosnake.training.model import GPT
 from nanosnake.training.shards import TokenShards
@@ -46,7 +46,7 @@ def batch_nats(model: GPT, forward: Callable[..., Tensor], batch: Batch, nats: N
     documents = describe_documents(model.backend, config, batch.positions, batch.ends)
     x_ND = forward(batch.tokens, batch.positions, documents)
     weight_VD = model.head.to(x_ND.dtype)
-    step = max(1, CHUNK_ELEMENTS // 4 // config.padded_vocab)
+    step = max(1, (CHUNK_ELEMENTS // 4 if x_ND.is_cuda else CACHED_ELEMENTS) // config.padded_vocab)
     parts = [
         nats(
             x_ND[i : i + step] @ weight_VD.t(), batch.targets[i : i + step], config.vocab_size, config.softcap

@@ -16,7 +16,9 @@ from nanosnake.training import loss_kernel
 from nanosnake.training.linear import FP8, quantize_function, scaled_product
 
 CHUNK_ELEMENTS = 1 << 29
-"""Logits held at once (1 GiB in bf16)."""
+"""Logits held at once on a GPU (1 GiB in bf16)."""
+CACHED_ELEMENTS = 1 << 20
+"""Logits held at once on a CPU: few enough to stay in its caches between one operation and the next."""
 GRADIENT_SCALE = 448.0
 """Gradients of logits are between -1 and 1 by nature, so that one scale, fp8's largest value, does for
 all."""
@@ -37,19 +39,18 @@ def chunk_loss(
     """
     if loss_kernel.usable(logits_CV):
         return loss_kernel.chunk_loss(logits_CV, targets_C, vocab_size, softcap, GRADIENT_SCALE, fp8)
-    column_V = torch.arange(logits_CV.size(1), device=logits_CV.device)
     squashed_CV = torch.tanh(logits_CV.float() / softcap)
     # exp(logit - softcap): capped logits are at most softcap, so that nothing overflows
-    exp_CV = torch.where(column_V < vocab_size, torch.exp((squashed_CV - 1.0) * softcap), 0.0)
-    normalizer_C1 = exp_CV.sum(dim=1, keepdim=True)
-    hit_CV = column_V == targets_C[:, None]
-    own_C = torch.where(hit_CV, squashed_CV, 0.0).sum(dim=1)
-    nats_C = normalizer_C1.squeeze(1).log() - (own_C - 1.0) * softcap
-    counts_C = targets_C >= 0
-    gradient_CV = (exp_CV / normalizer_C1 - hit_CV.float()) * (1.0 - squashed_CV * squashed_CV)
-    gradient_CV = torch.where(counts_C[:, None], gradient_CV, 0.0)
+    gradient_CV = ((squashed_CV - 1.0) * softcap).exp_()
+    gradient_CV[:, vocab_size:] = 0.0
+    normalizer_C1 = gradient_CV.sum(dim=1, keepdim=True)
+    own_C1 = targets_C.clamp_min(0).long()[:, None]
+    counts_C1 = (targets_C >= 0)[:, None].float()
+    nats_C1 = (normalizer_C1.log() - (squashed_CV.gather(1, own_C1) - 1.0) * softcap) * counts_C1
+    gradient_CV.mul_(counts_C1 / normalizer_C1).scatter_add_(1, own_C1, -counts_C1)
+    gradient_CV.mul_(squashed_CV.square_().neg_().add_(1.0))
     small_CV = (gradient_CV * GRADIENT_SCALE).to(FP8) if fp8 else None
-    return torch.where(counts_C, nats_C, 0.0), gradient_CV.to(logits_CV.dtype), small_CV
+    return nats_C1.squeeze(1), gradient_CV.to(logits_CV.dtype), small_CV
 
 
 class Fp8Head:
@@ -89,7 +90,7 @@ class _HeadLoss(torch.autograd.Function):
         grad_x_ND = torch.empty_like(x_ND)
         grad_head_VD = torch.zeros_like(head_VD)
         nats_N = torch.empty(x_ND.size(0), device=x_ND.device)
-        per_chunk = max(1, CHUNK_ELEMENTS // head_VD.size(0))
+        per_chunk = max(1, (CHUNK_ELEMENTS if x_ND.is_cuda else CACHED_ELEMENTS) // head_VD.size(0))
         rows8 = Fp8Head(x_ND, weight_VD, compiled) if fp8 else None
         for start in range(0, x_ND.size(0), per_chunk):
             part = slice(start, start + per_chunk)

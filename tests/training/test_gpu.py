@@ -1,0 +1,119 @@
+"""On a GPU, by hand: fast kernels against the reference on the CPU, and a short run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from nanosnake.training import flash4, head
+from nanosnake.training.attention import choose_backend, describe_documents
+from nanosnake.training.config import ModelConfig, TrainOptions
+from nanosnake.training.distributed import Ranks
+from nanosnake.training.head import head_loss
+from nanosnake.training.model import GPT, build_model
+from nanosnake.training.trainer import Files, Trainer
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+LENGTH, ROWS, VOCABULARY = 512, 4, 1000
+
+
+def packed() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (positions, ends) of rows of documents of 5 to 200 tokens."""
+    rng = np.random.default_rng(0)
+    lengths: list[int] = []
+    for _ in range(ROWS):
+        left = LENGTH
+        while left > 0:
+            lengths.append(min(left, int(rng.integers(5, 200))))
+            left -= lengths[-1]
+    ends = np.full(257, ROWS * LENGTH, np.int32)
+    ends[: len(lengths) + 1] = np.cumsum([0, *lengths])
+    positions = np.concatenate([np.arange(n) for n in lengths]).astype(np.int32)
+    return torch.from_numpy(positions), torch.from_numpy(ends)
+
+
+def gradients(
+    config: ModelConfig, device: str, backend: str, *, fp8: bool, compiled: bool
+) -> dict[str, torch.Tensor]:
+    """Return the stream, the loss and the banks' gradients of one batch, with weights that are the same for
+    all."""
+    model = build_model(config, torch.device(device), backend=backend, fp8=fp8)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            scale = 0.02 if parameter.dim() > 1 else 0.3
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+    tokens, targets = (
+        torch.randint(0, VOCABULARY, (ROWS * LENGTH,), generator=generator, dtype=torch.int32).to(device)
+        for _ in range(2)
+    )
+    positions, ends = (t.to(device) for t in packed())
+    forward: Callable[..., torch.Tensor] = torch.compile(model, dynamic=False) if compiled else model
+    x = forward(tokens, positions, describe_documents(backend, config, positions, ends))
+    loss = head_loss(
+        x, model.head, targets, scale=1e-3, vocab_size=VOCABULARY, softcap=15.0, compiled=compiled, fp8=fp8
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    found = {"stream": x.detach(), "loss": loss.detach()}
+    found |= {name: p.grad for name, p in model.named_parameters() if p.dim() > 1 and p.grad is not None}
+    return {name: value.float().cpu() for name, value in found.items()}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("backend", "kv_share"), [("varlen", 1), ("varlen", 2), ("flex", 1), ("flash4", 1)])
+def test_backends_agree_with_the_reference(backend: str, kv_share: int, compiled: bool) -> None:
+    if backend == "flash4" and not flash4.usable():
+        pytest.skip("flash-attn-4 is not installed")
+    if backend == "flex" and not compiled:
+        pytest.skip("FlexAttention is for compiled models")
+    config = ModelConfig.from_depth(4, VOCABULARY, LENGTH, kv_share=kv_share)
+    wanted = gradients(config, "cpu", "sdpa", fp8=False, compiled=False)
+    found = gradients(config, "cuda", backend, fp8=False, compiled=compiled)
+    for name, value in wanted.items():
+        assert float((found[name] - value).norm() / value.norm()) < 0.03, name
+
+
+def test_fp8_is_near_the_reference() -> None:
+    if torch.cuda.get_device_capability() < (8, 9):
+        pytest.skip("the GPU has no 8-bit products")
+    config = ModelConfig.from_depth(4, VOCABULARY, LENGTH)
+    wanted = gradients(config, "cpu", "sdpa", fp8=False, compiled=False)
+    found = gradients(config, "cuda", choose_backend("auto", torch.device("cuda")), fp8=True, compiled=True)
+    for name, value in wanted.items():
+        assert float((found[name] - value).norm() / value.norm()) < 0.2, name
+
+
+@pytest.mark.parametrize("vocabulary", [5000, 8192])
+def test_the_loss_kernel_agrees_with_the_reference(vocabulary: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 8192, generator=generator) * 6
+    targets = torch.randint(-1, vocabulary, (64,), generator=generator, dtype=torch.int32)
+    wanted = head.chunk_loss(logits.clone(), targets, vocabulary, 15.0, False)
+    found = head.chunk_loss(logits.cuda().bfloat16(), targets.cuda(), vocabulary, 15.0, False)
+    for one, two in zip(found[:2], wanted[:2], strict=True):
+        assert float((one.float().cpu() - two).norm() / two.norm()) < 0.02
+
+
+def test_a_run_resumes_with_the_same_loss(
+    config: ModelConfig, options: TrainOptions, files: Callable[[str], Files]
+) -> None:
+    ranks = Ranks.start("cuda")
+    options = replace(options, steps=6, checkpoint_every=3)
+    shape = ModelConfig(**{**config.to_dict(), "head_dim": 64, "heads": 1, "kv_heads": 1})
+    whole = Trainer(shape, options, files("whole"), ranks).run()
+    cut = Trainer(shape, options, files("cut"), ranks)
+    for _ in range(3):
+        cut.train_step()
+    cut.save()
+    cut.loader.close()
+    resumed = Trainer(shape, options, files("cut"), ranks)
+    assert resumed.step == 3
+    assert isinstance(resumed.model, GPT)
+    assert resumed.run()["bits_per_byte"] == pytest.approx(whole["bits_per_byte"], rel=1e-2)
