@@ -30,7 +30,7 @@ class Flow:
         with (self.folder / "printed").open("w") as stream:
             return subprocess.Popen(command, cwd=self.folder, stdout=stream, stderr=stream, text=True)
 
-    def run(self, *arguments: str, seconds: float = 300) -> int:
+    def run(self, *arguments: str, seconds: float = 900) -> int:
         """Run Snakemake to its end and return its exit status."""
         process = self.start(*arguments)
         try:
@@ -39,7 +39,7 @@ class Flow:
             process.kill()
             raise AssertionError(f"Snakemake took more than {seconds} s:\n{self.printed}") from None
 
-    def make(self, *arguments: str, seconds: float = 300) -> str:
+    def make(self, *arguments: str, seconds: float = 900) -> str:
         """Run Snakemake, which has to succeed, and return what it printed."""
         status = self.run(*arguments, seconds=seconds)
         assert status == 0, self.printed
@@ -55,7 +55,7 @@ class Flow:
         file = self.folder / "journal" / name
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
-    def wait_for(self, name: str, lines: int = 1, *, seconds: float = 90) -> list[list[str]]:
+    def wait_for(self, name: str, lines: int = 1, *, seconds: float = 300) -> list[list[str]]:
         """Wait until a rule's jobs have written so many lines."""
         poll(f"{name} wrote {lines} lines", seconds, lambda: len(self.journal(name)) >= lines)
         return self.journal(name)

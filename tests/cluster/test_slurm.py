@@ -16,7 +16,7 @@ from workflow.project import Project
 
 HERE = Path(__file__).parent
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def unlucky(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Flow:
         cluster.set_down(node)
         flow.wait_for("node_down", 2)
         cluster.set_up(node)
-        process.wait(400)
+        process.wait(900)
     finally:
         process.kill()
     return flow
@@ -106,14 +106,15 @@ def launched(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Flow
     flow = Flow(tmp_path_factory.mktemp("launched"), (HERE / "gpu.smk").read_text())
     for script in (HERE / "probe.py", REPOSITORY / "scripts/launch.py"):
         shutil.copy(script, flow.folder)
-    flow.make("--retries", "0", seconds=500)
+    flow.make("--retries", "0")
     return flow
 
 
 def test_one_launcher_runs_and_sees_all_gpus_of_the_node(launched: Flow) -> None:
     lines = launched.journal("one_node")
-    assert [(size, gpus) for _, size, gpus, _ in lines] == [("2", "0,1")] * 2
-    assert len({launcher for *_, launcher in lines}) == 1
+    assert len(lines) == 2
+    ((node, size, gpus, _),) = set(map(tuple, lines))  # one launcher, and both processes see the same GPUs
+    assert (node, size, gpus.count(",") + 1) == ("0", "2", 2)
     assert launched.text("made/one_node") == "2 1\n"
 
 
