@@ -22,7 +22,7 @@ rule time_out:
     output:
         "made/time_out",
     resources:
-        runtime=minutes(1),
+        runtime=lambda wildcards, attempt: 2 if attempt == 1 else 20,
         attempt=lambda wildcards, attempt: attempt,
     shell:
         "echo {resources.attempt} $SLURM_JOB_ID $(cat checkpoint 2>/dev/null) >> journal/time_out;"

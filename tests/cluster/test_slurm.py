@@ -68,11 +68,11 @@ def test_a_job_moves_away_from_a_lost_node(unlucky: Flow) -> None:
 
 
 def test_the_last_failure_names_rule_job_and_logs(unlucky: Flow) -> None:
-    message = unlucky.printed[unlucky.printed.rindex("Error in rule hopeless") :]
-    assert "no such column: text" in message, "the log of the rule is shown"
+    *_, message = unlucky.printed.split("Error in rule hopeless:\n    message: SLURM-job ")
+    assert "SLURM status is: 'FAILED'" in message
     assert "logs/hopeless.log" in message
     assert "logs/slurm/rule_hopeless" in message
-    assert "SLURM status is: 'FAILED'" in unlucky.printed
+    assert "no such column: text" in message, "the rule's log is shown"
     assert not (unlucky.folder / "made/hopeless").exists()
 
 
