@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -30,5 +31,5 @@ def made(finished: Project, tmp_path: Path) -> Project:
     shutil.copytree(finished.folder, tmp_path, symlinks=True, dirs_exist_ok=True)
     copy = Project.__new__(Project)
     copy.folder = tmp_path
-    copy.config = {key: {**value} for key, value in finished.config.items()}
+    copy.config = deepcopy(finished.config)
     return copy
