@@ -7,7 +7,8 @@ rule train_tokenizer:
         **graph.code("train_tokenizer.py", "train"),
         counts=graph.merged_counts,
     output:
-        f"{TOKENIZER}/merges.arrow",
+        merges=f"{TOKENIZER}/merges.arrow",
+        times=f"{TOKENIZER}/training.json",
     log:
         "logs/{dataset}/{tokenizer}/merges.log",
     benchmark:
@@ -21,8 +22,8 @@ rule train_tokenizer:
     params:
         merges=graph.num_merges,
     shell:
-        "python {input.script:q} --counts {input.counts:q} --merges {params.merges} --output {output:q}"
-        " --threads {threads} |& tee -i {log:q}"
+        "python {input.script:q} --counts {input.counts:q} --merges {params.merges} --output {output.merges:q}"
+        " --times {output.times:q} --threads {threads} |& tee -i {log:q}"
 
 
 rule export_tokenizer:

@@ -40,3 +40,12 @@ def test_exceptions_have_one_base(name: str) -> None:
 
     assert issubclass(getattr(rustbpe, name), rustbpe.RustbpeError)
     assert getattr(rustbpe, name).__module__ == "rustbpe"
+
+
+def test_the_names_of_patterns_come_in_one_order() -> None:
+    program = "import rustbpe; print(list(rustbpe.PATTERNS))"
+    runs = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+        for _ in range(4)
+    }
+    assert len(runs) == 1

@@ -36,6 +36,8 @@ def test_a_run_leaves_a_tokenizer_verdicts_a_gate_and_a_report(finished: Project
     assert json.loads(finished.path("gate.json").read_text())["open"] is True
     assert len(list(finished.path("checks").glob("*.json"))) == 6
     assert "<html" in finished.path("report/index.html").read_text()
+    times = json.loads(finished.path("training.json").read_text())
+    assert times["began"] <= times["ended"]
     table = pd.read_csv(finished.folder / "results/tiny/shards.csv")
     assert table["shard"].tolist() == ["a", "b", "held_out"]
     assert table["split"].tolist() == ["train", "train", "validation"]

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("PATTERNS", tokenizer::patterns())?;
+    module.add("PATTERNS", tokenizer::patterns(module.py())?)?;
     module.add_class::<tokenizer::Tokenizer>()?;
     module.add_class::<tables::Counts>()?;
     module.add_class::<tables::Merges>()?;

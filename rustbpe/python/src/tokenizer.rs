@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyIterator, PyString};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyIterator, PyString};
 use rustbpe_core::counting::Counter;
 use rustbpe_core::counts::Counts;
 use rustbpe_core::pretokenize::{PATTERNS, Splitter};
@@ -270,7 +270,7 @@ fn fill(texts: &mut Bound<'_, PyIterator>, most: usize) -> PyResult<Vec<PyBacked
     Ok(buffer)
 }
 
-/// The known split patterns by name.
-pub fn patterns() -> HashMap<&'static str, &'static str> {
-    PATTERNS.into_iter().collect()
+/// The known split patterns by name, always in the same order.
+pub fn patterns(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    PATTERNS.into_py_dict(py)
 }
