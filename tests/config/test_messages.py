@@ -102,6 +102,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (tokenizer(pattern="(a"), ["tokenizers.bpe4k.pattern", "gpt2, gpt4, gpt4o, nanochat", "'(a'"]),
     (tokenizer(exports=["gguf"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'gguf'"]),
     (tokenizer(special_tokens=["<a>", "<a>"]), ["tokenizers.bpe4k.special_tokens", "twice", "'<a>'"]),
+    (tokenizer(special_tokens=["--x"]), ["tokenizers.bpe4k.special_tokens", "'--x' begins with a dash"]),
     (source(kind="ftp"), ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'local'"]),
     (lambda raw: raw["datasets"]["demo"]["source"].pop("kind"), ["datasets.demo.source.kind", "required"]),
     (source(language="xx"), ["datasets.demo.source.language", "'en', 'fr' or 'es'", "'xx'"]),
