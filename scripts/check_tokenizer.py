@@ -91,11 +91,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--offline", action="store_true", help="do not look for baselines on the network")
     parser.add_argument("--output", type=Path, required=True, help="verdict file to write")
-    arguments = vars(parser.parse_args(argv))
-    del arguments["verbose"]
-    arguments["thresholds"] = parse_thresholds(arguments["thresholds"])
-    arguments["samples"] = tuple(arguments["samples"])
-    verdict = check_tokenizer(Options(**arguments))
+    arguments = parser.parse_args(argv)
+    arguments.thresholds = parse_thresholds(arguments.thresholds)
+    arguments.samples = tuple(arguments.samples)
+    verdict = check_tokenizer(cli.fill(Options, arguments))
     cli.log(f"{verdict.check}: {verdict.verdict}: {verdict.summary}")
     for line in [*(failure.message for failure in verdict.failures), *verdict.notes]:
         cli.log(f"  {line}")

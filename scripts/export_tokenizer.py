@@ -103,11 +103,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="folder of the shards' metadata files")
     parser.add_argument("--shards", required=True, help="names, runs as shard_[00000-00003], with commas")
     parser.add_argument("--output", type=Path, required=True, help="folder to write into")
-    arguments = vars(parser.parse_args(argv))
-    del arguments["verbose"]
-    arguments["special_tokens"] = tuple(arguments["special_tokens"])
-    meta = export_tokenizer(Options(**arguments))
-    cli.log(f"{arguments['output']}: {meta['vocab_size']:,} tokens, {meta['merges']:,} of them merges")
+    arguments = parser.parse_args(argv)
+    arguments.special_tokens = tuple(arguments.special_tokens)
+    meta = export_tokenizer(cli.fill(Options, arguments))
+    cli.log(f"{arguments.output}: {meta['vocab_size']:,} tokens, {meta['merges']:,} of them merges")
     return 0
 
 

@@ -63,9 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         "--max-chars", type=int, default=MAX_CHARS, help=f"characters of each, 0: all (default: {MAX_CHARS})"
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON lines file to write")
-    arguments = vars(parser.parse_args(argv))
-    del arguments["verbose"]
-    options = Options(**arguments)
+    options = cli.fill(Options, parser.parse_args(argv))
     count = sample(options)
     cli.log(f"{options.output}: {count:,} of {options.documents:,} {options.split} documents wanted")
     return 0
