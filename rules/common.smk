@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from nanosnake import config as configuration
 from nanosnake.files import NanosnakeError
+from nanosnake.run_id import run_id
 
 sys.path.insert(0, str(Path(workflow.basedir, "rules")))
 
@@ -29,6 +30,7 @@ from graph import (
 from resources import memory, minutes
 
 put_python_first()
+run_id()  # all jobs of this run inherit it
 
 try:
     CONFIG = configuration.load(config, origin=", ".join(map(str, workflow.configfiles)))
