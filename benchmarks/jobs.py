@@ -174,22 +174,44 @@ def merge_ours(options: Options) -> Result:
     return watch.result(tokens=write_tokens(options["tokens"], merges.token_bytes()))
 
 
-# ---- encoding: the documents of a shard, one after the other
+# ---- encoding, one thread: documents in memory to buffers of ids, and a shard to a file of ids
 
 
-def encode_with(encode: Callable[[str], list[int]], options: Options) -> Result:
+def documents_with(encode: Callable[[str], Any], options: Options) -> Result:
+    """Encodes the documents one after the other; `encode` gives what has a length and a buffer of uint32."""
     documents = list(texts(options["shard"]))
     with Watch() as watch:
-        ids = [encode(document) for document in documents]
+        encoded = [encode(document) for document in documents]
+    return watch.result(
+        ids=sha256(bytes_of(ids) for ids in encoded),
+        bytes=sum(len(document.encode()) for document in documents),
+        count=sum(map(len, encoded)),
+    )
+
+
+def bytes_of(ids: Any) -> bytes:
+    """Ids as little-endian uint32."""
+    if hasattr(ids, "ids"):
+        ids = ids.ids
+    return struct.pack(f"<{len(ids)}I", *ids) if isinstance(ids, list) else bytes(memoryview(ids).cast("B"))
+
+
+def sha256(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for document in ids:
-        digest.update(struct.pack(f"<{len(document)}I", *document))
-    size = sum(len(document.encode()) for document in documents)
-    return watch.result(ids=digest.hexdigest(), bytes=size, count=sum(map(len, ids)))
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
-def encode_ours(options: Options) -> Result:
-    return encode_with(our_encoder(options).encode, options)
+def shard_with(encode: Callable[[list[str]], Iterable[Any]], options: Options) -> Result:
+    """Reads a shard and writes the ids of its documents; `encode` gives buffers of uint32 for a batch."""
+    out = Path(options["out"])
+    with Watch() as watch, out.open("wb") as stream:
+        for batch in pq.ParquetFile(options["shard"]).iter_batches(columns=["text"], batch_size=256):
+            for ids in encode(batch.column(0).to_pylist()):
+                stream.write(ids)
+    size = sum(len(text.encode()) for text in texts(options["shard"]))
+    return watch.result(ids=sha256([out.read_bytes()]), bytes=size, count=out.stat().st_size // 4)
 
 
 def our_encoder(options: Options) -> Any:
@@ -200,7 +222,11 @@ def our_encoder(options: Options) -> Any:
     return rustbpe.Encoder(tokens, pattern=options["regex"], special_tokens={"<|bos|>": len(tokens)})
 
 
-def encode_shard_ours(options: Options) -> Result:
+def documents_ours(options: Options) -> Result:
+    return documents_with(our_encoder(options).encode_to_buffer, options)
+
+
+def shard_ours(options: Options) -> Result:
     import rustbpe
 
     encoder = our_encoder(options)
@@ -215,28 +241,43 @@ def encode_shard_ours(options: Options) -> Result:
             text_column="text",
             bos_id=encoder.vocab_size - 1,
             dtype=str(width),
-            threads=options["threads"],
+            threads=1,
         )
+    # the others write no document starts
     words = pa.Array.from_buffers(width, totals["tokens"], [None, pa.py_buffer(out.read_bytes())])
     ids = words.filter(pc.not_equal(words, pa.scalar(encoder.vocab_size - 1, width))).cast(pa.uint32())
     start = ids.offset * 4
-    digest = hashlib.sha256(memoryview(ids.buffers()[1])[start : start + len(ids) * 4])
-    return watch.result(ids=digest.hexdigest(), bytes=totals["bytes"], count=len(ids))
+    found = ids.buffers()[1].to_pybytes()[start : start + len(ids) * 4]
+    return watch.result(ids=sha256([found]), bytes=totals["bytes"], count=len(ids))
 
 
-def encode_tiktoken(options: Options) -> Result:
+def tiktoken_encoding(options: Options) -> Any:
     import tiktoken
 
     ranks = read_ranks(options["ranks"])
-    encoding = tiktoken.Encoding("own", pat_str=options["regex"], mergeable_ranks=ranks, special_tokens={})
-    return encode_with(encoding.encode_ordinary, options)
+    return tiktoken.Encoding("own", pat_str=options["regex"], mergeable_ranks=ranks, special_tokens={})
 
 
-def encode_fastokens(options: Options) -> Result:
-    from fastokens import Tokenizer
+def documents_tiktoken(options: Options) -> Result:
+    return documents_with(tiktoken_encoding(options).encode_to_numpy, options)
 
-    tokenizer = Tokenizer.from_tiktoken(options["ranks"], pattern=options["regex"])
-    return encode_with(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, options)
+
+def shard_tiktoken(options: Options) -> Result:
+    encoding = tiktoken_encoding(options)
+    return shard_with(lambda documents: map(encoding.encode_to_numpy, documents), options)
+
+
+def documents_fastokens(options: Options) -> Result:
+    from fastokens import _native
+
+    return documents_with(_native.Tokenizer.from_file(options["json"]).encode_ordinary, options)
+
+
+def shard_fastokens(options: Options) -> Result:
+    from fastokens import _native
+
+    tokenizer = _native.Tokenizer.from_file(options["json"])
+    return shard_with(lambda documents: [tokenizer.encode_batch_flat(documents)[0]], options)
 
 
 # ---- start
@@ -268,10 +309,12 @@ JOBS: dict[str, Callable[[Options], Result]] = {
         train_minibperust,
         count_ours,
         merge_ours,
-        encode_ours,
-        encode_shard_ours,
-        encode_tiktoken,
-        encode_fastokens,
+        documents_ours,
+        shard_ours,
+        documents_tiktoken,
+        shard_tiktoken,
+        documents_fastokens,
+        shard_fastokens,
         import_ours,
         load_ours,
     )

@@ -96,7 +96,7 @@ def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     values = [
         {
             "stage": row["stage"],
-            "implementation": row["implementation"] + (" (to a file)" if "token file" in row["note"] else ""),
+            "implementation": row["implementation"],
             "CPU s": float(row["CPU s"]),
             "ours": row["implementation"] == "nanosnake",
         }

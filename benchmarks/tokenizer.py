@@ -9,7 +9,6 @@ Markdown) and a plot. Exits with 1 where a result differs from what it has to eq
 """
 
 import argparse
-import base64
 import importlib.metadata
 import json
 import os
@@ -26,6 +25,8 @@ import jobs
 import pyarrow.parquet as pq
 import rustbpe
 import tables
+import vocabularies
+from jobs import read_ranks
 
 JOBS = Path(__file__).with_name("jobs.py")
 OURS = "nanosnake"
@@ -34,7 +35,7 @@ PEERS = {
     "gigabpe": ("gigabpe==0.1.0",),
     "minibperust": ("minibperust==0.1.0",),
     "tokenizers": ("tokenizers==0.23.2",),
-    "tiktoken": ("tiktoken==0.14.0",),
+    "tiktoken": ("tiktoken==0.14.0", "numpy==2.4.6"),
     "fastokens": ("fastokens==0.3.5",),
 }
 """Who is run beside ours, each in an environment of its own."""
@@ -130,16 +131,27 @@ def stage_jobs(shard: Path, english: Path, work: Path, vocabulary: int) -> list[
     return jobs
 
 
-def encoding_jobs(shard: Path, work: Path, ranks: Path, pattern: str, regex: str) -> list[Job]:
-    """Documents to ids, one thread."""
-    stage = f"encode, {pattern}"
-    options = {"shard": str(shard), "ranks": str(ranks), "regex": regex, "threads": 1}
-    out = options | {"out": str(work / "tokens.ds")}
+def encoding_jobs(shard: Path, work: Path, ranks: Path, pattern: str, regex: str, name: str) -> list[Job]:
+    """Documents to ids and a shard to a file of ids, one thread, first pass."""
+    hugging_face = work / f"{pattern}.json"
+    vocabularies.write_hugging_face(read_ranks(str(ranks)), pattern, hugging_face)
+    options = {
+        "shard": str(shard),
+        "ranks": str(ranks),
+        "regex": regex,
+        "out": str(work / "tokens.ds"),
+        "json": str(hugging_face),
+    }
     return [
-        Job(stage, OURS, "encode_ours", options, equal="tiktoken", note="lists of ids"),
-        Job(stage, OURS, "encode_shard_ours", out, equal="tiktoken", note="shard to token file"),
-        Job(stage, "tiktoken", "encode_tiktoken", options, note="lists of ids"),
-        Job(stage, "fastokens", "encode_fastokens", options, equal="tiktoken", note="lists of ids"),
+        Job(
+            f"encode {what}, {name}",
+            who,
+            f"{function}_{'ours' if who == OURS else who}",
+            options,
+            equal="" if who == "tiktoken" else "tiktoken",
+        )
+        for function, what in (("shard", "shard to file"), ("documents", "in memory"))
+        for who in (OURS, "tiktoken", "fastokens")
     ]
 
 
@@ -171,7 +183,10 @@ def run_in_turn(jobs: list[Job], runs: int, work: Path) -> list[Measured]:
             if job.who in SLOW and turn >= 2:
                 continue
             command = [pythons[job.who], str(JOBS), job.function, json.dumps(job.options)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            threads = {"RAYON_NUM_THREADS": "1"} if job.stage.startswith("encode") else {}
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=os.environ | threads
+            )
             if done.returncode:
                 raise SystemExit(f"{job.stage}, {job.who}: exit status {done.returncode}\n{done.stderr}")
             one.runs.append(json.loads(done.stdout.splitlines()[-1]))
@@ -183,9 +198,7 @@ def run_in_turn(jobs: list[Job], runs: int, work: Path) -> list[Measured]:
 
 def disagreements(measured: Iterable[Measured]) -> list[str]:
     """What is not as it has to be, one line each."""
-    results = {
-        (one.job.stage, one.job.who): one for one in measured if one.job.function != "encode_shard_ours"
-    }
+    results = {(one.job.stage, one.job.who): one for one in measured}
     found = []
     for one in measured:
         job = one.job
@@ -207,14 +220,6 @@ def prepare_text(shard: Path, text: Path) -> None:
         with text.open("w", newline="") as stream:
             for document in column:
                 stream.write(document.as_py() + "\n")
-
-
-def prepare_ranks(tokens: Path, ranks: Path) -> None:
-    """Our merges as a tiktoken file."""
-    lines = [bytes.fromhex(line) for line in tokens.read_text().split()]
-    ranks.write_text(
-        "".join(f"{base64.b64encode(token).decode()} {rank}\n" for rank, token in enumerate(lines))
-    )
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -263,10 +268,10 @@ def main(arguments: list[str] | None = None) -> int:
         tokens = work / f"tokens_nanochat_{options.vocabulary}_{OURS}.txt"
         if not tokens.is_file():
             run_in_turn(training_jobs(shard, text, work, options.vocabulary, "nanochat")[:1], 1, work)
-        prepare_ranks(tokens, ranks)
+        vocabularies.write_ranks(tokens, ranks)
         regex = rustbpe.PATTERNS["nanochat"]
-        run(encoding_jobs(some, work, ranks, f"nanochat, own {options.vocabulary:,}", regex))
-        run(encoding_jobs(some, work, cl100k, "gpt4, cl100k", jobs.CL100K))
+        run(encoding_jobs(some, work, ranks, "nanochat", regex, f"nanochat, own {options.vocabulary:,}"))
+        run(encoding_jobs(some, work, cl100k, "gpt4", jobs.CL100K, "gpt4, cl100k"))
     if "start" in stages:
         run(start_jobs(cl100k))
     wrong = disagreements(measured)
