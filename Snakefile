@@ -22,6 +22,7 @@ include: "rules/validation.smk"
 include: "rules/report.smk"
 include: "rules/tokens.smk"
 include: "rules/model.smk"
+include: "rules/manifest.smk"
 include: "rules/cluster.smk"
 include: "rules/leftovers.smk"
 
@@ -33,8 +34,10 @@ rule all:
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
         graph.of_each_tokenizer(f"{TOKENIZER}/gate.json"),
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
+        graph.of_each_tokenizer(f"{TOKENIZER}/manifest.json"),
         graph.exports(),
         graph.of_each_model(f"{MODEL}/evaluation.json"),
+        graph.of_each_model(f"{MODEL}/manifest.json"),
         graph.of_each_model(f"{MODEL}/export/model.safetensors", exported=True),
 
 
@@ -48,6 +51,7 @@ rule shards:
 rule tokens:
     input:
         graph.all_token_shards(),
+        graph.of_each_tokenizer(f"{TOKENIZER}/tokens/manifest.json"),
 
 
 # Only the reports.

@@ -20,3 +20,4 @@ localrules:
     make_report,
     record_figures,
     export_model,
+    make_manifest,

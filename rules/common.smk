@@ -16,6 +16,7 @@ from graph import (
     BASELINES,
     CHECKPOINTS,
     COUNTS,
+    EXPORT_FILES,
     HISTORY,
     MODEL,
     SAMPLES,

@@ -9,7 +9,8 @@ rule count_pretokens:
     output:
         f"{COUNTS}/{{shard}}.arrow",
     log:
-        "logs/{dataset}/counts/{counting}/{shard}.log",
+        text="logs/{dataset}/counts/{counting}/{shard}.log",
+        record="logs/{dataset}/counts/{counting}/{shard}.json",
     benchmark:
         "logs/{dataset}/counts/{counting}/{shard}.tsv"
     conda:
@@ -22,9 +23,10 @@ rule count_pretokens:
         text_column=graph.text_column,
         doc_cap=graph.doc_cap,
     shell:
-        "python {input.script:q} --shard {input.shard:q} --text-column {params.text_column:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --shard {input.shard:q} --text-column {params.text_column:q}"
         " --pattern {params.pattern:q} --doc-cap {params.doc_cap} --output {output:q} --threads {threads}"
-        " |& tee -i {log:q}"
+        " |& tee -i {log.text:q}"
 
 
 rule merge_counts:
@@ -36,7 +38,8 @@ rule merge_counts:
     output:
         f"{COUNTS}/merged/{{selection}}.arrow",
     log:
-        "logs/{dataset}/counts/{counting}/merged/{selection}.log",
+        text="logs/{dataset}/counts/{counting}/merged/{selection}.log",
+        record="logs/{dataset}/counts/{counting}/merged/{selection}.json",
     benchmark:
         "logs/{dataset}/counts/{counting}/merged/{selection}.tsv"
     conda:
@@ -51,6 +54,7 @@ rule merge_counts:
         shards=graph.selected_names,
         options=graph.merge_options,
     shell:
-        "python {input.script:q} --counts {params.counts:q} --shards {params.shards:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --counts {params.counts:q} --shards {params.shards:q}"
         " --shard-folder {params.shard_folder:q} {params.options} --output {output:q} --threads {threads}"
-        " |& tee -i {log:q}"
+        " |& tee -i {log.text:q}"

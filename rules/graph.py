@@ -37,6 +37,14 @@ TEST_MODULES = {"tests.rs", "reference.rs"}
 SAMPLED_SHARDS = 4
 """From how many shards of a split documents are sampled."""
 
+TOKENIZER_FILES = (
+    *("tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "tokenizer/tokenizer.tiktoken"),
+    *("tokenizer/meta.json", "merges.arrow", "training.json", "gate.json", "figures.json", "curve.json"),
+    "report/index.html",
+)
+MODEL_FILES = ("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json")
+EXPORT_FILES = ("model.safetensors", "model.json", "tokenizer.json", "tokenizer.tiktoken", "meta.json")
+
 Wildcards = Any  # Snakemake's: an attribute per wildcard
 
 
@@ -234,9 +242,11 @@ class Graph:
         return [
             f"{TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name)}/tokenizer/{file}"
             for name, tokenizer in self.config.tokenizers.items()
-            if "nanochat" in tokenizer.exports
-            for file in ("tokenizer.pkl", "token_bytes.pt")
+            for file in self._exported(tokenizer)
         ]
+
+    def _exported(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        return ("tokenizer.pkl", "token_bytes.pt") if "nanochat" in tokenizer.exports else ()
 
     # Token shards
 
@@ -365,6 +375,56 @@ class Graph:
                 state = "gate open" if (folder / "gate.json").exists() else "gate not reached"
             warned = f"; warnings: {', '.join(warnings)}" if warnings else ""
             print(f"{name}: {state}{warned}; see {folder}/report/index.html", file=sys.stderr)
+
+    # Manifests: one of a tokenizer, one of its token shards, one of each of its models
+
+    def manifest_part(self, wildcards: Wildcards) -> str:
+        """Return what a manifest is of: tokenizer, tokens, or the name of a model."""
+        return wildcards.part.removeprefix("/") or "tokenizer"
+
+    def manifest_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the files that a manifest answers for, other than token shards."""
+        part = self.manifest_part(wildcards)
+        if part == "tokens":
+            return []
+        if part == "tokenizer":
+            names = [*TOKENIZER_FILES, *(f"checks/{check}.json" for check in self.checks())]
+            names += [f"tokenizer/{file}" for file in self._exported(self.tokenizer(wildcards))]
+        else:
+            names = [f"{part}/{file}" for file in MODEL_FILES]
+            names += [f"{part}/export/{file}" for file in EXPORT_FILES if self.config.models[part].export]
+        folder = TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)
+        return [f"{folder}/{name}" for name in names]
+
+    def manifest_tokens(self, wildcards: Wildcards) -> list[str]:
+        """Return the token shards that a manifest answers for, with all their files."""
+        if self.manifest_part(wildcards) != "tokens":
+            return []
+        shards = [
+            shard
+            for split in ("train", "validation")
+            for shard in self.token_shards(wildcards.tokenizer, split)
+        ]
+        return [file for shard in shards for file in (shard, f"{shard}.index", f"{shard[:-3]}.json")]
+
+    def manifest_token_words(self, wildcards: Wildcards) -> list[str]:
+        """Return these token shards, a word for each split."""
+        if self.manifest_part(wildcards) != "tokens":
+            return []
+        return [self.train_tokens_word(wildcards), self.validation_tokens_word(wildcards)]
+
+    def manifest_settings(self, wildcards: Wildcards) -> str:
+        """Return the settings that decide a manifest's files, with every default, as JSON."""
+        part = self.manifest_part(wildcards)
+        config = self.config.model_dump(mode="json")
+        settings = {
+            "datasets": {wildcards.dataset: config["datasets"][wildcards.dataset]},
+            "tokenizers": {wildcards.tokenizer: config["tokenizers"][wildcards.tokenizer]},
+            "models": {part: config["models"][part]} if part in self.config.models else {},
+            "evaluation": config["evaluation"],
+            "checks": config["checks"],
+        }
+        return json.dumps(settings, sort_keys=True)
 
     def templates(self) -> list[str]:
         """Return what the report is rendered with, other than Python."""

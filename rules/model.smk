@@ -15,7 +15,8 @@ rule train_model:
         metrics=f"{MODEL}/metrics.jsonl",
         summary=f"{MODEL}/training.json",
     log:
-        "logs/{dataset}/{tokenizer}/{model}/train.log",
+        text="logs/{dataset}/{tokenizer}/{model}/train.log",
+        record="logs/{dataset}/{tokenizer}/{model}/train.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/{model}/train.tsv"
     conda:
@@ -35,9 +36,10 @@ rule train_model:
         model=MODEL,
         options=graph.model_options,
     shell:
-        "python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
         " --train {params.train:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
-        " --checkpoints {params.checkpoints:q} --out {params.model:q} {params.options} |& tee -i {log:q}"
+        " --checkpoints {params.checkpoints:q} --out {params.model:q} {params.options} |& tee -i {log.text:q}"
 
 
 rule evaluate_model:
@@ -52,7 +54,8 @@ rule evaluate_model:
     output:
         f"{MODEL}/evaluation.json",
     log:
-        "logs/{dataset}/{tokenizer}/{model}/evaluate.log",
+        text="logs/{dataset}/{tokenizer}/{model}/evaluate.log",
+        record="logs/{dataset}/{tokenizer}/{model}/evaluate.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/{model}/evaluate.tsv"
     conda:
@@ -70,9 +73,10 @@ rule evaluate_model:
         model=folder_of("weights"),
         options=graph.evaluation_options,
     shell:
-        "python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
         " --model {params.model:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
-        " --out {output:q} {params.options} |& tee -i {log:q}"
+        " --out {output:q} {params.options} |& tee -i {log.text:q}"
 
 
 rule export_model:
@@ -83,9 +87,10 @@ rule export_model:
         model=rules.train_model.output.model,
         tokenizer=rules.export_tokenizer.output,
     output:
-        f"{MODEL}/export/model.safetensors",
+        expand(f"{MODEL}/export/{{file}}", file=EXPORT_FILES, allow_missing=True),
     log:
-        "logs/{dataset}/{tokenizer}/{model}/export.log",
+        text="logs/{dataset}/{tokenizer}/{model}/export.log",
+        record="logs/{dataset}/{tokenizer}/{model}/export.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -95,5 +100,6 @@ rule export_model:
         model=folder_of("weights"),
         export=f"{MODEL}/export",
     shell:
-        "python {input.script:q} --model {params.model:q} --tokenizer {params.folder:q}"
-        " --out {params.export:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --model {params.model:q} --tokenizer {params.folder:q}"
+        " --out {params.export:q} |& tee -i {log.text:q}"

@@ -10,7 +10,8 @@ rule measure_vocabulary_curve:
     output:
         f"{TOKENIZER}/curve.json",
     log:
-        "logs/{dataset}/{tokenizer}/curve.log",
+        text="logs/{dataset}/{tokenizer}/curve.log",
+        record="logs/{dataset}/{tokenizer}/curve.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/curve.tsv"
     conda:
@@ -21,8 +22,9 @@ rule measure_vocabulary_curve:
         folder=folder_of("tokenizer"),
         baselines=BASELINES,
     shell:
-        "python {input.script:q} --tokenizer {params.folder:q} --samples {input.samples:q}"
-        " --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --tokenizer {params.folder:q} --samples {input.samples:q}"
+        " --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"
 
 
 rule make_report:
@@ -44,7 +46,8 @@ rule make_report:
             labels={"tokenizer": "{tokenizer}"},
         ),
     log:
-        "logs/{dataset}/{tokenizer}/report.log",
+        text="logs/{dataset}/{tokenizer}/report.log",
+        record="logs/{dataset}/{tokenizer}/report.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -56,7 +59,8 @@ rule make_report:
         texts=folder_of("texts"),
         baselines=BASELINES,
     shell:
-        "python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer"
         " {params.folder:q} --verdicts {input.verdicts:q} --curve {input.curve:q}"
         " --shards {input.shards:q} --history {params.history:q} --benchmarks {params.benchmarks:q}"
-        " --texts {params.texts:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log:q}"
+        " --texts {params.texts:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"

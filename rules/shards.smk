@@ -9,7 +9,8 @@ rule make_demo_shard:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
     log:
-        "logs/{dataset}/shards/{shard}.make.log",
+        text="logs/{dataset}/shards/{shard}.make.log",
+        record="logs/{dataset}/shards/{shard}.make.json",
     benchmark:
         "logs/{dataset}/shards/{shard}.make.tsv"
     wildcard_constraints:
@@ -24,8 +25,9 @@ rule make_demo_shard:
         total=lookup("datasets/{dataset}/source/shards", within=SETTINGS),
         language=lookup("datasets/{dataset}/source/language", within=SETTINGS),
     shell:
-        "python {input.script:q} --shard {params.number} --of {params.total} --language {params.language}"
-        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --shard {params.number} --of {params.total} --language {params.language}"
+        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
 
 
 rule download_shard:
@@ -39,7 +41,8 @@ rule download_shard:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
     log:
-        "logs/{dataset}/shards/{shard}.download.log",
+        text="logs/{dataset}/shards/{shard}.download.log",
+        record="logs/{dataset}/shards/{shard}.download.json",
     benchmark:
         "logs/{dataset}/shards/{shard}.download.tsv"
     wildcard_constraints:
@@ -60,11 +63,12 @@ rule download_shard:
         read_timeout=CONFIG.downloads.read_timeout,
         retries=CONFIG.downloads.retries,
     shell:
-        "python {params.script:q} --url {params.url:q} {params.revision}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} --url {params.url:q} {params.revision}"
         " --text-column {params.text_column:q} {params.checksums}"
         " --connect-timeout {params.connect_timeout} --read-timeout {params.read_timeout}"
         " --retries {params.retries}"
-        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log:q}"
+        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
 
 
 rule link_shard:
@@ -76,7 +80,8 @@ rule link_shard:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
     log:
-        "logs/{dataset}/shards/{shard}.link.log",
+        text="logs/{dataset}/shards/{shard}.link.log",
+        record="logs/{dataset}/shards/{shard}.link.json",
     benchmark:
         "logs/{dataset}/shards/{shard}.link.tsv"
     wildcard_constraints:
@@ -89,8 +94,9 @@ rule link_shard:
     params:
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
     shell:
-        "python {input.script:q} --input {input.file:q} --text-column {params.text_column:q}"
-        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --input {input.file:q} --text-column {params.text_column:q}"
+        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
 
 
 rule list_shards:
@@ -101,7 +107,8 @@ rule list_shards:
     output:
         report("results/{dataset}/shards.csv", caption="../report/shards.rst", category="{dataset}"),
     log:
-        "logs/{dataset}/shards.log",
+        text="logs/{dataset}/shards.log",
+        record="logs/{dataset}/shards.json",
     conda:
         "../envs/nanosnake.yaml"
     params:
@@ -109,5 +116,6 @@ rule list_shards:
         train=graph.train_names,
         validation=graph.validation_names,
     shell:
-        "python {input.script:q} --folder {params.folder:q} --train {params.train:q}"
-        " --validation {params.validation:q} --output {output:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --folder {params.folder:q} --train {params.train:q}"
+        " --validation {params.validation:q} --output {output:q} |& tee -i {log.text:q}"

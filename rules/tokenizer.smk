@@ -10,7 +10,8 @@ rule train_tokenizer:
         merges=f"{TOKENIZER}/merges.arrow",
         times=f"{TOKENIZER}/training.json",
     log:
-        "logs/{dataset}/{tokenizer}/merges.log",
+        text="logs/{dataset}/{tokenizer}/merges.log",
+        record="logs/{dataset}/{tokenizer}/merges.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/merges.tsv"
     conda:
@@ -22,8 +23,9 @@ rule train_tokenizer:
     params:
         merges=graph.num_merges,
     shell:
-        "python {input.script:q} --counts {input.counts:q} --merges {params.merges} --output {output.merges:q}"
-        " --times {output.times:q} --threads {threads} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --counts {input.counts:q} --merges {params.merges} --output {output.merges:q}"
+        " --times {output.times:q} --threads {threads} |& tee -i {log.text:q}"
 
 
 rule export_tokenizer:
@@ -39,7 +41,8 @@ rule export_tokenizer:
         tiktoken=f"{TOKENIZER}/tokenizer/tokenizer.tiktoken",
         meta=f"{TOKENIZER}/tokenizer/meta.json",
     log:
-        "logs/{dataset}/{tokenizer}/export.log",
+        text="logs/{dataset}/{tokenizer}/export.log",
+        record="logs/{dataset}/{tokenizer}/export.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/export.tsv"
     conda:
@@ -54,10 +57,11 @@ rule export_tokenizer:
         vocab_size=lookup("tokenizers/{tokenizer}/vocab_size", within=SETTINGS),
         special_tokens=graph.special_tokens,
     shell:
-        "python {input.script:q} --name {wildcards.tokenizer:q} --merges {input.merges:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --name {wildcards.tokenizer:q} --merges {input.merges:q}"
         " --counts {input.counts:q} --pattern {params.pattern:q} --vocab-size {params.vocab_size}"
         " --special-tokens {params.special_tokens:q} --folder {params.shard_folder:q}"
-        " --shards {params.shards:q} --output {params.folder:q} |& tee -i {log:q}"
+        " --shards {params.shards:q} --output {params.folder:q} |& tee -i {log.text:q}"
 
 
 rule export_nanochat:
@@ -69,7 +73,8 @@ rule export_nanochat:
         pickle=f"{TOKENIZER}/tokenizer/tokenizer.pkl",
         token_bytes=f"{TOKENIZER}/tokenizer/token_bytes.pt",
     log:
-        "logs/{dataset}/{tokenizer}/export_nanochat.log",
+        text="logs/{dataset}/{tokenizer}/export_nanochat.log",
+        record="logs/{dataset}/{tokenizer}/export_nanochat.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -77,4 +82,5 @@ rule export_nanochat:
     params:
         folder=folder_of("tokenizer"),
     shell:
-        "python {input.script:q} --tokenizer {params.folder:q} --output {params.folder:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --tokenizer {params.folder:q} --output {params.folder:q} |& tee -i {log.text:q}"

@@ -13,7 +13,8 @@ rule tokenize_shard:
         index=f"{TOKENS}/{{shard}}.ds.index",
         facts=f"{TOKENS}/{{shard}}.json",
     log:
-        "logs/{dataset}/{tokenizer}/tokens/{split}/{shard}.log",
+        text="logs/{dataset}/{tokenizer}/tokens/{split}/{shard}.log",
+        record="logs/{dataset}/{tokenizer}/tokens/{split}/{shard}.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/tokens/{split}/{shard}.tsv"
     conda:
@@ -25,5 +26,6 @@ rule tokenize_shard:
         folder=folder_of("tokenizer"),
         text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
     shell:
-        "python {input.script:q} --shard {input.shard:q} --text-column {params.text_column:q}"
-        " --tokenizer {params.folder:q} --output {output.tokens:q} --threads {threads} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --shard {input.shard:q} --text-column {params.text_column:q}"
+        " --tokenizer {params.folder:q} --output {output.tokens:q} --threads {threads} |& tee -i {log.text:q}"

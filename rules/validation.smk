@@ -9,7 +9,8 @@ rule sample_documents:
     output:
         f"{SAMPLES}/{{split}}.jsonl",
     log:
-        "logs/{dataset}/samples/{split}.log",
+        text="logs/{dataset}/samples/{split}.log",
+        record="logs/{dataset}/samples/{split}.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -21,9 +22,10 @@ rule sample_documents:
         documents=CONFIG.evaluation.sampled_documents,
         seed=CONFIG.evaluation.seed,
     shell:
-        "python {input.script:q} --folder {params.folder:q} --shards {params.shards:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --folder {params.folder:q} --shards {params.shards:q}"
         " --split {wildcards.split} --documents {params.documents} --seed {params.seed}"
-        " --text-column {params.text_column:q} --output {output:q} |& tee -i {log:q}"
+        " --text-column {params.text_column:q} --output {output:q} |& tee -i {log.text:q}"
 
 
 rule check_tokenizer:
@@ -46,7 +48,8 @@ rule check_tokenizer:
             labels={"check": "{check}"},
         ),
     log:
-        "logs/{dataset}/{tokenizer}/checks/{check}.log",
+        text="logs/{dataset}/{tokenizer}/checks/{check}.log",
+        record="logs/{dataset}/{tokenizer}/checks/{check}.json",
     benchmark:
         "logs/{dataset}/{tokenizer}/checks/{check}.tsv"
     conda:
@@ -60,9 +63,10 @@ rule check_tokenizer:
         texts=folder_of("texts"),
         baselines=BASELINES,
     shell:
-        "python {input.script:q} --check {wildcards.check} --mode {params.mode}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --check {wildcards.check} --mode {params.mode}"
         " --thresholds {params.thresholds:q} --tokenizer {params.folder:q} --texts {params.texts:q}"
-        " --samples {input.samples:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log:q}"
+        " --samples {input.samples:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"
 
 
 rule decide_gate:
@@ -74,14 +78,16 @@ rule decide_gate:
     output:
         f"{TOKENIZER}/gate.json",
     log:
-        "logs/{dataset}/{tokenizer}/gate.log",
+        text="logs/{dataset}/{tokenizer}/gate.log",
+        record="logs/{dataset}/{tokenizer}/gate.json",
     conda:
         "../envs/nanosnake.yaml"
     params:
         folder=folder_of("tokenizer"),
     shell:
-        "python {input.script:q} --tokenizer {params.folder:q} --verdicts {input.verdicts:q}"
-        " --output {output:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --tokenizer {params.folder:q} --verdicts {input.verdicts:q}"
+        " --output {output:q} |& tee -i {log.text:q}"
 
 
 rule record_figures:
@@ -93,12 +99,14 @@ rule record_figures:
     output:
         f"{TOKENIZER}/figures.json",
     log:
-        "logs/{dataset}/{tokenizer}/figures.log",
+        text="logs/{dataset}/{tokenizer}/figures.log",
+        record="logs/{dataset}/{tokenizer}/figures.json",
     conda:
         "../envs/nanosnake.yaml"
     params:
         folder=folder_of("tokenizer"),
         history=HISTORY,
     shell:
-        "python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {params.folder:q}"
-        " --verdicts {input.verdicts:q} --history {params.history:q} --output {output:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {params.folder:q}"
+        " --verdicts {input.verdicts:q} --history {params.history:q} --output {output:q} |& tee -i {log.text:q}"

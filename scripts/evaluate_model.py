@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.files import NanosnakeError, write_json
+from nanosnake.provenance.record import recorded
 
 
 @dataclass(frozen=True)
@@ -118,4 +119,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(recorded(main))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanosnake.files import NanosnakeError, read_json, replacing
+from nanosnake.provenance.record import recorded
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
@@ -84,4 +85,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(recorded(main))

@@ -53,6 +53,7 @@ def tokenize(options: Options) -> dict[str, Any]:
         "documents": written["documents"],
         "bytes": written["bytes"],
         "sha256": written["sha256"],
+        "index_sha256": written["index_sha256"],
         "dtype": dtype,
         "bos_id": tokenizer.bos_id,
         "tokenizer": tokenizer.name,

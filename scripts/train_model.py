@@ -33,6 +33,7 @@ STARTED = time.perf_counter()
 
 from nanosnake.files import NanosnakeError, replacing, write_json  # noqa: E402
 from nanosnake.modules import imported_files  # noqa: E402
+from nanosnake.provenance.record import recorded  # noqa: E402
 from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402
 
 
@@ -199,4 +200,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(recorded(main))

@@ -14,6 +14,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn, TextIO, TypeVar
 
 from nanosnake.files import NanosnakeError
+from nanosnake.provenance.record import recorded
 
 Options = TypeVar("Options")
 
@@ -26,11 +27,12 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     A failure that a user can act on (NanosnakeError, OSError, the Rust crate's errors) gives one message on
     stderr and exit code 1; with `--verbose` or the variable NANOSNAKE_TRACEBACK=1 its traceback stands above
     the message. Ctrl-C exits with 130 and SIGTERM with 143, both after temporary files are removed. Anything
-    else is a defect in the program and keeps its traceback.
+    else is a defect in the program and keeps its traceback. A run that ends well leaves its record where the
+    rule asks for one.
     """
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = main(None)
+        code = recorded(main)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _fail("stopped by Ctrl-C", 130)

@@ -12,11 +12,12 @@ import contextlib
 import fcntl
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from nanosnake.provenance.code import work_tree
 
 Record = dict[str, Any]
 FACTS = ("time", "commit")
@@ -57,13 +58,9 @@ def append(path: str | Path, state: Mapping[str, Any]) -> bool:
 
 
 def commit() -> str | None:
-    """Return the commit of the repository that we stand in, with `-dirty` if files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+    """Return the commit of the repository that this code stands in, with `-dirty` if files differ from it."""
+    tree = work_tree()
+    return f"{tree.commit}-dirty" if tree.dirty else tree.commit
 
 
 def _records(content: bytes) -> list[Record]:

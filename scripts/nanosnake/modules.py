@@ -13,6 +13,9 @@ from pathlib import Path
 
 PACKAGE = "nanosnake"
 
+WITNESSES = {f"{PACKAGE}.provenance.record", f"{PACKAGE}.provenance.code", f"{PACKAGE}.run_id"}
+"""Modules that tell of a job, and decide nothing of what it makes."""
+
 
 @cache
 def imported_files(script: Path) -> tuple[Path, ...]:
@@ -57,6 +60,8 @@ def _files(root: Path, name: str) -> Iterator[Path]:
     if parts[0] != PACKAGE:
         return
     for depth in range(1, len(parts) + 1):
+        if ".".join(parts[:depth]) in WITNESSES:
+            return
         path = root.joinpath(*parts[:depth])
         if (path / "__init__.py").is_file():
             yield path / "__init__.py"

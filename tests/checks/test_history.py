@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nanosnake import history
+from nanosnake.provenance.code import WorkTree
 
 
 @pytest.fixture
@@ -60,25 +61,21 @@ def test_a_cut_line_does_not_hide_the_last_state(path: Path) -> None:
     assert not history.append(path, {"x": 1})
 
 
-def test_no_repository_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert history.commit() is None
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert history.commit() is None
-
-
-def test_a_repository_gives_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-    (tmp_path / "file").write_text("one")
-    for command in (["init", "-q"], ["add", "file"], [*identity, "commit", "-q", "-m", "one"]):
-        subprocess.run(["git", *command], check=True, capture_output=True)
-    clean = history.commit()
-    assert clean is not None
-    assert len(clean) == 40
-    (tmp_path / "file").write_text("two")
-    assert history.commit() == f"{clean}-dirty"
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        (WorkTree("a" * 40, False, None, None), "a" * 40),
+        (WorkTree("a" * 40, True, "b" * 64, None), f"{'a' * 40}-dirty"),
+        (WorkTree(None, None, None, "no repository"), None),
+    ],
+    ids=["clean", "dirty", "none"],
+)
+def test_a_record_names_the_commit(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tree: WorkTree, expected: str | None
+) -> None:
+    monkeypatch.setattr(history, "work_tree", lambda: tree)
+    history.append(path, {"x": 1})
+    assert history.read_history(path)[0]["commit"] == expected
 
 
 def test_many_writers_at_once_lose_nothing(path: Path) -> None:

@@ -16,8 +16,9 @@ AFTER_MERGES = {
     "record_figures": 1,
     "measure_vocabulary_curve": 1,
     "make_report": 1,
+    "make_manifest": 1,
 }
-AFTER_CHECKS = {"decide_gate": 1, "record_figures": 1, "make_report": 1}
+AFTER_CHECKS = {"decide_gate": 1, "record_figures": 1, "make_report": 1, "make_manifest": 1}
 
 
 def nothing(project: Project) -> None:
@@ -131,7 +132,7 @@ CHANGES: list[tuple[Callable[[Project], None], dict[str, int]]] = [
     (edit("scripts/nanosnake/checks/compression.py"), {"check_tokenizer": 6, **AFTER_CHECKS}),
     (edit("scripts/nanosnake/download/__init__.py"), {}),
     (edit("scripts/nanosnake/config/models.py"), {}),
-    (edit("scripts/nanosnake/report/style.css"), {"make_report": 1}),
+    (edit("scripts/nanosnake/report/style.css"), {"make_report": 1, "make_manifest": 1}),
 ]
 
 

@@ -1,0 +1,1 @@
+"""What was made from what: a record of each job, a manifest of what is published, and a check of it."""

@@ -1,0 +1,115 @@
+"""The job that made a file: what Snakemake noted of it, the record that its script left, and its benchmark.
+
+Snakemake notes, for each output, the rule, the inputs and the logs of the job that made it, and decides with that
+whether the output is up to date. It is the one place that knows what a file was made from when it was made.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NOTES = Path(".snakemake/metadata")
+NAME_MAX = 255
+"""The longest name of a file; Snakemake cuts longer ones into folders."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that made files."""
+
+    rule: str
+    inputs: tuple[str, ...]
+    key: str
+    """The same for all outputs of the job."""
+    record: Mapping[str, Any]
+    """What the script said of itself; empty if that is gone."""
+    benchmark: Mapping[str, Any]
+    """What Snakemake measured; empty if the rule has no benchmark."""
+
+
+class Jobs:
+    """The jobs of a project, found by their outputs.
+
+    Args:
+        project: the folder that Snakemake runs in.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self._known: dict[str, Job | None] = {}
+        self._records: dict[str, Mapping[str, Any]] = {}
+
+    def of(self, path: str) -> Job | None:
+        """Return the job that made a file; None if no rule made it, or Snakemake's notes are gone."""
+        if path not in self._known:
+            self._known[path] = self._find(path)
+        return self._known[path]
+
+    def _find(self, path: str) -> Job | None:
+        note = self._json(self.project / NOTES / note_name(path))
+        if not note.get("rule"):
+            return None
+        logs = [str(log) for log in note.get("log") or ()]
+        record = next((log for log in logs if log.endswith(".json")), None)
+        return Job(
+            rule=str(note["rule"]),
+            inputs=tuple(map(str, note.get("input") or ())),
+            key=record or path,
+            record=self._record(record) if record else {},
+            benchmark=read_benchmark(self.project / Path(record).with_suffix(".tsv")) if record else {},
+        )
+
+    def _record(self, name: str) -> Mapping[str, Any]:
+        if name not in self._records:
+            self._records[name] = self._json(self.project / name)
+        return self._records[name]
+
+    def _json(self, path: Path) -> dict[str, Any]:
+        """Return the content of a JSON file; nothing if it is absent or cut off."""
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+def note_name(path: str) -> Path:
+    """Return where Snakemake notes an output: its name in base64, long ones cut into folders."""
+    encoded = urlsafe_b64encode(os.fspath(path).encode()).decode()
+    step = NAME_MAX - 1
+    parts = [encoded[start : start + step] for start in range(0, len(encoded), step)]
+    return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+def read_benchmark(path: Path) -> dict[str, Any]:
+    """Return what Snakemake measured of a job; threads and resources only with `--benchmark-extended`."""
+    csv.field_size_limit(1 << 30)  # a column names all inputs
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            row = next(csv.DictReader(stream, delimiter="\t"), {})
+    except OSError:
+        return {}
+    measured = ("s", "cpu_time", "max_rss", "io_in", "io_out", "mean_load", "threads")
+    found: dict[str, Any] = {key: value for key in measured if (value := _number(row.get(key))) is not None}
+    if row.get("resources"):
+        granted = ast.literal_eval(row["resources"])
+        found["resources"] = {
+            key: value for key, value in sorted(granted.items()) if key != "tmpdir" and key[0] != "_"
+        }
+    return found
+
+
+def _number(text: str | None) -> float | int | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() else value

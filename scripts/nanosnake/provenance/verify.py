@@ -1,0 +1,151 @@
+"""Hash again what a manifest names, and say what does not fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nanosnake.files import NanosnakeError, read_json, sha256_file
+from nanosnake.provenance.manifest import FORMAT, SEAL, seal_of
+
+MAY_BE_GONE = ("shard", "tokens", "made")
+"""Kinds of inputs that are made again when they are needed, and may be deleted when they are not."""
+
+Say = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found."""
+
+    problems: tuple[str, ...]
+    """A line for each thing that does not fit."""
+    files: int
+    file_bytes: int
+    inputs: int
+    input_bytes: int
+    gone: int
+    """Inputs that were made by a rule and are not there any more."""
+    looked_at_inputs: bool
+
+    @property
+    def summary(self) -> str:
+        """The last line: how much was looked at, and what came of it."""
+        parts = [f"{self.files:,} files, {self.file_bytes:,} bytes"]
+        if self.looked_at_inputs:
+            parts.append(f"made from {self.inputs:,} inputs, {self.input_bytes:,} bytes")
+        if self.problems:
+            parts.append(f"{len(self.problems):,} of these do not fit")
+        else:
+            parts.append("all as recorded")
+        if self.gone:
+            parts.append(f"{self.gone:,} more inputs were deleted since, as they may be")
+        return ", ".join(parts)
+
+
+def verify(path: Path, *, inputs: bool = True, threads: int = 4, say: Say | None = None) -> Outcome:
+    """Look at everything that a manifest names.
+
+    Args:
+        path: the manifest.
+        inputs: whether to look at the inputs too. They are found only if the manifest stands in its project.
+        threads: how many files are hashed at once.
+        say: is told how many bytes of how many are done.
+
+    Raises:
+        NanosnakeError: if it is no manifest.
+    """
+    manifest = read_manifest(path)
+    where = path.absolute().parent
+    looked_at_inputs = inputs and in_place(path, manifest)
+    entries = [Entry(where, manifest, entry, "") for entry in manifest["files"]]
+    if looked_at_inputs:
+        entries += [Entry(where, manifest, entry, entry["kind"]) for entry in manifest["inputs"]]
+    problems = list(edited(path, manifest))
+    present = []
+    gone = 0
+    for entry in entries:
+        if entry.path.is_file():
+            present.append(entry)
+        elif entry.kind in MAY_BE_GONE:
+            gone += 1
+        else:
+            problems.append(f"{entry.name}: missing")
+    total, done = sum(entry.bytes for entry in present), 0
+    with ThreadPoolExecutor(threads) as pool:
+        for entry, found in zip(present, pool.map(Entry.problem, present), strict=True):
+            problems += [found] if found else []
+            done += entry.bytes
+            if say is not None:
+                say(done, total)
+    own = [entry for entry in present if not entry.kind]
+    others = [entry for entry in present if entry.kind]
+    return Outcome(
+        problems=tuple(problems),
+        files=len(manifest["files"]),
+        file_bytes=sum(entry.bytes for entry in own),
+        inputs=len(others),
+        input_bytes=sum(entry.bytes for entry in others),
+        gone=gone,
+        looked_at_inputs=looked_at_inputs,
+    )
+
+
+class Entry:
+    """A file that a manifest names; `kind` is empty for the manifest's own files."""
+
+    def __init__(self, where: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any], kind: str) -> None:
+        self.name = f"input {entry['path']}" if kind else str(entry["path"])
+        self.bytes, self.sha256, self.kind = int(entry["bytes"]), str(entry["sha256"]), kind
+        from_manifest = os.path.relpath(entry["path"], PurePosixPath(manifest["path"]).parent)
+        is_absolute = Path(entry["path"]).is_absolute()
+        self.path = Path(entry["path"]) if is_absolute else Path(os.path.normpath(where / from_manifest))
+
+    def problem(self) -> str | None:
+        """Return what does not fit, after reading the whole file; a wrong size is enough to know."""
+        size = self.path.stat().st_size
+        if size != self.bytes:
+            return f"{self.name}: has {size:,} bytes, recorded were {self.bytes:,}"
+        found = sha256_file(self.path)
+        if found != self.sha256:
+            return f"{self.name}: SHA-256 is {found}, recorded was {self.sha256}"
+        return None
+
+
+def edited(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line if the manifest is not as it was written."""
+    found = seal_of(manifest)
+    if manifest.get(SEAL) != found:
+        yield f"{path}: was edited: its content has the SHA-256 {found}, its seal says {manifest.get(SEAL)}"
+
+
+def in_place(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Return whether a manifest stands where it was written, in a project whose other files are around it."""
+    recorded = PurePosixPath(manifest["path"]).parts
+    return path.absolute().parts[-len(recorded) :] == recorded
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the content of a manifest.
+
+    Raises:
+        NanosnakeError: if it is no manifest; it says what it is.
+    """
+    if not path.is_file():
+        raise NanosnakeError(f"{path}: no such file; name a manifest.json that a run of Snakemake left")
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        seen = value.get("format") if isinstance(value, dict) else type(value).__name__
+        raise NanosnakeError(
+            f"{path}: is no manifest that this version reads: its format is {seen!r}, wanted {FORMAT!r}"
+        )
+    missing = [key for key in ("path", "files", "inputs") if key not in value]
+    if missing:
+        raise NanosnakeError(
+            f"{path}: has no {', '.join(missing)}: it was edited; run Snakemake again to write it"
+        )
+    return value
