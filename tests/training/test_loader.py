@@ -110,15 +110,27 @@ def test_documents_do_not_mix_and_positions_restart(numbered: TokenShards) -> No
             body = [t for t in piece if t != BOS]
             assert body == list(range(body[0], body[0] + len(body))) if body else True
             assert piece.count(BOS) <= 1
+            assert tokens[first] == BOS  # each piece has a start token to attend to
+
+
+def test_packing_costs_a_position_per_row_at_most(numbered: TokenShards) -> None:
+    source = RowSource(numbered, LENGTH, 5, 0, 0)
+    for pool in range(len(source.order.pools)):
+        rows = source.order.pack(pool)
+        first, last = source.order.first_rows[pool : pool + 2]
+        assert len(rows) == last - first
+        used = np.add.reduceat(rows.length + ~rows.opens, rows.row_starts[:-1][np.diff(rows.row_starts) > 0])
+        assert used.max() <= LENGTH
+        assert sorted(used)[1] >= LENGTH - 1  # all but one row
 
 
 def test_evaluation_reads_each_piece_whole(numbered: TokenShards) -> None:
     source = RowSource(numbered, LENGTH, 0, 0, 0, shuffle=False)
     batches = [Batch(*assemble(source, 1), row=0, epoch=0) for _ in range(source.order.rows)]
     assert pairs(batches) == expected_pairs(numbered)
-    begun = sum(int((b.positions[b.targets >= 0] == 0).sum()) for b in batches)
+    begun = sum(len(source.order.pack(pool).start) for pool in range(len(source.order.pools)))
     sizes = [np.diff(shard.ends.astype(int), prepend=0) for shard in numbered.shards]
-    assert begun == sum(int((-(-size // LENGTH)).sum()) for size in sizes)
+    assert begun == sum(int((-(-(size - 1) // (LENGTH - 1))).clip(1).sum()) for size in sizes)
 
 
 def test_epochs_and_seeds_differ(numbered: TokenShards) -> None:
@@ -191,21 +203,28 @@ def test_errors_of_the_thread_reach_the_rank(numbered: TokenShards, monkeypatch:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 16), min_size=1, max_size=60))
-def test_best_fit_fills_rows_and_loses_nothing(lengths: list[int]) -> None:
-    rows = best_fit(lengths, 16)
-    assert [sum(size for _, _, size in row) for row in rows[:-1]] == [16] * (len(rows) - 1)
+@given(st.lists(st.tuples(st.integers(1, 15), st.booleans()), min_size=1, max_size=60))
+def test_best_fit_fills_rows_and_loses_nothing(pieces: list[tuple[int, bool]]) -> None:
+    lengths, opens = [length for length, _ in pieces], [first for _, first in pieces]
+
+    def positions(row: list[tuple[int, int, int]]) -> int:
+        return sum(size + (offset > 0 or not opens[piece]) for piece, offset, size in row)
+
+    rows = best_fit(lengths, opens, 16)
+    assert all(positions(row) in (15, 16) for row in rows[:-1])
+    assert len(rows) <= -(-(sum(lengths) + opens.count(False)) // 15)
     seen: dict[int, list[tuple[int, int]]] = {}
     for row in rows:
         for piece, offset, size in row:
             seen.setdefault(piece, []).append((offset, size))
-    whole = best_fit(lengths, 16, split=False)
+    whole = best_fit(lengths, opens, 16, split=False)
     assert sorted(piece for row in whole for piece, _, _ in row) == list(range(len(lengths)))
     assert all(offset == 0 and size == lengths[piece] for row in whole for piece, offset, size in row)
-    assert all(sum(size for _, _, size in row) <= 16 for row in whole)
+    assert all(positions(row) <= 16 for row in whole)
     for piece, length in enumerate(lengths):
         at = 0
         for offset, size in sorted(seen[piece]):
             assert offset == at
+            assert size > 0
             at += size
         assert at == length

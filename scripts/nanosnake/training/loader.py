@@ -64,7 +64,7 @@ class Batch:
     """int32[N]: inputs."""
     targets: Tensor
     """int32[N]: the token after each; the document start token after a document's last; -1 where none
-    counts."""
+    counts, as at the start token of a piece that goes on with a document."""
     positions: Tensor
     """int32[N]: position in the document, 0 at the first token of each piece."""
     ends: Tensor
@@ -217,8 +217,9 @@ class RowSource:
                 self.data, self.length, self.seed, self.order.epoch + 1, shuffle=self.shuffle
             )
 
-    def pieces(self) -> list[tuple[npt.NDArray[np.int64], bool]]:
-        """Return the pieces of the row, each with the token after it where the document goes on; move on."""
+    def pieces(self) -> list[tuple[npt.NDArray[np.int64], bool, bool]]:
+        """Return (tokens, opens, closes) of the row's pieces, with the token after each where the document
+        goes on; move on."""
         pool, row = self.order.locate(self.row)
         key = (self.order.epoch, pool)
         if self._packed is None or self._packed[0] != key:
@@ -229,7 +230,7 @@ class RowSource:
             start, closes = int(rows.start[piece]), bool(rows.closes[piece])
             stop = start + int(rows.length[piece]) + (0 if closes else 1)
             tokens = self.data.shards[int(rows.shard[piece])].tokens[start:stop]
-            found.append((tokens.astype(np.int64), closes))
+            found.append((tokens.astype(np.int64), bool(rows.opens[piece]), closes))
         self.skip(1)
         return found
 
@@ -259,17 +260,18 @@ def assemble(
     ends = []
     for row in range(rows):
         at = row * length
-        for piece, closes in source.pieces():
+        for piece, opens, closes in source.pieces():
             size = len(piece) if closes else len(piece) - 1
-            stop = at + size
+            first = at if opens else at + 1  # after a start token that is no token of the document
+            stop = first + size
             ends.append(at)
-            tokens_N[at:stop] = piece[:size]
-            targets_N[at : at + len(piece) - 1] = piece[1:]
+            tokens_N[first:stop] = piece[:size]
+            targets_N[first : first + len(piece) - 1] = piece[1:]
             if closes:
                 targets_N[stop - 1] = bos  # the document is over
-            positions_N[at:stop] = np.arange(size)
+            positions_N[at:stop] = np.arange(stop - at)
             at = stop
-        if at < (row + 1) * length:  # room left in the last row of a pool
+        if at < (row + 1) * length:  # room left
             ends.append(at)
             positions_N[at : (row + 1) * length] = np.arange((row + 1) * length - at)
     room = -(-len(ends) // capacity) * capacity

@@ -1,10 +1,11 @@
 """Which piece of which document stands where: the order of an epoch and the packing of documents into rows.
 
 An epoch's blocks are shuffled by (seed, epoch) and taken in pools of a few blocks. Within a pool, documents
-are cut to pieces of at most T tokens and packed, best fit first, into rows of exactly T tokens; a piece is
-split only where nothing fits the rest of a row. Then the pool's rows are shuffled. So every token stands in
-exactly one row of an epoch, only the last row of a pool can have room left, and all of it follows from
-(seed, epoch, pool): a position in the data is two integers, the epoch and the row.
+are cut to pieces that fill at most a row of T positions and packed, best fit first; a piece is split only
+where nothing fits the rest of a row. A piece that goes on with a document begins with the document start
+token all the same, so that every piece has one to attend to: one more position, and no target.
+Then the pool's rows are shuffled. So every token stands in exactly one row of an epoch, and all of it follows
+from (seed, epoch, pool): a position in the data is two integers, the epoch and the row.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class Rows:
     start: Ints
     """First token of each piece in its shard."""
     length: Ints
+    """Tokens of each piece; one that goes on with a document takes one position more."""
+    opens: npt.NDArray[np.bool_]
+    """Whether the piece begins its document."""
     closes: npt.NDArray[np.bool_]
     """Whether the piece ends its document."""
 
@@ -57,7 +61,9 @@ class EpochOrder:
             for i in range(0, len(order), POOL_BLOCKS)
         ]
         if shuffle:
-            rows = [-(-sum(b.tokens for b in pool) // length) for pool in self.pools]
+            # filling a row costs one position at most: of a start token, or left empty
+            sizes = [sum(block_positions(data, block, length) for block in pool) for pool in self.pools]
+            rows = [-(-size // (length - 1)) for size in sizes]
         else:
             rows = [len(self.pack(pool)) for pool in range(len(self.pools))]
         self.first_rows = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
@@ -73,16 +79,18 @@ class EpochOrder:
         return pool, row - int(self.first_rows[pool])
 
     def pack(self, pool: int) -> Rows:
-        """Return the rows of a pool."""
-        shard, start, length, closes = _pieces(self.data, self.pools[pool], self.length)
+        """Return the rows of a pool; where packing needs fewer than `locate` counts on, some are empty."""
+        shard, start, length, opens, closes = _pieces(self.data, self.pools[pool], self.length)
         if self.shuffle:
             rng = np.random.default_rng([self.seed, self.epoch, pool])
             order = rng.permutation(len(length))
-            shard, start, length, closes = shard[order], start[order], length[order], closes[order]
-        rows = best_fit(length.tolist(), self.length, split=self.shuffle)
+            shard, start, length = shard[order], start[order], length[order]
+            opens, closes = opens[order], closes[order]
+        rows = best_fit(length.tolist(), opens.tolist(), self.length, split=self.shuffle)
         if self.shuffle:
-            last = rows.pop()  # the row with room left stays last
-            rows = [rows[i] for i in rng.permutation(len(rows)).tolist()] + [last]
+            count = int(self.first_rows[pool + 1] - self.first_rows[pool])
+            rows += [[] for _ in range(count - len(rows))]
+            rows = [rows[i] for i in rng.permutation(count).tolist()]
         which = np.array([piece for row in rows for piece, _, _ in row], dtype=np.int64)
         skip = np.array([offset for row in rows for _, offset, _ in row], dtype=np.int64)
         taken = np.array([size for row in rows for _, _, size in row], dtype=np.int64)
@@ -91,47 +99,70 @@ class EpochOrder:
             shard=shard[which],
             start=start[which] + skip,
             length=taken,
+            opens=opens[which] & (skip == 0),
             closes=closes[which] & (skip + taken == length[which]),
         )
 
 
+def _document_ends(data: TokenShards, block: Block) -> tuple[Ints, Ints]:
+    """Return (starts, ends) of a block's documents in its shard, those of no tokens left out."""
+    ends = data.shards[block.shard].ends[block.first : block.last].astype(np.int64)
+    before = int(data.shards[block.shard].ends[block.first - 1]) if block.first else 0
+    starts = np.concatenate([[before], ends[:-1]])
+    return starts[ends > starts], ends[ends > starts]
+
+
+def _piece_counts(sizes: Ints, length: int) -> Ints:
+    """Return how many pieces each document is cut to: T tokens, then T - 1 after a start token each."""
+    return 1 + np.maximum(0, -(-(sizes - length) // (length - 1)))
+
+
+def block_positions(data: TokenShards, block: Block, length: int) -> int:
+    """Return the positions that a block's pieces take before any is split."""
+    starts, ends = _document_ends(data, block)
+    return block.tokens + int((_piece_counts(ends - starts, length) - 1).sum())
+
+
 def _pieces(
     data: TokenShards, blocks: list[Block], length: int
-) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """Cut the documents of blocks to pieces of at most `length` tokens: (shard, start, length, closes)."""
+) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Cut the documents of blocks to pieces: (shard, start, tokens, opens, closes)."""
     parts = []
     for block in blocks:
-        ends = data.shards[block.shard].ends[block.first : block.last].astype(np.int64)
-        before = int(data.shards[block.shard].ends[block.first - 1]) if block.first else 0
-        starts = np.concatenate([[before], ends[:-1]])
-        starts, ends = starts[ends > starts], ends[ends > starts]  # documents of no tokens are no pieces
-        count = -(-(ends - starts) // length)
+        starts, ends = _document_ends(data, block)
+        count = _piece_counts(ends - starts, length)
         document = np.repeat(np.arange(len(ends)), count)
         number = np.arange(len(document)) - np.repeat(np.cumsum(count) - count, count)
-        start = starts[document] + number * length
-        size = np.minimum(length, ends[document] - start)
-        parts.append((np.full(len(start), block.shard), start, size, start + size == ends[document]))
-    shard, start, size, closes = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return shard, start, size, closes
+        start = starts[document] + number * (length - 1) + (number > 0)
+        stop = np.minimum(starts[document] + (number + 1) * (length - 1) + 1, ends[document])
+        parts.append(
+            (np.full(len(start), block.shard), start, stop - start, number == 0, stop == ends[document])
+        )
+    shard, start, size, opens, closes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return shard, start, size, opens, closes
 
 
-def best_fit(lengths: list[int], row_length: int, *, split: bool = True) -> list[list[tuple[int, int, int]]]:
-    """Pack pieces into rows that are full, but for the last (or that have room left, where none may be
-    split).
+def best_fit(
+    lengths: list[int], opens: list[bool], row_length: int, *, split: bool = True
+) -> list[list[tuple[int, int, int]]]:
+    """Pack pieces into rows that are full but for one position, or that have room left, where none may be
+    split.
 
     Args:
-        lengths: tokens of each piece, 1 to `row_length`.
+        lengths: tokens of each piece.
+        opens: whether each begins its document; one that does not takes one position more, and so does what
+            is left of a piece that is split.
 
     Returns:
         rows of (piece, offset into the piece, tokens taken). Each row takes the longest piece that fits until
         none does; then the longest piece left is split, and its rest goes back.
     """
-    waiting: list[list[tuple[int, int]]] = [[] for _ in range(row_length + 1)]  # by length: (piece, offset)
-    for piece, length in enumerate(lengths):
-        waiting[length].append((piece, 0))
-    sizes = [
-        length for length in range(1, row_length + 1) if waiting[length]
-    ]  # lengths that are waiting, sorted
+    waiting: list[list[tuple[int, int]]] = [
+        [] for _ in range(row_length + 1)
+    ]  # by positions: (piece, offset)
+    for piece, (length, first) in enumerate(zip(lengths, opens, strict=True)):
+        waiting[length + (not first)].append((piece, 0))
+    sizes = [size for size in range(1, row_length + 1) if waiting[size]]  # that are waiting, sorted
 
     def take(at: int) -> tuple[int, int, int]:
         size = sizes[at]
@@ -145,16 +176,17 @@ def best_fit(lengths: list[int], row_length: int, *, split: bool = True) -> list
         row, room = [], row_length
         while room and sizes:
             at = bisect.bisect_right(sizes, room) - 1
-            if at < 0 and not split:
+            if at < 0 and (not split or room == 1):
                 break
             piece, offset, size = take(at if at >= 0 else len(sizes) - 1)
             used = min(size, room)
-            row.append((piece, offset, used))
+            taken = used - (offset > 0 or not opens[piece])
+            row.append((piece, offset, taken))
             room -= used
             if used < size:
-                rest = size - used
+                rest = size - used + 1  # with a start token of its own
                 if not waiting[rest]:
                     bisect.insort(sizes, rest)
-                waiting[rest].append((piece, offset + used))
+                waiting[rest].append((piece, offset + taken))
         rows.append(row)
     return rows
