@@ -19,9 +19,9 @@ include: "rules/shards.smk"
 include: "rules/counts.smk"
 include: "rules/tokenizer.smk"
 include: "rules/validation.smk"
-include: "rules/report.smk"
 include: "rules/tokens.smk"
 include: "rules/model.smk"
+include: "rules/report.smk"
 include: "rules/manifest.smk"
 include: "rules/cluster.smk"
 include: "rules/leftovers.smk"
@@ -36,7 +36,7 @@ rule all:
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
         graph.of_each_tokenizer(f"{TOKENIZER}/manifest.json"),
         graph.exports(),
-        graph.of_each_model(f"{MODEL}/evaluation.json"),
+        graph.of_each_model(f"{MODEL}/report/index.html"),
         graph.of_each_model(f"{MODEL}/manifest.json"),
         graph.of_each_model(f"{MODEL}/export/model.safetensors", exported=True),
 
@@ -58,6 +58,7 @@ rule tokens:
 rule reports:
     input:
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
+        graph.of_each_model(f"{MODEL}/report/index.html"),
 
 
 # at exit, so that it stands below Snakemake's own last lines

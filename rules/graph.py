@@ -16,6 +16,7 @@ from typing import Any
 
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.config import Config, Dataset, Tokenizer, UrlSource
+from nanosnake.files import read_json
 from nanosnake.modules import imported_files
 from nanosnake.naming import compact
 
@@ -42,7 +43,14 @@ TOKENIZER_FILES = (
     *("tokenizer/meta.json", "merges.arrow", "training.json", "gate.json", "figures.json", "curve.json"),
     "report/index.html",
 )
-MODEL_FILES = ("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json")
+MODEL_FILES = (
+    "model.safetensors",
+    "model.json",
+    "metrics.jsonl",
+    "training.json",
+    "evaluation.json",
+    "report/index.html",
+)
 EXPORT_FILES = ("model.safetensors", "model.json", "tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
 Wildcards = Any  # Snakemake's: an attribute per wildcard
@@ -362,7 +370,7 @@ class Graph:
         return json.dumps(settings.model_dump(exclude={"mode"}), sort_keys=True)
 
     def say_verdicts(self) -> None:
-        """Print, as the last lines of a run, whether each gate is open, and what its checks warn of."""
+        """Print, as the last lines of a run, what the gates and the models came to."""
         for name, tokenizer in self.config.tokenizers.items():
             folder = Path(TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name))
             found = [read_verdict(path) for path in sorted(folder.glob("checks/*.json"))]
@@ -375,6 +383,15 @@ class Graph:
                 state = "gate open" if (folder / "gate.json").exists() else "gate not reached"
             warned = f"; warnings: {', '.join(warnings)}" if warnings else ""
             print(f"{name}: {state}{warned}; see {folder}/report/index.html", file=sys.stderr)
+        for result in map(Path, self.of_each_model(f"{MODEL}/evaluation.json")):
+            if result.exists():
+                evaluation = read_json(result)
+                others = ", ".join(f"{name} {bits:.3f}" for name, bits in evaluation["baselines"].items())
+                print(
+                    f"{result.parent.name}: {evaluation['bits_per_byte']:.3f} bits per byte ({others});"
+                    f" see {result.parent}/report/index.html",
+                    file=sys.stderr,
+                )
 
     # Manifests: one of a tokenizer, one of its token shards, one of each of its models
 

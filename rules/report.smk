@@ -64,3 +64,34 @@ rule make_report:
         " {params.folder:q} --verdicts {input.verdicts:q} --curve {input.curve:q}"
         " --shards {input.shards:q} --history {params.history:q} --benchmarks {params.benchmarks:q}"
         " --texts {params.texts:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"
+
+
+rule make_model_report:
+    """Write the page of a model: what it learned, the training run, what it writes."""
+    input:
+        **graph.code("make_model_report.py"),
+        templates=graph.templates(),
+        training=rules.train_model.output.summary,
+        metrics=rules.train_model.output.metrics,
+        evaluation=rules.evaluate_model.output,
+    output:
+        report(
+            f"{MODEL}/report/index.html",
+            caption="../report/model.rst",
+            category="{dataset}",
+            labels={"tokenizer": "{tokenizer}", "model": "{model}"},
+        ),
+    log:
+        text="logs/{dataset}/{tokenizer}/{model}/report.log",
+        record="logs/{dataset}/{tokenizer}/{model}/report.json",
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        model=folder_of("evaluation"),
+        benchmarks="logs/{dataset}/{tokenizer}/{model}",
+    shell:
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {wildcards.tokenizer:q}"
+        " --model {params.model:q} --benchmarks {params.benchmarks:q} --output {output:q} |& tee -i {log.text:q}"

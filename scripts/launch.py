@@ -36,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("script", nargs=argparse.REMAINDER, help="the script and its arguments")
     arguments = parser.parse_args(argv)
     command = launch_command(arguments.nodes, arguments.processes, arguments.script)
+    # on a CPU that others use too, threads that wait by spinning take the time of those that they wait for
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.execvp(command[0], command)
 
 

@@ -1,7 +1,7 @@
 r"""Make the report on one tokenizer: one HTML file that loads nothing and can be opened from disk.
 
 In:  the tokenizer's folder, the verdict files of its checks, and whatever else there is: measured figures, the
-     table of shards, the history, benchmark files, evaluation texts, metrics of a model. A part whose files are
+     table of shards, the history, benchmark files, evaluation texts. A part whose files are
      not given is left out of the page.
 Out: the page.
 
@@ -19,7 +19,8 @@ from pathlib import Path
 from nanosnake import cli
 from nanosnake.baselines import load_baselines
 from nanosnake.report.data import Report, Sources, gather
-from nanosnake.report.render import write_report
+from nanosnake.report.render import render, write_page
+from nanosnake.report.sections import draw, tokenizer_page
 from nanosnake.report.segments import Encoding
 from nanosnake.report.tables import format_size
 from nanosnake.tokenizer import load
@@ -38,7 +39,6 @@ class Options:
     benchmarks: Path | None
     texts: Path | None
     baseline_cache: Path | None
-    model_metrics: list[Path]
     output: Path
 
 
@@ -64,7 +64,6 @@ def make(options: Options) -> Report:
         history=options.history,
         benchmarks=options.benchmarks,
         texts=options.texts if encodings else None,
-        model_metrics=tuple(options.model_metrics),
     )
     return gather(sources, tokenizer, encodings, notes)
 
@@ -83,13 +82,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--baseline-cache", type=Path, help="folder of the baselines; without it, none are shown"
     )
-    parser.add_argument(
-        "--model-metrics", type=Path, nargs="*", default=[], help="metrics and results of a model"
-    )
     parser.add_argument("--output", type=Path, required=True, help="page to write")
     options = cli.fill(Options, parser.parse_args(argv))
     report = make(options)
-    size = write_report(report, options.output)
+    page = render(tokenizer_page(report), report=report, drawings=draw(report), benchmarks=report.benchmarks)
+    size = write_page(page, options.output)
     cli.log(f"{options.output}: {format_size(size)}, {report.gate.headline}")
     return 0
 

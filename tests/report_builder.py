@@ -53,7 +53,6 @@ def build(folder: Path, *, hostile: bool = False, merges: int = 120) -> list[str
         *("--history", str(write_history(folder / "history.jsonl", hostile=hostile))),
         *("--benchmarks", str(write_benchmarks(folder / "logs"))),
         *("--texts", str(text_folder)),
-        *("--model-metrics", *map(str, write_model(folder / "model", hostile=hostile))),
     ]
 
 
@@ -163,14 +162,32 @@ def write_benchmarks(folder: Path) -> Path:
     return folder
 
 
-def write_model(folder: Path, *, hostile: bool = False) -> list[Path]:
-    """Write metrics and results of a model as a training run leaves them, the last line cut off."""
+def write_model(folder: Path, *, hostile: bool = False) -> Path:
+    """Write what training and evaluation leave in the folder of a model."""
     folder.mkdir(parents=True)
-    metrics, results = folder / "metrics.jsonl", folder / "results.json"
     lines = [
-        json.dumps({"step": step, "loss": 5 - step / 10, "bits_per_byte": 2 - step / 50}) for step in range(9)
+        json.dumps({"step": step, "loss": 5 - step / 10, "bits_per_byte": 2 - step / 50, "mfu": None})
+        for step in range(9)
     ]
-    metrics.write_text("\n".join([*lines, '{"step": 9, "tr']))
+    (folder / "metrics.jsonl").write_text("\n".join(lines))
+    figures = {"steps": 9, "tokens": 18_432, "bits_per_byte": 1.84, "mfu": None, "parameters": 2_900_000}
+    training = {
+        "figures": figures | {"tokens_per_second": 3_200.5},
+        "model": {"depth": 4, "window_pattern": "L"},
+        "options": {"steps": 9, "compile": False},
+        "ranks": 1,
+        "device": HOSTILE if hostile else "x86_64",
+        "versions": {"torch": "2.11.0"},
+    }
+    write_json(folder / "training.json", training)
     text = HOSTILE if hostile else " and ran on."
-    write_json(results, {"bits_per_byte": 1.84, "samples": [{"prompt": "The river", "text": text}]})
-    return [metrics, results]
+    evaluation = {
+        "bits_per_byte": 1.84,
+        "bytes": 123_456,
+        "baselines": {"order_0": 4.5, "zlib": 3.1, "lzma": 2.75},
+        "samples": [{"prompt": "The river", "text": text}],
+        "tasks": [{"task": text, "items": 20, "accuracy": 0.8, "centred": 0.6}],
+        "core": 0.6,
+    }
+    write_json(folder / "evaluation.json", evaluation)
+    return folder

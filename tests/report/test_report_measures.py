@@ -6,14 +6,13 @@ import pytest
 
 from nanosnake.checks import CHECKS, Failure, Findings
 from nanosnake.checks.verdict import skipped, verdict_of
-from nanosnake.files import NanosnakeError, write_json
+from nanosnake.files import write_json
 from nanosnake.report.charts import shard_figure
 from nanosnake.report.data import read_counting
 from nanosnake.report.measures import read_benchmarks, read_history, read_shards, stage_of
-from nanosnake.report.models import read_model
-from nanosnake.report.sections import MOST_POINTS, figure_label, history_place, thin
+from nanosnake.report.sections import figure_label, history_place
 from nanosnake.report.verdicts import read_gate
-from report_builder import write_benchmarks, write_checks, write_history, write_model, write_shards
+from report_builder import write_benchmarks, write_checks, write_history, write_shards
 
 
 def write_verdict(folder: Path, name: str, mode: str, failures: int) -> Path:
@@ -140,24 +139,3 @@ def test_counting_is_told_in_words() -> None:
 def test_a_figure_of_the_history_is_titled_without_its_check() -> None:
     name = "compression.relative_difference.validation.cl100k_base"
     assert figure_label(name) == "tokens saved, validation, cl100k_base"
-
-
-def test_a_model_has_curves_figures_and_samples(tmp_path: Path) -> None:
-    model = read_model(write_model(tmp_path / "model"))
-    assert {point["panel"] for point in model.points} == {"loss, nats per token", "bits per byte, validation"}
-    assert len(model.points) == 18
-    assert model.samples == [("The river", " and ran on.")]
-
-
-def test_a_broken_line_within_metrics_is_an_error_that_names_it(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\nnonsense\n{"step": 2}\n')
-    with pytest.raises(NanosnakeError, match=r"metrics\.jsonl: line 2 is no JSON"):
-        read_model([path])
-
-
-def test_long_series_are_thinned_and_keep_their_last_point() -> None:
-    points = [{"series": "loss", "step": step} for step in range(1001)]
-    kept = thin(points)
-    assert len(kept) <= MOST_POINTS
-    assert kept[-1]["step"] == 1000

@@ -18,7 +18,6 @@ from nanosnake.report.measures import (
     read_history,
     read_shards,
 )
-from nanosnake.report.models import Model, read_model
 from nanosnake.report.segments import Encoding, Sample, samples
 from nanosnake.report.tables import Column, Table
 from nanosnake.report.verdicts import Gate, read_gate
@@ -66,7 +65,6 @@ class Sources:
     history: Path | None = None
     benchmarks: Path | None = None
     texts: Path | None = None
-    model_metrics: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,6 @@ class Report:
     shards: Shards | None
     history: History | None
     benchmarks: Benchmarks | None
-    model: Model | None
     notes: Sequence[str]
 
 
@@ -158,7 +155,6 @@ def gather(
         shards=read_shards(sources.shards) if sources.shards else None,
         history=read_history(sources.history) if sources.history else None,
         benchmarks=read_benchmarks(sources.benchmarks, sources.tokenizer) if sources.benchmarks else None,
-        model=read_model(sources.model_metrics) if sources.model_metrics else None,
         notes=notes,
     )
 

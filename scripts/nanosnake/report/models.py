@@ -1,4 +1,4 @@
-"""Figures of a trained model, from the files that training and evaluation leave."""
+"""What the page of a model shows, from the files that training and evaluation leave."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.files import NanosnakeError, read_json
-from nanosnake.report.measures import flatten
-from nanosnake.report.tables import Column, Table, label
+from nanosnake.report.measures import Benchmarks, flatten, read_benchmarks
+from nanosnake.report.tables import Column, Table, from_records, label
 
-MOST_SAMPLES = 12
 SERIES = {
     "loss": "loss, nats per token",
     "bits_per_byte": "bits per byte, validation",
@@ -22,55 +21,112 @@ SERIES = {
     "learning_rate": "learning rate",
     "data_wait": "share of the time spent waiting for data",
 }
-"""Keys of a row that are drawn, and the titles of their panels."""
+"""Keys of a row of the metrics that are drawn, and the titles of their panels."""
+
+BASELINES = {
+    "order_0": "token frequencies alone",
+    "zlib": "zlib -9",
+    "lzma": "lzma, extreme",
+}
+"""What a model has to beat on the same text, as `evaluation.json` names it and as the page does."""
 
 
 @dataclass(frozen=True)
-class Model:
-    """Curves over the steps, final figures and samples of text."""
+class ModelReport:
+    """All that the page of a model shows."""
 
+    dataset: str
+    tokenizer: str
+    name: str
+    scores: Sequence[Mapping[str, Any]]
+    """Bits per byte: `label`, `bits_per_byte`, the model first."""
+    bytes: int
+    """Size of the text that they were measured on."""
+    tasks: Table | None
+    core: float | None
+    """Mean over tasks of the accuracy above chance, over what is possible above chance."""
     points: Sequence[Mapping[str, Any]]
-    """Long form: `step`, `series`, `panel`, `value`."""
-    figures: Table | None
+    """Curves in long form: `step`, `series`, `panel`, `value`."""
     samples: Sequence[tuple[str, str]]
     """Prompt and continuation."""
+    facts: Sequence[tuple[str, str]]
+    figures: Mapping[str, Any]
+    """Of the training run: steps, tokens, tokens per second and so on."""
+    settings: Table
+    benchmarks: Benchmarks | None
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Of the model on the validation text."""
+        return float(self.scores[0]["bits_per_byte"])
+
+    @property
+    def beaten(self) -> list[str]:
+        """The baselines that need more bits."""
+        return [row["label"] for row in self.scores[1:] if row["bits_per_byte"] > self.bits_per_byte]
 
 
-def read_model(paths: Sequence[Path]) -> Model:
-    """Read metrics (`.jsonl`, a row for a step) and results (`.json`: figures, and samples of text)."""
-    points: list[dict[str, Any]] = []
-    figures: list[dict[str, Any]] = []
-    texts: list[tuple[str, str]] = []
-    for path in paths:
-        if path.suffix == ".jsonl":
-            points.extend(step_points(path))
-            continue
-        record = read_json(path)
-        found = flatten(record.get("figures", record))
-        figures.extend({"file": path.name, "figure": label(name), "value": value} for name, value in found)
-        texts.extend((str(sample["prompt"]), str(sample["text"])) for sample in record.get("samples", []))
-    columns = (Column("file", "file"), Column("figure", "figure"), Column("value", "value", "number"))
-    return Model(
-        points, Table("Figures of the model", columns, figures) if figures else None, texts[:MOST_SAMPLES]
+def read_model(dataset: str, tokenizer: str, folder: Path, benchmarks: Path | None) -> ModelReport:
+    """Read what training and evaluation left in a model's folder, which has the model's name.
+
+    Args:
+        benchmarks: the folder of the benchmark files of its jobs.
+    """
+    training, evaluation = read_json(folder / "training.json"), read_json(folder / "evaluation.json")
+    bits = {folder.name: evaluation["bits_per_byte"]} | {
+        words: evaluation["baselines"][name] for name, words in BASELINES.items()
+    }
+    tasks = evaluation.get("tasks")
+    return ModelReport(
+        dataset=dataset,
+        tokenizer=tokenizer,
+        name=folder.name,
+        scores=[{"label": name, "bits_per_byte": value} for name, value in bits.items()],
+        bytes=evaluation["bytes"],
+        tasks=from_records("Tasks", tasks) if tasks else None,
+        core=evaluation.get("core"),
+        points=list(step_points(folder / "metrics.jsonl")),
+        samples=[(str(sample["prompt"]), str(sample["text"])) for sample in evaluation["samples"]],
+        facts=[
+            ("device", f"{training['ranks']} x {training['device']}"),
+            *((name, str(version)) for name, version in training["versions"].items()),
+        ],
+        figures=training["figures"],
+        settings=settings_table(training),
+        benchmarks=read_benchmarks(benchmarks, folder.name) if benchmarks else None,
     )
+
+
+def settings_table(training: Mapping[str, Any]) -> Table:
+    """Every setting of the model and of its training, as it was used."""
+    rows = [
+        {"part": part, "setting": label(name), "value": value}
+        for part in ("model", "options")
+        for name, value in training[part].items()
+    ]
+    columns = (Column("part", "part"), Column("setting", "setting"), Column("value", "value"))
+    return Table("Settings", columns, rows)
+
+
+def figures_table(figures: Mapping[str, Any]) -> Table:
+    """The figures of a training run."""
+    rows = [{"figure": label(name), "value": value} for name, value in flatten(figures)]
+    return Table("Figures of the run", (Column("figure", "figure"), Column("value", "value", "number")), rows)
 
 
 def step_points(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the known series of a metrics file in long form.
 
     Raises:
-        NanosnakeError: if a line other than the last is no JSON; a kill can leave the last one half written.
+        NanosnakeError: if a line is no JSON.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             record = json.loads(line)
         except ValueError as error:
-            if place == len(lines):
-                return
             raise NanosnakeError(
-                f"{path}: line {place} is no JSON ({error}); train again or mend it"
+                f"{path}: line {place} is no JSON ({error}); delete the file and train again"
             ) from error
         for name, panel in SERIES.items():
-            if name in record:
+            if record.get(name) is not None:
                 yield {"step": record["step"], "series": name, "panel": panel, "value": record[name]}

@@ -13,8 +13,7 @@ from markupsafe import Markup, escape
 
 from nanosnake import __version__
 from nanosnake.files import replacing
-from nanosnake.report.data import Report
-from nanosnake.report.sections import draw
+from nanosnake.report.page import Page
 from nanosnake.report.tables import format_size, format_value, label
 from nanosnake.report.visible import visible
 
@@ -53,26 +52,26 @@ def content_security_policy(script: str) -> str:
     )
 
 
-def render(report: Report) -> str:
-    """Return the whole page."""
+def render(page: Page, **values: Any) -> str:
+    """Return a whole page; `values` are what the templates of its sections ask for."""
     script = asset("report.js")
     return (
         environment()
         .get_template("page.html.j2")
         .render(
-            report=report,
-            drawings=draw(report),
+            page=page,
             style=asset("style.css"),
             script=script,
             policy=Markup(content_security_policy(script)),
             version=__version__,
+            **values,
         )
     )
 
 
-def write_report(report: Report, path: Path) -> int:
-    """Write the page; return its size in bytes."""
-    page = render(report).encode("utf-8")
+def write_page(text: str, path: Path) -> int:
+    """Write a page; return its size in bytes."""
+    content = text.encode("utf-8")
     with replacing(path) as temporary:
-        temporary.write_bytes(page)
-    return len(page)
+        temporary.write_bytes(content)
+    return len(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,12 @@ from nanosnake.cli import duration
 from nanosnake.report import charts
 from nanosnake.report.data import Report
 from nanosnake.report.measures import History
-from nanosnake.report.models import Model
+from nanosnake.report.page import Page
 from nanosnake.report.svg import Figure
 from nanosnake.report.tables import Column, Table, label
 from nanosnake.report.visible import visible
 
 MOST_PANELS = 8
-MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,6 @@ class Drawings:
     history: Figure | None
     shards: Figure | None
     benchmarks: Figure | None
-    model: Figure | None
-    tiles: Sequence[tuple[str, str, str]]
-    """Headline figures: what, how much, and what it is measured on."""
-    contents: Sequence[tuple[str, str]]
-    """Anchor and title of each section that has something to show, in order."""
 
 
 def draw(report: Report) -> Drawings:
@@ -51,18 +44,15 @@ def draw(report: Report) -> Drawings:
         history=draw_history(report.history) if report.history and report.history.runs > 1 else None,
         shards=charts.shard_figure(report.shards.records) if report.shards else None,
         benchmarks=charts.benchmark_figure(report.benchmarks.records) if report.benchmarks else None,
-        model=draw_model(report.model) if report.model else None,
-        tiles=tiles(report),
-        contents=contents(report, bool(rows)),
     )
 
 
-def contents(report: Report, has_compression: bool) -> list[tuple[str, str]]:
-    """The sections there is something to show in; each has a template of the anchor's name."""
+def tokenizer_page(report: Report) -> Page:
+    """The frame of the page."""
     sections = (
         ("run", "What was run", True),
         ("gate", "Gate and checks", True),
-        ("compression", "Compression against the baselines", has_compression),
+        ("compression", "Compression against the baselines", compression_rows(report)),
         ("curve", "Compression against vocabulary size", report.curve),
         ("lengths", "Token lengths", True),
         ("tokens", "Frequent and long tokens", True),
@@ -70,9 +60,16 @@ def contents(report: Report, has_compression: bool) -> list[tuple[str, str]]:
         ("history", "History", report.history),
         ("shards", "Shards", report.shards),
         ("benchmarks", "Time and memory", report.benchmarks),
-        ("model", "Model", report.model),
     )
-    return [(anchor, title) for anchor, title, present in sections if present]
+    return Page(
+        kind="Tokenizer report",
+        name=report.tokenizer,
+        on=report.dataset,
+        status=report.gate.status,
+        headline=report.gate.headline,
+        tiles=tiles(report),
+        sections=[(anchor, title) for anchor, title, present in sections if present],
+    )
 
 
 def compression_rows(report: Report) -> list[dict[str, Any]]:
@@ -171,27 +168,3 @@ def figure_label(name: str) -> str:
 def history_place(name: str, values: Sequence[float]) -> tuple[bool, bool]:
     """Figures on validation documents come first, then those that moved, then the others, each as recorded."""
     return ("validation" not in name, len(set(values)) == 1)
-
-
-def draw_model(model: Model) -> Figure | None:
-    """A panel for each known series of a training run."""
-    if not model.points:
-        return None
-    last: dict[str, Any] = {}
-    for point in model.points:
-        last[point["series"]] = point
-    parts = [f"{visible(name)} ends at {point['value']:,.4g}" for name, point in last.items()]
-    words = f"Line charts over training steps: {'; '.join(parts)}."
-    return charts.panels("model", thin(model.points), "step", "step", words, whole_steps=False)
-
-
-def thin(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Keep at most MOST_POINTS points of each series, evenly spread, the last one among them."""
-    by_series: dict[str, list[Mapping[str, Any]]] = {}
-    for point in points:
-        by_series.setdefault(point["series"], []).append(point)
-    kept: list[Mapping[str, Any]] = []
-    for series in by_series.values():
-        step = max(1, math.ceil(len(series) / MOST_POINTS))
-        kept.extend(series[::-1][::step][::-1])
-    return kept

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-try:
+if torch.cuda.is_available():  # it takes a second to import, and complains at the end of a run on the CPU
     import triton  # type: ignore[import-untyped]
     import triton.language as tl  # type: ignore[import-untyped]
-except ImportError:  # builds of PyTorch for the CPU
+else:
     triton = None
 
 BLOCK = 4096

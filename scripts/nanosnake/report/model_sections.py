@@ -1,0 +1,103 @@
+"""What each section of a model's page draws, made from the gathered figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nanosnake.report import charts
+from nanosnake.report.models import ModelReport, figures_table
+from nanosnake.report.page import Page
+from nanosnake.report.svg import Figure
+from nanosnake.report.tables import Column, Table, format_size
+from nanosnake.report.visible import visible
+
+MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class ModelDrawings:
+    """The charts and tables of a model's page."""
+
+    scores: Figure
+    scores_table: Table
+    curves: Figure | None
+    figures: Table
+    benchmarks: Figure | None
+
+
+def draw_model(model: ModelReport) -> ModelDrawings:
+    """Draw everything there are figures for."""
+    parts = [f"{visible(str(row['label']))} {row['bits_per_byte']:.3f}" for row in model.scores]
+    words = f"Bar chart of bits per byte, lower is better: {', '.join(parts)}."
+    columns = (Column("label", "what"), Column("bits_per_byte", "bits per byte", "number"))
+    return ModelDrawings(
+        scores=charts.ranked_bars("scores", model.scores, [("bits_per_byte", "bits per byte")], words),
+        scores_table=Table("Bits per byte of the validation text", columns, model.scores),
+        curves=draw_curves(model.points) if model.points else None,
+        figures=figures_table(model.figures),
+        benchmarks=charts.benchmark_figure(model.benchmarks.records) if model.benchmarks else None,
+    )
+
+
+def model_page(model: ModelReport) -> Page:
+    """The frame of the page."""
+    beaten = model.beaten
+    if len(beaten) == len(model.scores) - 1:
+        status, verdict = "pass", "fewer than every baseline"
+    elif beaten:
+        status, verdict = "warn", f"fewer than {' and '.join(beaten)} only"
+    else:
+        status, verdict = "fail", "no fewer than the baselines"
+    sections = (
+        ("scores", "What it learned", True),
+        ("curves", "The training run", model.points),
+        ("tasks", "Tasks", model.tasks),
+        ("writing", "Samples", model.samples),
+        ("settings", "Settings", True),
+        ("benchmarks", "Time and memory", model.benchmarks),
+    )
+    return Page(
+        kind="Model report",
+        name=model.name,
+        on=f"{model.tokenizer} on {model.dataset}",
+        status=status,
+        headline=f"{model.bits_per_byte:.3f} bits per byte, {verdict}",
+        tiles=tiles(model),
+        sections=[(anchor, title) for anchor, title, present in sections if present],
+    )
+
+
+def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
+    """The headline figures."""
+    figures = model.figures
+    found = [
+        ("bits per byte", f"{model.bits_per_byte:.3f}", f"on {format_size(model.bytes)} of validation text"),
+        ("parameters", f"{figures['parameters'] / 1e6:,.1f} M", "of them all"),
+        ("trained on", f"{figures['tokens'] / 1e6:,.1f} M tokens", f"in {figures['steps']:,} steps"),
+        ("speed", f"{figures['tokens_per_second']:,.0f}", "tokens per second"),
+    ]
+    if model.core is not None:
+        found.append(("tasks", f"{model.core:.3f}", "accuracy above chance; 1 is perfect"))
+    return found
+
+
+def draw_curves(points: Sequence[Mapping[str, Any]]) -> Figure:
+    """A panel for each known series of a training run."""
+    last = {point["series"]: point for point in points}
+    parts = [f"{visible(name)} ends at {point['value']:,.4g}" for name, point in last.items()]
+    words = f"Line charts over training steps: {'; '.join(parts)}."
+    return charts.panels("curves", thin(points), "step", "step", words, whole_steps=False)
+
+
+def thin(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Keep at most MOST_POINTS points of each series, evenly spread, the last one among them."""
+    by_series: dict[str, list[Mapping[str, Any]]] = {}
+    for point in points:
+        by_series.setdefault(point["series"], []).append(point)
+    kept: list[Mapping[str, Any]] = []
+    for rows in by_series.values():
+        stride = -(-len(rows) // MOST_POINTS)
+        kept.extend(rows[(len(rows) - 1) % stride :: stride])
+    return kept
