@@ -19,14 +19,11 @@ rule count_pretokens:
         mem_mb=memory(700, per_input_mb=12),
         runtime=minutes(2, per_input_gb=30),
     params:
-        pattern=graph.pattern,
-        text_column=graph.text_column,
-        doc_cap=graph.doc_cap,
+        options=graph.counting_options,
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --shard {input.shard:q} --text-column {params.text_column:q}"
-        " --pattern {params.pattern:q} --doc-cap {params.doc_cap} --output {output:q} --threads {threads}"
-        " |& tee -i {log.text:q}"
+        " python {input.script:q} --shard {input.shard:q} {params.options} --output {output:q}"
+        " --threads {threads} |& tee -i {log.text:q}"
 
 
 rule merge_counts:

@@ -16,7 +16,7 @@ from typing import Any
 
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.config import Config, Dataset, Tokenizer, UrlSource
-from nanosnake.files import read_json
+from nanosnake.files import read_json, sha256_file, write_if_changed
 from nanosnake.modules import imported_files
 from nanosnake.naming import compact
 
@@ -29,6 +29,7 @@ MODEL = "results/{dataset}/{tokenizer}/{model}"
 CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
 BASELINES = ".cache/baselines"
+CODE = ".cache/code"
 
 MODEL_SHAPE = {"depth", "sequence_length", "window_pattern", "aspect_ratio", "head_dim"}
 
@@ -94,11 +95,12 @@ class Graph:
         """Return the path of a script."""
         return str(self.repository / "scripts" / name)
 
-    def code(self, script: str, *rust: str) -> dict[str, str | list[str]]:
-        """Return the inputs that stand for a script: itself, what it imports, modules of the Rust crate.
+    def code(self, script: str, *rust: str) -> dict[str, str]:
+        """Return the inputs that stand for a script: itself, and a file with the hashes of what it imports.
 
-        Snakemake sees a rule's text and not what its script imports; named as inputs, these make a result
-        outdated when they change. `rust` names only the modules that decide the result.
+        Snakemake sees a rule's text and not what its script imports; as inputs, these make a result outdated
+        when they change. One file stands for the modules of Python and of the Rust crate: a dozen inputs more
+        for each job would be a fifth of a large plan's time. `rust` names the modules that decide the result.
         """
         own = self.repository / "scripts" / script
         files = [file for file in imported_files(own) if file != own]
@@ -108,7 +110,10 @@ class Graph:
             if not found:
                 raise ValueError(f"the Rust crate has no module {module!r}")
             files += sorted(file for file in found if file.name not in TEST_MODULES)
-        return {"script": str(own), "modules": [str(file) for file in files]}
+        hashes = Path(CODE, f"{own.stem}.sha256")
+        lines = [f"{sha256_file(file)}  {file.relative_to(self.repository)}\n" for file in files]
+        write_if_changed(hashes, "".join(lines))
+        return {"script": str(own), "modules": str(hashes)}
 
     # Datasets
 
@@ -127,21 +132,31 @@ class Graph:
         """Return the number of a shard of the embedded corpus."""
         return int(wildcards.shard.removeprefix("shard_"))
 
-    def revision_option(self, wildcards: Wildcards) -> str:
-        """Return the revision that a URL names, as an option of the command line; a plain server has none."""
-        source = self._dataset(wildcards).source
-        if isinstance(source, UrlSource) and "{revision" in source.url:
-            return shlex.join(["--revision", source.revision])
-        return ""
+    def shard_column(self, wildcards: Wildcards) -> str:
+        """Return the column that holds the documents of a dataset."""
+        return self._dataset(wildcards).text_column
+
+    def download_options(self, wildcards: Wildcards) -> str:
+        """Return where a shard is and what it has to hold, as options of the command line."""
+        dataset = self._dataset(wildcards)
+        words = ["--url", dataset.locations[wildcards.shard], "--text-column", dataset.text_column]
+        if isinstance(dataset.source, UrlSource) and "{revision" in dataset.source.url:
+            words += ["--revision", dataset.source.revision]
+        for table in self.checksums(wildcards):
+            words += ["--checksums", table]
+        return shlex.join(words)
+
+    def patience_options(self) -> str:
+        """Return how long a download waits and how often it tries, as options of the command line."""
+        settings = self.config.downloads.model_dump()
+        return shlex.join(
+            [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+        )
 
     def checksums(self, wildcards: Wildcards) -> list[str]:
         """Return the table of checksums that the configuration names, if any."""
         table = getattr(self._dataset(wildcards).source, "checksums", None)
         return [table] if table else []
-
-    def checksums_option(self, wildcards: Wildcards) -> str:
-        """Return that table as an option of the command line."""
-        return "".join(shlex.join(["--checksums", table]) for table in self.checksums(wildcards))
 
     def metadata(self, wildcards: Wildcards) -> list[str]:
         """Return the metadata files of all shards of a dataset."""
@@ -167,17 +182,12 @@ class Graph:
             if tokenizer.dataset == wildcards.dataset and tokenizer.counting == wildcards.counting
         )
 
-    def pattern(self, wildcards: Wildcards) -> str:
-        """Return the split pattern of a counting."""
-        return self._counting(wildcards).pattern
-
-    def doc_cap(self, wildcards: Wildcards) -> int:
-        """Return the characters of each document that a counting sees."""
-        return self._counting(wildcards).doc_cap
-
-    def text_column(self, wildcards: Wildcards) -> str:
-        """Return the text column that a counting reads."""
-        return self._counting(wildcards).text_column or self._dataset(wildcards).text_column
+    def counting_options(self, wildcards: Wildcards) -> str:
+        """Return what a counting reads and how it splits, as options of the command line."""
+        tokenizer = self._counting(wildcards)
+        column = tokenizer.text_column or self.shard_column(wildcards)
+        words = ["--text-column", column, "--pattern", tokenizer.pattern, "--doc-cap", str(tokenizer.doc_cap)]
+        return shlex.join(words)
 
     def _selection(self, wildcards: Wildcards) -> str:
         """Return the name of a tokenizer that is trained on a selection of shards."""

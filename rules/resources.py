@@ -5,12 +5,19 @@ Plain Python, so that it can be tested with no Snakemake. Partitions and account
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 Scaled = Callable[[Any, Any, int], int]
+
+
+def with_known_signature(function: Scaled) -> Scaled:
+    """Write a function's signature beside it. Snakemake asks for it six times for each job."""
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return function
 
 
 def size(files: Iterable[str]) -> int:
@@ -25,6 +32,7 @@ def size(files: Iterable[str]) -> int:
 def memory(base_mb: int, per_input_mb: float = 0.0) -> Scaled:
     """Return a function for `mem_mb`: a base and a share of the inputs' size, doubled at each retry."""
 
+    @with_known_signature
     def mem_mb(wildcards: Any, input: Any, attempt: int) -> int:
         size_mb = size(input) / 1e6 if per_input_mb else 0
         return math.ceil(base_mb + per_input_mb * size_mb) * int(2 ** (attempt - 1))
@@ -35,6 +43,7 @@ def memory(base_mb: int, per_input_mb: float = 0.0) -> Scaled:
 def minutes(base: int, per_input_gb: float = 0.0) -> Scaled:
     """Return a function for `runtime`: a base and a share of the inputs' size, doubled at each retry."""
 
+    @with_known_signature
     def runtime(wildcards: Any, input: Any, attempt: int) -> int:
         size_gb = size(input) / 1e9 if per_input_gb else 0
         return math.ceil(base + per_input_gb * size_gb) * int(2 ** (attempt - 1))

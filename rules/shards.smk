@@ -55,19 +55,11 @@ rule download_shard:
         runtime=minutes(60),
     params:
         script=graph.script("download_shard.py"),
-        url=graph.location,
-        revision=graph.revision_option,
-        text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
-        checksums=graph.checksums_option,
-        connect_timeout=CONFIG.downloads.connect_timeout,
-        read_timeout=CONFIG.downloads.read_timeout,
-        retries=CONFIG.downloads.retries,
+        source=graph.download_options,
+        patience=graph.patience_options(),
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
-        " python {params.script:q} --url {params.url:q} {params.revision}"
-        " --text-column {params.text_column:q} {params.checksums}"
-        " --connect-timeout {params.connect_timeout} --read-timeout {params.read_timeout}"
-        " --retries {params.retries}"
+        " python {params.script:q} {params.source} {params.patience}"
         " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
 
 
@@ -92,7 +84,7 @@ rule link_shard:
         mem_mb=memory(700, per_input_mb=4),
         runtime=minutes(2, per_input_gb=10),
     params:
-        text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
+        text_column=graph.shard_column,
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
         " python {input.script:q} --input {input.file:q} --text-column {params.text_column:q}"

@@ -2,11 +2,14 @@
 
 
 rule tokenize_shard:
-    """Encode a shard's documents, each begun by the tokenizer's first special token."""
+    """Encode a shard's documents, each begun by the tokenizer's first special token.
+
+    The gate stands for the tokenizer: it names the hash of each of its files. With these among the inputs too,
+    Snakemake would look through all that the tokenizer was made from once for each file and shard.
+    """
     input:
         **graph.code("tokenize_shard.py", "pretokenize", "encode", "encode_shard", "shard"),
         gate=f"{TOKENIZER}/gate.json",
-        tokenizer=rules.export_tokenizer.output,
         shard=f"{SHARDS}/{{shard}}.parquet",
     output:
         tokens=f"{TOKENS}/{{shard}}.ds",
@@ -23,8 +26,8 @@ rule tokenize_shard:
         mem_mb=memory(700, per_input_mb=6),
         runtime=minutes(2, per_input_gb=30),
     params:
-        folder=folder_of("tokenizer"),
-        text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
+        folder=f"{TOKENIZER}/tokenizer",
+        text_column=graph.shard_column,
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
         " python {input.script:q} --shard {input.shard:q} --text-column {params.text_column:q}"

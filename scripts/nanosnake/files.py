@@ -77,3 +77,11 @@ def write_json(path: str | Path, value: Any) -> None:
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_if_changed(path: str | Path, text: str) -> None:
+    """Write `text` unless the file holds just that, so that its time is that of its last change."""
+    path = Path(path)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

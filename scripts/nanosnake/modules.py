@@ -33,9 +33,14 @@ def imported_files(script: Path) -> tuple[Path, ...]:
         if file in found:
             continue
         found.add(file)
-        for name in _imports(file, root):
-            open_files.extend(_files(root, name))
+        open_files.extend(_imported(file, root))
     return tuple(sorted(found))
+
+
+@cache
+def _imported(file: Path, root: Path) -> tuple[Path, ...]:
+    """Return the files of this package that a file imports; each file is read once for all scripts."""
+    return tuple(path for name in _imports(file, root) for path in _files(root, name))
 
 
 def _imports(file: Path, root: Path) -> Iterator[str]:

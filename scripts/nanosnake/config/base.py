@@ -29,6 +29,12 @@ class Model(BaseModel):
         return data
 
 
+class MadeModel(Model):
+    """A model that is made at run time: there is no source to look for its keys' docstrings in."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 def check_name(value: str) -> str:
     """Return a name that is safe as a folder.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from nanosnake.checks.spec import CHECKS, CheckSpec, Threshold
-from nanosnake.config.base import Model
+from nanosnake.config.base import MadeModel
 
 
 def _threshold(threshold: Threshold) -> tuple[Any, Any]:
@@ -17,7 +17,7 @@ def _threshold(threshold: Threshold) -> tuple[Any, Any]:
     return bounds | None, Field(threshold.default, description=f"{threshold.meaning}; null: not judged")
 
 
-def _settings(spec: CheckSpec) -> type[Model]:
+def _settings(spec: CheckSpec) -> type[MadeModel]:
     """Return the model of one check's settings."""
     fields: dict[str, Any] = {name: _threshold(threshold) for name, threshold in spec.thresholds.items()}
     mode: Any = (
@@ -27,16 +27,16 @@ def _settings(spec: CheckSpec) -> type[Model]:
         ),
     )
     name = "".join(word.capitalize() for word in spec.name.split("_")) + "Check"
-    return create_model(name, __base__=Model, __doc__=spec.meaning, mode=mode, **fields)
+    return create_model(name, __base__=MadeModel, __doc__=spec.meaning, mode=mode, **fields)
 
 
-def _section() -> type[Model]:
+def _section() -> type[MadeModel]:
     fields: dict[str, Any] = {}
     for name, spec in CHECKS.items():
         settings = _settings(spec)
         fields[name] = (settings, Field(settings(), description=spec.meaning))
     return create_model(
-        "Checks", __base__=Model, __doc__="What each check may do, and when it fails.", **fields
+        "Checks", __base__=MadeModel, __doc__="What each check may do, and when it fails.", **fields
     )
 
 

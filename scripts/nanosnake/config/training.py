@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
-from nanosnake.config.base import Model
+from nanosnake.config.base import MadeModel, Model
 from nanosnake.training.config import TrainOptions
 
 
@@ -29,14 +29,14 @@ def _docstrings(kind: type) -> dict[str, str]:
     return found
 
 
-def _options(kind: type) -> type[Model]:
+def _options(kind: type) -> type[MadeModel]:
     """Return a model with the fields of a dataclass of plain values."""
     meanings = _docstrings(kind)
     fields: dict[str, Any] = {
         field.name: (type(field.default), Field(field.default, description=meanings[field.name]))
         for field in dataclasses.fields(kind)
     }
-    return create_model(kind.__name__, __base__=Model, __doc__=kind.__doc__, **fields)
+    return create_model(kind.__name__, __base__=MadeModel, __doc__=kind.__doc__, **fields)
 
 
 if TYPE_CHECKING:
