@@ -31,6 +31,7 @@ include: "rules/leftovers.smk"
 rule all:
     default_target: True
     input:
+        leftovers.settle,
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
         graph.of_each_tokenizer(f"{TOKENIZER}/gate.json"),
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
@@ -44,12 +45,14 @@ rule all:
 # Only the shards, for instance to fetch them where there is a network.
 rule shards:
     input:
+        leftovers.settle,
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
 
 
 # The shards in each tokenizer's ids, where its gate is open.
 rule tokens:
     input:
+        leftovers.settle,
         graph.all_token_shards(),
         graph.of_each_tokenizer(f"{TOKENIZER}/tokens/manifest.json"),
 
@@ -57,14 +60,17 @@ rule tokens:
 # Only the reports.
 rule reports:
     input:
+        leftovers.settle,
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
         graph.of_each_model(f"{MODEL}/report/index.html"),
 
 
-# at exit, so that it stands below Snakemake's own last lines
+# at exit, so that it stands below Snakemake's own last lines; what is registered last is said first
 onsuccess:
     atexit.register(graph.say_verdicts)
+    leftovers.summarize()
 
 
 onerror:
     atexit.register(graph.say_verdicts)
+    leftovers.summarize()

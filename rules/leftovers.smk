@@ -1,15 +1,15 @@
 """A Snakemake that was killed leaves jobs behind on a cluster: none of them may be made twice."""
 
-from pathlib import Path
-
+from leftovers import Leftovers
 from snakemake.exceptions import WorkflowError
 
-from nanosnake import cluster
 from nanosnake.files import NanosnakeError
+
+leftovers = Leftovers(workflow)
 
 
 onstart:
     try:
-        cluster.refuse_leftovers(Path.cwd())
+        leftovers.start()
     except NanosnakeError as error:
         raise WorkflowError(str(error)) from None

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path(), help="where Snakemake runs; here by default")
     arguments = parser.parse_args(argv)
     if arguments.action == "summary":
-        print(cluster.summarize(arguments.folder) or "accounting knows of no job of this folder")
+        print(cluster.summarize(arguments.folder))
     elif arguments.action == "wait":
         cluster.wait(arguments.folder, say=print)
     else:

@@ -1,7 +1,8 @@
 """A throw-away SLURM cluster on loopback: one controller, five logical nodes, declared GPUs, accounting.
 
 Made from Debian's packages, by root, with no systemd and no container. All files stand below one folder;
-every daemon is stopped by its process id.
+every daemon is stopped by its process id. Partitions: cpu and gpu; spot, whose node urgent takes from it; far,
+whose node can be given a file system of its own.
 
     python tests/cluster/cluster.py FOLDER      # starts it, waits for Ctrl-C, stops it
 """
@@ -25,6 +26,7 @@ INSTALL = f"apt-get install --no-install-recommends {PACKAGES}"
 CPU_NODES = ("c1", "c2", "c3")
 GPU_NODES = ("g1", "g2")
 NODES = (*CPU_NODES, *GPU_NODES)
+FAR_NODE, SPOT_NODE = "c2", "c3"
 SYSTEM = Path("/etc/slurm")
 HOSTS = Path("/etc/hosts")
 HOSTS_LINE = f"127.0.0.1 {' '.join(NODES)} # a throw-away cluster of nanosnake's tests\n"
@@ -55,6 +57,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 GresTypes=gpu
 ReturnToService=0
 SlurmctldTimeout=30
@@ -70,8 +74,11 @@ AccountingStorageHost=localhost
 AccountingStoragePort={accounting}
 AccountingStoragePass={folder}/munge.sock
 {nodes}
-PartitionName=cpu Nodes={cpu_nodes} Default=YES MaxTime=2:00:00 DefMemPerCPU=100 State=UP
-PartitionName=gpu Nodes={gpu_nodes} MaxTime=1-00:00:00 DefMemPerCPU=100 State=UP
+PartitionName=cpu Nodes={cpu_nodes} Default=YES MaxTime=2:00:00 DefMemPerCPU=100 PreemptMode=OFF
+PartitionName=gpu Nodes={gpu_nodes} MaxTime=1-00:00:00 DefMemPerCPU=100 PreemptMode=OFF
+PartitionName=far Nodes={far_node} DefMemPerCPU=100 PreemptMode=OFF
+PartitionName=spot Nodes={spot_node} DefMemPerCPU=100 PriorityTier=1 PreemptMode=REQUEUE
+PartitionName=urgent Nodes={spot_node} DefMemPerCPU=100 PriorityTier=10 PreemptMode=OFF
 """
 
 SLURMDBD_CONF = """\
@@ -166,7 +173,8 @@ class Cluster:
             subprocess.run(["/usr/sbin/slurmctld", "-i"], check=True)
             poll("the controller answers", 20, lambda: succeeds("scontrol", "ping"))
             for node in NODES:
-                subprocess.run(["/usr/sbin/slurmd", "-N", node], check=True)
+                apart = ["unshare", "--mount", "--propagation", "slave"] if node == FAR_NODE else []
+                subprocess.run([*apart, "/usr/sbin/slurmd", "-N", node], check=True)
             poll("all nodes are idle", 30, lambda: self.states() == dict.fromkeys(NODES, "idle"))
         except (OSError, subprocess.SubprocessError, TimeoutError) as error:
             logs = [f"== {log}\n{log.read_text()[-800:]}" for log in sorted(self.folder.glob("log/*.log"))]
@@ -211,6 +219,26 @@ class Cluster:
         """Send a running job back to the queue, as SLURM does when it preempts one."""
         ask("scontrol", "requeue", job)
 
+    def preempt(self, seconds: int = 3) -> str:
+        """Hand in a job that takes the preemptable node for itself; return its id."""
+        wanted = ["--partition=urgent", "--exclusive", "--output=/dev/null", f"--wrap=sleep {seconds}"]
+        return ask("sbatch", "--parsable", *wanted)
+
+    def history(self, job: str) -> list[str]:
+        """Return the state that accounting knows for each time a job was started."""
+        return ask("sacct", "--duplicates", "-nX", "--format=State", "-j", job).split()
+
+    @contextlib.contextmanager
+    def a_view_of_its_own(self, folder: Path, seen: Path) -> Iterator[None]:
+        """Let the far node see `seen` where others see `folder`, as if its writes reached them later."""
+        pid = (self.folder / f"run/slurmd.{FAR_NODE}.pid").read_text().strip()
+        inside = ["nsenter", f"--mount=/proc/{pid}/ns/mnt"]
+        subprocess.run([*inside, "mount", "--bind", str(seen), str(folder)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*inside, "umount", str(folder)], check=True)
+
     def set_down(self, node: str) -> None:
         """Tell the controller that a node is lost; its jobs are killed."""
         ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
@@ -238,6 +266,8 @@ class Cluster:
             "nodes": "\n".join(lines),
             "cpu_nodes": ",".join(CPU_NODES),
             "gpu_nodes": ",".join(GPU_NODES),
+            "far_node": FAR_NODE,
+            "spot_node": SPOT_NODE,
         }
         texts = {"slurm.conf": SLURM_CONF, "slurmdbd.conf": SLURMDBD_CONF, "gres.conf": GRES_CONF}
         for name, text in texts.items():

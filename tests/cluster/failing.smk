@@ -1,10 +1,11 @@
 # Each rule meets one misfortune at its first run and has to end well at its second.
-ENDINGS = ["time_out", "out_of_memory", "cancelled", "requeued", "node_down"]
+ENDINGS = ["time_out", "out_of_memory", "cancelled", "requeued", "preempted", "node_down"]
 
 
 rule all:
     default_target: True
     input:
+        leftovers.settle,
         expand("made/{ending}", ending=ENDINGS),
 
 
@@ -62,6 +63,19 @@ rule requeued:
         "echo {resources.attempt} $SLURM_JOB_ID >> journal/requeued; echo half > {output};"
         " [ $(wc -l < journal/requeued) -gt 1 ] || sleep 1000;"
         " echo whole > {output}"
+
+
+# goes on from its checkpoint too, under the same id
+rule preempted:
+    output:
+        "made/preempted",
+    resources:
+        slurm_partition="spot",
+        attempt=lambda wildcards, attempt: attempt,
+    shell:
+        "echo {resources.attempt} $SLURM_JOB_ID $(cat preempted.checkpoint 2>/dev/null) >> journal/preempted;"
+        " [ -e preempted.checkpoint ] || (echo half > {output}; echo 700 > preempted.checkpoint; sleep 1000);"
+        " echo from $(cat preempted.checkpoint) > {output}"
 
 
 rule node_down:

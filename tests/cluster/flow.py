@@ -13,6 +13,22 @@ REPOSITORY = Path(__file__).parents[2]
 PROFILE = ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
 
 
+HEAD = """\
+import sys
+
+sys.path.insert(0, "rules")
+from graph import put_python_first
+from resources import memory, minutes
+
+put_python_first()
+
+
+include: "rules/leftovers.smk"
+
+
+"""
+
+
 class Flow:
     """A Snakefile with the profiles, the rules' Python and this project's handling of a cluster."""
 
@@ -20,8 +36,7 @@ class Flow:
         self.folder = folder
         for name in ("profiles", "rules"):
             shutil.copytree(REPOSITORY / name, folder / name)
-        head = 'import sys\nsys.path.insert(0, "rules")\nfrom graph import put_python_first\nfrom resources import memory, minutes\nput_python_first()\n'
-        (folder / "Snakefile").write_text(head + 'include: "rules/leftovers.smk"\n' + snakefile)
+        (folder / "Snakefile").write_text(HEAD + snakefile)
         (folder / "journal").mkdir()
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -2,6 +2,7 @@
 rule all:
     default_target: True
     input:
+        leftovers.settle,
         "made/one_node",
         "made/two_nodes",
 

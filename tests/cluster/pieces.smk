@@ -10,6 +10,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        leftovers.settle,
         expand("made/{piece}", piece=PIECES),
 
 

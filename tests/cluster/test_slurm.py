@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import re
 import shutil
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster.cluster import Cluster
+from cluster.cluster import Cluster, poll
 from cluster.flow import PROFILE, REPOSITORY, Flow, sbatch_calls
-from nanosnake.cluster import records, summarize, wait
-from workflow.project import Project
+from nanosnake.cluster import records
+from workflow.project import TINY_MODEL, Project
 
 HERE = Path(__file__).parent
 
@@ -25,6 +31,8 @@ def unlucky(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Flow:
     flow = Flow(tmp_path_factory.mktemp("unlucky"), (HERE / "failing.smk").read_text())
     process = flow.start("all", "hopeless", "--retries", "1")
     try:
+        flow.wait_for("preempted")
+        cluster.preempt()
         cluster.cancel(flow.wait_for("cancelled")[0][1])
         cluster.requeue(flow.wait_for("requeued")[0][1])
         _, _, node = flow.wait_for("node_down")[0]
@@ -56,6 +64,15 @@ def test_a_cancelled_job_is_handed_in_again(unlucky: Flow) -> None:
     assert unlucky.text("made/cancelled") == "whole\n"
 
 
+def test_a_preempted_job_goes_on_from_its_checkpoint_under_the_same_id(
+    cluster: Cluster, unlucky: Flow
+) -> None:
+    (first, job), (second, same, checkpoint) = unlucky.journal("preempted")
+    assert (first, second, same, checkpoint) == ("1", "1", job, "700")
+    assert unlucky.text("made/preempted") == "from 700\n"
+    assert cluster.history(job) == ["PREEMPTED", "COMPLETED"]
+
+
 @pytest.mark.parametrize("ending", ["requeued", "node_down"])
 def test_what_slurm_starts_again_snakemake_does_not(unlucky: Flow, ending: str) -> None:
     first, second = unlucky.journal(ending)
@@ -79,24 +96,28 @@ def test_the_last_failure_names_rule_job_and_logs(unlucky: Flow) -> None:
 def test_the_whole_workflow_runs_through_the_profile(cluster: Cluster, tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.patience = 800
+    project.config["models"] = {"d1": TINY_MODEL}
+    profile = tmp_path / "profiles/slurm/profile.yaml"
+    text = profile.read_text()
+    assert "gpu:h200:4" in text
+    assert "processes=4" in text
+    profile.write_text(text.replace("gpu:h200:4", "gpu:h200:2").replace("processes=4", "processes=2"))
+
     printed = project.make(*PROFILE)
     assert project.path("gate.json").exists()
-    assert sbatch_calls(printed) == 4, "shards, counts, merge, merges: one job each"
-    on_the_cluster = sorted(re.findall(r"logs/slurm/(\w+)/", printed))
-    assert set(on_the_cluster) == {
-        "group_shards_link_shard",
-        "group_counts_count_pretokens",
-        "rule_merge_counts",
-        "rule_train_tokenizer",
-    }
-    summary = [line.split() for line in summarize(tmp_path).splitlines()]
-    assert [row[:3] for row in summary] == [
-        ["rule", "jobs", "failed"],
-        ["counts_count_pretokens", "1", "0"],
-        ["merge_counts", "1", "0"],
-        ["shards_link_shard", "1", "0"],
-        ["train_tokenizer", "1", "0"],
-    ]
+    assert 0 < json.loads(project.path("d1/evaluation.json").read_text())["bits_per_byte"] < 10
+    assert json.loads(project.path("d1/training.json").read_text())["ranks"] == 2
+    rules = ["counts_count_pretokens", "evaluate_model", "merge_counts", "shards_link_shard"]
+    rules += ["tokens_tokenize_shard", "train_model", "train_tokenizer"]
+    logs = re.findall(r"logs/slurm/(?:group|rule)_(\w+)/", printed)
+    assert sorted(set(logs)) == rules
+    assert sbatch_calls(printed) == len(rules), "each stage is one job"
+
+    *_, table = printed.split("jobs on the cluster, median times:\n")
+    header, *rows = [line.split() for line in table.splitlines()]
+    assert header[:3] == ["rule", "jobs", "failed"]
+    assert [row[:3] for row in rows[: len(rules)]] == [[rule, "1", "0"] for rule in rules]
+    assert all(row[-1] not in ("-", "0%") for row in rows[: len(rules)]), "each has used some memory"
     assert project.plan(*PROFILE) == {}
 
 
@@ -144,21 +165,62 @@ def test_200_shards_are_four_jobs_and_a_new_one_leaves_its_neighbours_alone(
     assert [piece for piece, _ in flow.journal("count")[200:]] == ["200"]
 
 
-def test_after_sigkill_no_job_is_made_twice(cluster: Cluster, tmp_path: Path) -> None:
+def test_after_sigkill_the_same_command_goes_on_and_makes_no_job_twice(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     flow = Flow(tmp_path, (HERE / "waiting.smk").read_text())
-    process = flow.start()
-    ids = {job for _, job in flow.wait_for("work", 2)}
+    command = ["--groups", "batched=batch", "--group-components", "batch=64"]
+    process = flow.start(*command)
+    ids = {job for _, job in flow.wait_for("work", 3)}
     process.kill()
     process.wait()
 
-    flow.run("--unlock")
-    assert flow.run() == 1
-    assert "2 jobs of an earlier run still wait or run" in flow.printed
-    assert all(f"{job} work" in flow.printed for job in ids), flow.printed
-    assert "cluster_jobs.py wait" in flow.printed
-
+    again = flow.start(*command)
+    poll("it waits", 60, lambda: "2 jobs of an earlier run" in flow.printed)
+    assert all(job in flow.printed for job in ids), flow.printed
     (tmp_path / "release").touch()
-    wait(tmp_path, every=0.5)
-    assert "Nothing to be done" in flow.make()
-    assert {job for _, job in flow.journal("work")} == ids
-    assert len(flow.journal("work")) == 2
+    assert again.wait(120) == 0, flow.printed
+    assert "Nothing to be done" in flow.printed
+    assert sorted(flow.journal("work")) == sorted(
+        [name, job] for name, job in flow.journal("work") if job in ids
+    )
+    assert len(flow.journal("work")) == 3
+    assert len(ids) == 2
+
+
+def test_results_may_appear_late_and_with_the_time_of_another_clock(cluster: Cluster, tmp_path: Path) -> None:
+    flow = Flow(tmp_path / "flow", (HERE / "late.smk").read_text())
+    made, far = flow.folder / "made", tmp_path / "far"
+    made.mkdir()
+    far.mkdir()
+    with cluster.a_view_of_its_own(made, far), late_copies(far, made):
+        printed = flow.make("--retries", "0")
+    assert printed.count("missing files") == 2, printed
+    assert [len(flow.journal(name)) for name in ("first", "last")] == [1, 1]
+    assert (made / "last").read_text() == "first\n"
+    assert "Nothing to be done" in flow.make("--dry-run")
+
+
+@contextlib.contextmanager
+def late_copies(source: Path, target: Path, *, seconds: float = 5.0) -> Iterator[None]:
+    """Copy files some seconds after they were written, from a host whose clock is an hour slow."""
+    stop = threading.Event()
+
+    def copy() -> None:
+        first_seen: dict[Path, float] = {}
+        while not stop.wait(0.2):
+            for file in source.glob("[!.]*"):
+                if time.monotonic() > first_seen.setdefault(file, time.monotonic()) + seconds:
+                    hour_ago = time.time() - 3600
+                    if not (target / file.name).exists():
+                        shutil.copy(file, target / f".{file.name}")
+                        os.utime(target / f".{file.name}", (hour_ago, hour_ago))
+                        (target / f".{file.name}").rename(target / file.name)
+
+    thread = threading.Thread(target=copy)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,14 +1,29 @@
-# Two jobs that end when a file appears.
+# Jobs that end when a file appears: one alone, two in a batch.
+localrules:
+    batched,
+
+
 rule all:
     default_target: True
     input:
-        "made/a",
-        "made/b",
+        leftovers.settle,
+        "made/alone",
+        "made/a.batched",
+        "made/b.batched",
 
 
-rule work:
+rule alone:
     output:
-        "made/{name}",
+        "made/alone",
+    shell:
+        "echo alone $SLURM_JOB_ID >> journal/work;"
+        " until [ -e release ]; do sleep 0.2; done;"
+        " echo whole > {output}"
+
+
+rule batched:
+    output:
+        "made/{name}.batched",
     shell:
         "echo {wildcards.name} $SLURM_JOB_ID >> journal/work;"
         " until [ -e release ]; do sleep 0.2; done;"

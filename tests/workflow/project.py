@@ -27,6 +27,15 @@ COPIED = [
     "rustbpe/core/src",
 ]
 
+TINY_MODEL = {
+    "tokenizer": "bpe",
+    "depth": 1,
+    "sequence_length": 64,
+    "aspect_ratio": 32,
+    "head_dim": 32,
+    "options": {"steps": 3, "global_batch": 256, "micro_batch": 2, "compile": False, "eval_every": 0},
+}
+
 
 def write_shard(path: Path, *, seed: int, documents: int = 150) -> None:
     """Write a parquet file of made-up sentences, the same for the same seed."""

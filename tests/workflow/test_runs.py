@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 
 from nanosnake.files import sha256_file
 from nanosnake.tokenizer import load_tiktoken
-from workflow.project import REPOSITORY, Project
+from workflow.project import REPOSITORY, TINY_MODEL, Project
 
 ARTIFACTS = ("tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
@@ -189,17 +189,7 @@ def test_the_picture_in_the_readme_is_the_graph_of_the_demo() -> None:
 
 
 def test_a_model_is_trained_behind_the_gate_and_evaluated(made: Project) -> None:
-    options = {"steps": 3, "global_batch": 256, "micro_batch": 2, "compile": False, "eval_every": 0}
-    made.config["models"] = {
-        "d1": {
-            "tokenizer": "bpe",
-            "depth": 1,
-            "sequence_length": 64,
-            "aspect_ratio": 32,
-            "head_dim": 32,
-            "options": options,
-        }
-    }
+    made.config["models"] = {"d1": TINY_MODEL}
     plan = made.plan()
     assert plan == {"tokenize_shard": 3, "train_model": 1, "evaluate_model": 1, "make_manifest": 1}
     made.make()

@@ -1,6 +1,17 @@
 """What SLURM knows of the workflow's jobs."""
 
-from nanosnake.cluster.jobs import Unfinished, cancel, refuse_leftovers, unfinished, wait
+from nanosnake.cluster.jobs import Unfinished, cancel, leftovers, settle, unfinished, wait
+from nanosnake.cluster.owner import sign
 from nanosnake.cluster.summary import records, summarize
 
-__all__ = ["Unfinished", "cancel", "records", "refuse_leftovers", "summarize", "unfinished", "wait"]
+__all__ = [
+    "Unfinished",
+    "cancel",
+    "leftovers",
+    "records",
+    "settle",
+    "sign",
+    "summarize",
+    "unfinished",
+    "wait",
+]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanosnake import cli
+from nanosnake.cluster.owner import owners
 from nanosnake.files import NanosnakeError
 
 RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -68,28 +69,53 @@ def unfinished(folder: Path) -> list[Unfinished]:
     return jobs
 
 
-def refuse_leftovers(folder: Path) -> None:
-    """Refuse to start while jobs of an earlier run are at work in the folder.
+def leftovers(folder: Path) -> list[Unfinished]:
+    """Return the jobs of a folder that have not ended, as `unfinished` does; none where SLURM does not answer.
 
-    Where SLURM is installed and does not answer, nothing is refused: a workstation may have its commands and
-    no cluster, and with a cluster that is down no job could be handed in either.
-
-    Raises:
-        NanosnakeError: if there are any; it names them and says what to do.
+    A workstation may have its commands and no cluster, and with a cluster that is down no job can be handed in.
     """
     try:
-        jobs = unfinished(folder)
+        return unfinished(folder)
     except NanosnakeError as error:
         cli.log(f"note: jobs of an earlier run were not looked for: {str(error).splitlines()[0]}")
+        return []
+
+
+def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> None:
+    """Wait until what a killed Snakemake left at work in a folder has ended, and take its locks away.
+
+    Nothing happens while another Snakemake is at work there: Snakemake's own locks keep the two apart.
+
+    Args:
+        folder: where Snakemake runs.
+        unlock: removes Snakemake's locks.
+        every: seconds between questions to SLURM.
+
+    Raises:
+        NanosnakeError: if jobs are at work and the Snakemake that handed them in ran on another host.
+    """
+    known = owners(folder)
+    living = {file: owner for file, owner in known.items() if owner.alive}
+    if any(owner.here for owner in living.values()):
         return
-    if jobs:
-        shown = "\n  ".join(map(str, jobs[:20])) + ("\n  …" if len(jobs) > 20 else "")
+    jobs = leftovers(folder)
+    if jobs and living:
+        file, owner = next(iter(living.items()))
         raise NanosnakeError(
-            f"{len(jobs)} jobs of an earlier run still wait or run in {folder}, and would be made twice:\n  {shown}\n"
-            "Let them end, which keeps their work: python scripts/cluster_jobs.py wait\n"
-            "or stop them: python scripts/cluster_jobs.py cancel\n"
-            "Then run the same command again; nothing was started."
+            f"{len(jobs)} jobs wait or run in {folder}, handed in by Snakemake on host {owner.host} (process "
+            f"{owner.pid}), which may be at work; nothing was started. If it is gone, remove "
+            f"{file} and run the same command again: it waits for these jobs and goes on"
         )
+    if jobs:
+        cli.log(
+            f"{len(jobs)} jobs of an earlier run, whose Snakemake is gone, still wait or run; what they make counts "
+            "as made. Waiting for them; to stop them instead: python scripts/cluster_jobs.py cancel"
+        )
+        wait(folder, every=every, say=cli.log)
+    if known and not living:
+        unlock()
+        for file in known:
+            file.unlink(missing_ok=True)
 
 
 def cancel(folder: Path) -> list[Unfinished]:

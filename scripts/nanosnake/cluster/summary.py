@@ -15,6 +15,8 @@ from nanosnake.cluster.jobs import RUN, ask, rule_of
 
 FIELDS = "JobID,JobName,Comment,State,Submit,Start,Elapsed,AllocCPUS,TotalCPU,ReqMem,MaxRSS,WorkDir"
 UNITS = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
+CLOCKS = timedelta(minutes=5)
+"""How far the clocks of two hosts may be apart: SLURM's own limit."""
 HEADER = ("rule", "jobs", "failed", "queued", "ran", "CPU used", "memory used")
 
 
@@ -144,7 +146,14 @@ def records(folder: Path, *, days: int = 30, patience: float = 5.0) -> list[Reco
         time.sleep(0.5)
 
 
-def summarize(folder: Path) -> str:
-    """Return the table of the last run in a folder; an empty text where accounting knows of none."""
+def summarize(folder: Path, *, since: datetime | None = None) -> str:
+    """Return the table of the last run in a folder, with a word before it.
+
+    Args:
+        folder: where Snakemake ran.
+        since: leave out a run whose jobs were all handed in before this time.
+    """
     last = records(folder)
-    return aligned(table(last)) if last else ""
+    if not last or (since and max(record.submitted for record in last) < since - CLOCKS):
+        return "SLURM's accounting knows of no job of this run"
+    return f"jobs on the cluster, median times:\n{aligned(table(last))}"
