@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nanosnake import cluster
+from nanosnake import cli, cluster
 from nanosnake.files import NanosnakeError
 
 
@@ -34,7 +34,7 @@ class Leftovers:
         return []
 
     def start(self) -> None:
-        """Say that this process hands in jobs; refuse while others of this folder are at work.
+        """Say that this process hands in jobs, and what becomes of them; refuse while others are at work.
 
         Raises:
             NanosnakeError: if the targets were files, so that nothing was waited for, and there are such jobs.
@@ -46,6 +46,8 @@ class Leftovers:
             )
         if not self.workflow.local_exec:
             atexit.register(cluster.sign(self.folder).unlink, missing_ok=True)
+            if shutil.which("squeue"):
+                cluster.watch(self.folder, say=cli.log)
 
     def summarize(self) -> None:
         """Print, as this process ends, a table of the jobs that the run handed to SLURM, if any."""

@@ -40,7 +40,7 @@ def memory(base_mb: int, per_input_mb: float = 0.0) -> Scaled:
     return mem_mb
 
 
-def minutes(base: int, per_input_gb: float = 0.0) -> Scaled:
+def minutes(base: float, per_input_gb: float = 0.0) -> Scaled:
     """Return a function for `runtime`: a base and a share of the inputs' size, doubled at each retry."""
 
     @with_known_signature

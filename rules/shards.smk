@@ -19,7 +19,7 @@ rule make_demo_shard:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(800),
-        runtime=minutes(5),
+        runtime=minutes(1),
     params:
         number=graph.shard_number,
         total=lookup("datasets/{dataset}/source/shards", within=SETTINGS),
@@ -52,7 +52,7 @@ rule download_shard:
     resources:
         downloads=1,
         mem_mb=memory(500),
-        runtime=minutes(60),
+        runtime=minutes(5),
     params:
         script=graph.script("download_shard.py"),
         source=graph.download_options,
@@ -82,7 +82,7 @@ rule link_shard:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(700, per_input_mb=4),
-        runtime=minutes(2, per_input_gb=10),
+        runtime=minutes(0.5, per_input_gb=5),
     params:
         text_column=graph.shard_column,
     shell:

@@ -24,7 +24,7 @@ rule tokenize_shard:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(700, per_input_mb=6),
-        runtime=minutes(2, per_input_gb=30),
+        runtime=minutes(0.5, per_input_gb=15),
     params:
         folder=f"{TOKENIZER}/tokenizer",
         text_column=graph.shard_column,

@@ -27,6 +27,7 @@ rule count:
     output:
         "made/{piece}",
     resources:
+        batch=1,
         mem_mb=memory(400),
         runtime=minutes(1),
     shell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 import launch
+from nanosnake.cluster.jobs import Unfinished
+from nanosnake.cluster.progress import changes
 from nanosnake.cluster.summary import Record, aligned, megabytes, parse, seconds, table
 from workflow.project import Project
 
@@ -87,6 +90,20 @@ def test_accounting_lines_become_a_table_by_rule(tmp_path: Path) -> None:
         peak_mb=300,
     )
     assert table(records)[1:] == [("counts_count_pretokens", "2", "1", "0:00:30", "0:01:40", "50%", "50%")]
+
+
+def test_each_change_of_a_job_is_one_line() -> None:
+    waiting, running = (
+        Unfinished("9", "PENDING", "train_model d12"),
+        Unfinished("10", "RUNNING", "counts", "c1"),
+    )
+    assert changes([], [waiting, running]) == ["9 train_model d12: pending", "10 counts: running on c1"]
+    assert changes([waiting, running], [waiting, running]) == []
+    sent_back = dataclasses.replace(running, state="PENDING", nodes="")
+    assert changes([waiting, running], [sent_back]) == [
+        "9 train_model d12: ended",
+        "10 counts: pending again",
+    ]
 
 
 def test_columns_stand_under_their_headers() -> None:

@@ -24,6 +24,8 @@ rule alone:
 rule batched:
     output:
         "made/{name}.batched",
+    resources:
+        batch=1,
     shell:
         "echo {wildcards.name} $SLURM_JOB_ID >> journal/work;"
         " until [ -e release ]; do sleep 0.2; done;"

@@ -2,6 +2,7 @@
 
 from nanosnake.cluster.jobs import Unfinished, cancel, leftovers, settle, unfinished, wait
 from nanosnake.cluster.owner import sign
+from nanosnake.cluster.progress import watch
 from nanosnake.cluster.summary import records, summarize
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "summarize",
     "unfinished",
     "wait",
+    "watch",
 ]

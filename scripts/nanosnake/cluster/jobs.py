@@ -30,6 +30,8 @@ class Unfinished:
     state: str
     rule: str
     """Rule or group, with the wildcards."""
+    nodes: str = ""
+    """Where it runs."""
 
     def __str__(self) -> str:
         return f"{self.id} {self.rule} ({self.state.lower()})"
@@ -59,13 +61,13 @@ def unfinished(folder: Path) -> list[Unfinished]:
     """Return the jobs that Snakemake handed in from `folder` and that have not ended; none without SLURM."""
     if shutil.which("squeue") is None:
         return []
-    lines = ask("squeue", "--me", "--noheader", "--format=%A|%T|%j|%k|%Z").splitlines()
+    lines = ask("squeue", "--me", "--noheader", "--format=%A|%T|%j|%N|%k|%Z").splitlines()
     jobs = []
     for line in lines:
-        job, state, name, rest = line.split("|", 3)
+        job, state, name, nodes, rest = line.split("|", 4)
         comment, _, workdir = rest.rpartition("|")
         if RUN.fullmatch(name) and Path(workdir).resolve() == folder.resolve():
-            jobs.append(Unfinished(job, state, rule_of(comment)))
+            jobs.append(Unfinished(job, state, rule_of(comment), nodes))
     return jobs
 
 
