@@ -27,13 +27,14 @@ CPU_NODES = ("c1", "c2", "c3")
 GPU_NODES = ("g1", "g2")
 NODES = (*CPU_NODES, *GPU_NODES)
 FAR_NODE, SPOT_NODE = "c2", "c3"
+NAME = "nanosnake"
 SYSTEM = Path("/etc/slurm")
 HOSTS = Path("/etc/hosts")
 HOSTS_LINE = f"127.0.0.1 {' '.join(NODES)} # a throw-away cluster of nanosnake's tests\n"
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 SLURM_CONF = """\
-ClusterName=nanosnake
+ClusterName={name}
 SlurmctldHost=localhost
 SlurmUser=root
 SlurmdUser=root
@@ -147,6 +148,14 @@ def alive(pid: int) -> bool:
     return not any(line.split()[1:2] == ["Z"] for line in status.splitlines() if line.startswith("State:"))
 
 
+def processes_of_jobs() -> Iterator[int]:
+    """Yield the processes that jobs of such a cluster left behind: without cgroups SLURM misses some."""
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"SLURM_CLUSTER_NAME={NAME}".encode() in file.read_bytes().split(b"\0"):
+                yield int(file.parent.name)
+
+
 def free_ports(count: int) -> list[int]:
     """Return TCP ports that nothing listens on now."""
     with contextlib.ExitStack() as stack:
@@ -192,6 +201,9 @@ class Cluster:
             self.database.terminate()
             self.database.wait(30)
         self._stop(self.folder / "run/munged.pid")
+        for pid in processes_of_jobs():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for link in self.links:
             link.unlink(missing_ok=True)
         self.links = []
@@ -260,6 +272,7 @@ class Cluster:
             for node, port in zip(NODES, ports, strict=True)
         ]
         values = {
+            "name": NAME,
             "folder": self.folder,
             "controller": controller,
             "accounting": accounting,
