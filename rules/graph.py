@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.checks.verdict import read_verdict
-from nanosnake.config import Config, Dataset, Tokenizer, UrlSource
+from nanosnake.config import Config, Dataset, S3Source, Tokenizer, UrlSource
 from nanosnake.files import read_json, sha256_file, write_if_changed
 from nanosnake.modules import imported_files
 from nanosnake.naming import compact
@@ -142,6 +142,8 @@ class Graph:
         words = ["--url", dataset.locations[wildcards.shard], "--text-column", dataset.text_column]
         if isinstance(dataset.source, UrlSource) and "{revision" in dataset.source.url:
             words += ["--revision", dataset.source.revision]
+        if isinstance(dataset.source, S3Source):
+            words += dataset.source.endpoint.options()
         for table in self.checksums(wildcards):
             words += ["--checksums", table]
         return shlex.join(words)

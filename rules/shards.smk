@@ -46,7 +46,7 @@ rule download_shard:
     benchmark:
         "logs/{dataset}/shards/{shard}.download.tsv"
     wildcard_constraints:
-        dataset=any_of(graph.datasets("url")),
+        dataset=any_of([*graph.datasets("url"), *graph.datasets("s3")]),
     conda:
         "../envs/nanosnake.yaml"
     resources:

@@ -1,6 +1,7 @@
 r"""Download one shard, resuming what an earlier run has left; check it; then give it its name.
 
-In:  a URL of a parquet file; from the environment HF_TOKEN and HF_ENDPOINT, if they are needed.
+In:  a URL of a parquet file, https, http or s3; from the environment HF_TOKEN and HF_ENDPOINT, or the credentials
+     of S3, if they are needed.
 Out: the parquet file and its metadata. While the download runs or after it was stopped, what has arrived
      stands beside the output as .NAME.parquet.part (and .NAME.parquet.part.json, of which file it is).
 
@@ -20,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from nanosnake import cli, parquet, shards
 from nanosnake.download import Download, Patience, fetch
 from nanosnake.download.checksums import check_sha256, look_up
+from nanosnake.s3.place import Endpoint, Place, add_endpoint, place_argument
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,22 @@ def wanted_sha256(options: Options) -> str | None:
     return None
 
 
-def download(options: Options, patience: Patience) -> shards.ShardMetadata:
-    """Download a shard and write its metadata.
+def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards.ShardMetadata:
+    """Download a shard and write its metadata; `endpoint` is who is asked for an s3:// URL.
 
     Raises:
         NanosnakeError: if it cannot be had, is not the right file, or does not fit; nothing stands under the
             final name then.
     """
     made: list[shards.ShardMetadata] = []
+    from_s3 = options.url.startswith("s3://")
 
     def accept(arrived: Download) -> None:
         facts = parquet.check_shard(arrived.path, options.text_column, name=arrived.url)
         metadata = shards.of_file(
             facts,
             shard=options.shard or options.output.stem,
-            source="url",
+            source="s3" if from_s3 else "url",
             url=arrived.url,
             revision=arrived.revision,
             etag=arrived.etag,
@@ -71,14 +74,27 @@ def download(options: Options, patience: Patience) -> shards.ShardMetadata:
         metadata.write(options.metadata)
         made.append(metadata)
 
-    arrived = fetch(
-        options.url,
-        options.output,
-        revision=options.revision,
-        sha256=wanted_sha256(options),
-        patience=patience,
-        accept=accept,
-    )
+    sha256 = wanted_sha256(options)
+    if from_s3:
+        from nanosnake.download.objects import fetch_object  # takes a third of a second
+
+        arrived = fetch_object(
+            Place.parse(options.url),
+            options.output,
+            endpoint=endpoint,
+            sha256=sha256,
+            patience=patience,
+            accept=accept,
+        )
+    else:
+        arrived = fetch(
+            options.url,
+            options.output,
+            revision=options.revision,
+            sha256=sha256,
+            patience=patience,
+            accept=accept,
+        )
     checked = (
         f"sha256 as {arrived.sha256_from} says" if arrived.sha256_from else "no checksum to compare with"
     )
@@ -93,7 +109,7 @@ def download(options: Options, patience: Patience) -> shards.ShardMetadata:
 def main(argv: list[str] | None = None) -> int:
     """Read the command line and download the shard."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--url", required=True, help="the URL of the file, complete")
+    parser.add_argument("--url", type=url, required=True, help="the URL of the file, complete")
     parser.add_argument("--revision", help="the revision that the URL is of, for the metadata")
     parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--metadata", type=Path, required=True, help="JSON file to write")
@@ -102,9 +118,12 @@ def main(argv: list[str] | None = None) -> int:
     sums = parser.add_mutually_exclusive_group()
     sums.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
     sums.add_argument("--checksums", type=Path, help="table of checksums as sha256sum writes it")
+    add_endpoint(parser)
     add_patience(parser)
     arguments = parser.parse_args(argv)
-    metadata = download(cli.fill(Options, arguments), cli.fill(Patience, arguments))
+    metadata = download(
+        cli.fill(Options, arguments), cli.fill(Patience, arguments), cli.fill(Endpoint, arguments)
+    )
     cli.log(shards.summary(metadata))
     return 0
 
@@ -128,6 +147,13 @@ def add_patience(parser: argparse.ArgumentParser) -> None:
             default=field.default,
             help=f"{helps[field.name]} (default {field.default:g})",
         )
+
+
+def url(text: str) -> str:
+    """Return a URL of the command line; one that begins with s3:// has to name an object."""
+    if text.startswith("s3://"):
+        place_argument(text)
+    return text
 
 
 def seconds(text: str) -> float:

@@ -9,7 +9,7 @@ from typing import Literal
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.parquet import ShardFacts
 
-Origin = Literal["embedded", "url", "local"]
+Origin = Literal["embedded", "url", "local", "s3"]
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ def replaced(**values: object) -> Callable[[Raw], None]:
     return lambda raw: raw.update(values)
 
 
+def published(**values: object) -> Callable[[Raw], None]:
+    return lambda raw: raw.update(publish={"destination": "s3://bucket/prefix", **values})
+
+
 MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     # unknown and missing keys
     (
@@ -103,7 +107,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (tokenizer(exports=["gguf"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'gguf'"]),
     (tokenizer(special_tokens=["<a>", "<a>"]), ["tokenizers.bpe4k.special_tokens", "twice", "'<a>'"]),
     (tokenizer(special_tokens=["--x"]), ["tokenizers.bpe4k.special_tokens", "'--x' begins with a dash"]),
-    (source(kind="ftp"), ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'local'"]),
+    (source(kind="ftp"), ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'local', 's3'"]),
     (lambda raw: raw["datasets"]["demo"]["source"].pop("kind"), ["datasets.demo.source.kind", "required"]),
     (source(language="xx"), ["datasets.demo.source.language", "'en', 'fr' or 'es'", "'xx'"]),
     (replaced(evaluation={"texts": "no/such"}), ["evaluation.texts", "no/such", "holds no .txt file"]),
@@ -117,6 +121,16 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
         ["checks.round_trip.max_failure", "'max_failures'"],
     ),
     (replaced(checks={"round_trip": {"max_failures": -1}}), ["checks.round_trip.max_failures", "got -1"]),
+    # publishing
+    (published(destination="http://b"), ["publish.destination", "s3://bucket/prefix", "'http://b'"]),
+    (published(destination="s3://bucket/a//b"), ["publish.destination", "no empty part"]),
+    (published(destination="s3://bucket/../b"), ["publish.destination", "no '..'"]),
+    (published(include=["shard"]), ["publish.include[0]", "'shards', 'token_shards' or 'models'", "'shard'"]),
+    (published(include=["shards", "shards"]), ["publish.include", "twice"]),
+    (published(endpoint_url="host:1"), ["publish.endpoint_url", "https://", "'host:1'"]),
+    (published(endpoint_url="https://host/bucket"), ["publish.endpoint_url", "a scheme, a host and a port"]),
+    (published(path_stile=True), ["publish.path_stile", "did you mean 'path_style'"]),
+    (replaced(publish={}), ["publish.destination: this key is required"]),
     # names become folders
     (
         lambda raw: raw["tokenizers"].update({"../up": raw["tokenizers"]["bpe4k"]}),
@@ -170,6 +184,65 @@ def test_a_url_that_cannot_be_right_is_refused(raw: Raw, url: str, message: str)
         configuration.load(raw)
     assert "datasets.demo.source.url" in str(caught.value)
     assert message in str(caught.value)
+
+
+PLANTED = "wJalrXUtnFEMI"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"secret_access_key": PLANTED},
+        {"aws_secret_access_key": PLANTED},
+        {"access_key": PLANTED},
+        {"endpoint_url": f"https://key:{PLANTED}@host"},
+    ],
+)
+def test_credentials_in_a_configuration_are_refused_and_not_shown(raw: Raw, values: dict[str, str]) -> None:
+    for change in (
+        published(**values),
+        source(kind="s3", url="s3://bucket/{shard}.parquet", **values),
+    ):
+        broken = copy.deepcopy(raw)
+        broken["datasets"]["demo"]["source"].pop("language")
+        change(broken)
+        with pytest.raises(NanosnakeError, match="no credentials in a") as caught:
+            configuration.load(broken)
+        assert PLANTED not in str(caught.value)
+
+
+BAD_OBJECTS = [
+    ("https://host/{shard}.parquet", "s3://bucket/prefix"),
+    ("s3://bucket", "names no object"),
+    ("s3://bucket/a.parquet", "names no shard"),
+    ("s3://bucket/{number}.parquet", "unknown field {number}"),
+    (["s3://bucket/a.parquet", "s3://bucket/b/a.parquet"], "two objects have the same name"),
+    (["s3://bucket/$a.parquet"], "cannot be a shard's"),
+    ([], "at least 1"),
+]
+
+
+@pytest.mark.parametrize(("url", "message"), BAD_OBJECTS)
+def test_a_place_in_s3_that_cannot_be_right_is_refused(raw: Raw, url: object, message: str) -> None:
+    raw["datasets"]["demo"]["source"] = {"kind": "s3", "url": url}
+    with pytest.raises(NanosnakeError) as caught:
+        configuration.load(raw)
+    assert "datasets.demo.source.url" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_shards_of_a_bucket_go_by_number_or_by_name(raw: Raw) -> None:
+    template = "s3://bucket/prefix/shard_{shard:05d}.parquet"
+    raw["datasets"]["demo"]["source"] = {"kind": "s3", "url": template, "shards": 5}
+    numbered = configuration.load(raw).datasets["demo"]
+    assert numbered.locations["shard_00004"] == "s3://bucket/prefix/shard_00004.parquet"
+    raw["datasets"]["demo"] = {
+        "source": {"kind": "s3", "url": ["s3://bucket/a.parquet", "s3://bucket/held.parquet"]},
+        "train": "*",
+        "validation": "held",
+    }
+    listed = configuration.load(raw).datasets["demo"]
+    assert (listed.train_shards, listed.validation_shards) == (["a"], ["held"])
 
 
 def test_shards_of_a_url_are_named_after_their_files(raw: Raw) -> None:

@@ -18,7 +18,7 @@ import download_shard
 from download.conftest import TOKEN, Bench
 from download.stand_in import COMMIT, cut, drip, stall, status
 from nanosnake.cli import Progress
-from nanosnake.download import attempt
+from nanosnake.download import body
 from nanosnake.download.partial import Partial
 from nanosnake.files import write_json
 
@@ -202,7 +202,7 @@ def test_progress_in_a_log(
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options, every=0.01)
 
-    monkeypatch.setattr(attempt, "Progress", Talkative)
+    monkeypatch.setattr(body, "Progress", Talkative)
     bench.storage.faults.append(drip(50_000, 0.03))
     bench.download()
     lines = [line for line in capsys.readouterr().err.splitlines() if "%" in line]

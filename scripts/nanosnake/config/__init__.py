@@ -2,13 +2,14 @@
 
 from nanosnake.config.load import json_schema, load
 from nanosnake.config.models import Config, Dataset, Tokenizer
-from nanosnake.config.sources import EmbeddedSource, LocalSource, UrlSource
+from nanosnake.config.sources import EmbeddedSource, LocalSource, S3Source, UrlSource
 
 __all__ = [
     "Config",
     "Dataset",
     "EmbeddedSource",
     "LocalSource",
+    "S3Source",
     "Tokenizer",
     "UrlSource",
     "json_schema",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _explain(detail: ErrorDetails) -> str:
 
 
 def _tags(detail: ErrorDetails) -> str:
-    return str(detail.get("ctx", {}).get("expected_tags", "'embedded', 'url', 'local'"))
+    return str(detail.get("ctx", {}).get("expected_tags", "'embedded', 'url', 'local', 's3'"))
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
@@ -127,5 +128,5 @@ def _joined(path: str, key: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = re.sub(r"//[^/@]*@", "//***@", repr(value))  # a URL with a password
     return f"{text if len(text) <= 80 else text[:77] + '...'} ({type(value).__name__})"

@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from nanosnake.config.base import Model, Name, wrong
 from nanosnake.config.checks import Checks
-from nanosnake.config.sources import LocalSource, ShardSpec, Source
+from nanosnake.config.s3 import Publish
+from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
 from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
 
@@ -30,7 +31,7 @@ NANOCHAT_SPECIAL_TOKENS = [
 RESERVED_FOLDERS = {"shards", "counts", "samples"}
 """Folders of a dataset that no tokenizer can be named after."""
 
-RESERVED_MODEL_NAMES = {"checks", "report", "tokenizer", "tokens"}
+RESERVED_MODEL_NAMES = {"checks", "published", "report", "tokenizer", "tokens"}
 """Folders of a tokenizer that no model can be named after."""
 
 
@@ -54,7 +55,7 @@ class Dataset(Model):
     def train_shards(self) -> list[str]:
         """Names of the training shards, in order. A glob takes what is not pinned for validation."""
         names = self.source.names(self.train)
-        if isinstance(self.source, LocalSource) and _has_glob(self.train):
+        if isinstance(self.source, LocalSource | S3Source) and _has_glob(self.train):
             return [name for name in names if name not in set(self.validation_shards)]
         return names
 
@@ -197,6 +198,8 @@ class Config(Model):
     evaluation: Evaluation = Evaluation()
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
+    publish: Publish | None = None
+    """Where results are published; absent: nowhere."""
 
     def training_shards(self, tokenizer: str) -> list[str]:
         """Return the names of the shards that a tokenizer learns from."""

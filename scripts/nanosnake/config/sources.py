@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
 from nanosnake.config.base import Model
+from nanosnake.config.s3 import S3Endpoint
 from nanosnake.naming import SAFE_NAME, parse_range, shard_name, template_fields
+from nanosnake.s3.place import Place
 
 
 def _check_spec(value: object) -> object:
@@ -146,22 +148,69 @@ class LocalSource(Model):
             raise ValueError(
                 f"the file name {bad!r} cannot be a shard's name: use letters, digits, '.', '_', '-'"
             )
-        chosen: dict[str, str] = {}
-        for want in spec if isinstance(spec, list) else [spec]:
-            if not isinstance(want, str):
-                raise ValueError(
-                    f"{want!r} is a number, and this source's shards go by file name, so that a new file moves "
-                    f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
-                )
-            found = fnmatch.filter(files, want.removesuffix(".parquet"))
-            if not found:
-                raise ValueError(f"no file of {pattern!r} is named {want!r}; there are: {_some(list(files))}")
-            chosen.update({name: files[name] for name in found})
-        return chosen
+        return _chosen(files, spec, f"file of {pattern!r}")
+
+
+def _chosen(files: dict[str, str], spec: ShardSpec, what: str) -> dict[str, str]:
+    """Return the files, by name, that names and globs select."""
+    chosen: dict[str, str] = {}
+    for want in spec if isinstance(spec, list) else [spec]:
+        if not isinstance(want, str):
+            raise ValueError(
+                f"{want!r} is a number, and this source's shards go by file name, so that a new file moves "
+                f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
+            )
+        found = fnmatch.filter(files, want.removesuffix(".parquet"))
+        if not found:
+            raise ValueError(f"no {what} is named {want!r}; there are: {_some(list(files))}")
+        chosen.update({name: files[name] for name in found})
+    return chosen
+
+
+class S3Source(S3Endpoint):
+    """Parquet files in a bucket of S3, numbered by a template, or a list of them that goes by file name."""
+
+    kind: Literal["s3"]
+    url: Annotated[str | list[str], Field(min_length=1)]
+    """A template such as s3://bucket/prefix/shard_{shard:05d}.parquet, or a list of s3:// URLs."""
+    shards: Annotated[int, Field(ge=1)] | None = None
+    """How many shards a template has, so that a number past the end is found before anything is fetched."""
+    checksums: str | None = None
+    """File of `sha256  name.parquet` lines; our own published shards carry their checksum with them."""
+
+    @field_validator("url")
+    @classmethod
+    def _urls_name_objects(cls, value: str | list[str]) -> str | list[str]:
+        for url in [value] if isinstance(value, str) else value:
+            place = Place.parse(url)
+            if not place.key or url.endswith("/"):
+                raise ValueError(f"{url!r} names no object")
+        if isinstance(value, str):
+            _check_template(value, {"shard"})
+            if "shard" not in template_fields(value):
+                raise ValueError("the URL names no shard; write the number's place as {shard:05d}, or a list")
+        elif bad := next((url for url in value if not SAFE_NAME.fullmatch(PurePosixPath(url).stem)), None):
+            raise ValueError(f"the name of {bad!r} cannot be a shard's: use letters, digits, '.', '_', '-'")
+        elif len({PurePosixPath(url).stem for url in value}) < len(value):
+            raise ValueError("two objects have the same name, which would be the same shard")
+        return value
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects."""
+        return list(self.locations(spec))
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return the s3:// URL of each shard that `spec` selects, by its name."""
+        if isinstance(self.url, str):
+            return {
+                shard_name(self.url, number): self.url.format(shard=number)
+                for number in _numbers(spec, self.shards)
+            }
+        return _chosen({PurePosixPath(url).stem: url for url in self.url}, spec, "object of the list")
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-Source = Annotated[EmbeddedSource | UrlSource | LocalSource, Field(discriminator="kind")]
+Source = Annotated[EmbeddedSource | UrlSource | LocalSource | S3Source, Field(discriminator="kind")]

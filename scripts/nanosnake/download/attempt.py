@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import requests
 import urllib3
 
-from nanosnake.cli import Progress
 from nanosnake.download import headers as header
 from nanosnake.download import hosts
+from nanosnake.download.body import PIECE, append
 from nanosnake.download.headers import Linked
 from nanosnake.download.partial import Partial, State, origin_text
 from nanosnake.download.problems import (
@@ -21,18 +19,16 @@ from nanosnake.download.problems import (
     Mismatch,
     Patience,
     Retry,
-    explain_disk,
     explain_status,
     explain_transport,
 )
 from nanosnake.files import NanosnakeError
 
 REDIRECTS = (301, 302, 303, 307, 308)
-PIECE = 1 << 18
 
 
 @dataclass
-class Attempt:
+class HttpAttempt:
     """One attempt. After `run`, the partial file is as long as the host says that it has to be."""
 
     session: requests.Session
@@ -162,8 +158,8 @@ class Attempt:
         self.etag = header.bare_etag(answer.headers.get("ETag"))
         total = self._agreed_size(total, url)
         self._note_state(answer, url, total)
-        self._check_space(total)
-        self._receive(answer.raw, hosts.host(url), total)
+        body, host = answer.raw, hosts.host(url)
+        append(self.partial, lambda: self._piece(body, host), self.name, host, total, self.patience)
 
     def _agreed_size(self, total: int | None, url: str) -> int | None:
         announced = self.linked.size
@@ -206,36 +202,6 @@ class Attempt:
                 validator_origin=origin_text(hosts.origin(url)) if validator else None,
             )
         )
-
-    def _check_space(self, total: int | None) -> None:
-        missing = (total or 0) - self.partial.size
-        free = shutil.disk_usage(self.partial.path.parent).free
-        if missing > free:
-            raise NanosnakeError(
-                f"{self.partial.path.parent}: {missing / 1e6:,.1f} MB are needed and {free / 1e6:,.1f} MB are free; "
-                "make room and run again: what has arrived is kept"
-            )
-
-    def _receive(self, body: urllib3.BaseHTTPResponse, host: str, total: int | None) -> None:
-        """Append the body to the partial file."""
-        partial, patience = self.partial, self.patience
-        window_began, window_size = time.monotonic(), partial.size
-        with Progress(self.name, total, unit="MB", scale=1e6, start=partial.size) as progress:
-            while piece := self._piece(body, host):
-                if total is not None and partial.size + len(piece) > total:
-                    raise Mismatch(f"{host} sends more than the {total} bytes that were announced")
-                try:
-                    partial.append(piece)
-                except OSError as error:
-                    raise explain_disk(error, str(partial.path), total and total - partial.size) from None
-                progress(partial.size)
-                elapsed = time.monotonic() - window_began
-                if elapsed >= patience.read_timeout:
-                    if partial.size - window_size < patience.min_speed * elapsed:
-                        raise Retry(f"{host} sent less than {patience.min_speed:g} bytes a second")
-                    window_began, window_size = time.monotonic(), partial.size
-        if total is not None and partial.size < total:
-            raise Retry(f"the connection to {host} broke off after {partial.size} of {total} bytes")
 
     def _piece(self, body: urllib3.BaseHTTPResponse, host: str) -> bytes:
         try:

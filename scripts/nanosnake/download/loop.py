@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import requests
 
 from nanosnake import __version__
 from nanosnake.cli import duration, log
 from nanosnake.download import hosts
-from nanosnake.download.attempt import Attempt
+from nanosnake.download.attempt import HttpAttempt
+from nanosnake.download.headers import Linked, bare_etag
 from nanosnake.download.partial import Partial
 from nanosnake.download.problems import Mismatch, Patience, Retry
 from nanosnake.files import NanosnakeError, sha256_file
@@ -39,16 +41,38 @@ class Download:
     seconds: float
 
 
-@dataclass
-class _Fetch:
+class Attempt(Protocol):
+    """One attempt at a file. After `run`, the partial file is as long as the host says that it has to be."""
+
+    linked: Linked
+    """What the host says of the file."""
+    etag: str | None
+
+    def run(self) -> None:
+        """Ask for the file and append what comes; raises Retry, Mismatch or NanosnakeError."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to fetch."""
+
     url: str
+    """As it may be shown."""
+    host: str
+    """As messages name it."""
     path: Path
+    """Its final name."""
     revision: str | None
     sha256: str | None
+    """What the content has to be; else what the host announces."""
+
+
+@dataclass
+class _Fetch:
+    wanted: Wanted
     patience: Patience
     sleep: Callable[[float], None]
-    session: requests.Session
-    token: hosts.HostToken
+    attempt: Callable[[Partial], Attempt]
     partial: Partial
     mismatches: int = 0
 
@@ -57,7 +81,7 @@ class _Fetch:
         began = time.monotonic()
         failures, best = 0, self.partial.size
         while True:
-            attempt = self._attempt()
+            attempt = self.attempt(self.partial)
             try:
                 attempt.run()
                 return self._verified(attempt, began)
@@ -69,30 +93,19 @@ class _Fetch:
                 failures += 1
                 self._wait(problem, failures)
 
-    def _attempt(self) -> Attempt:
-        return Attempt(
-            session=self.session,
-            token=self.token,
-            url=self.url,
-            name=self.path.stem,
-            revision=self.revision,
-            sha256=self.sha256,
-            patience=self.patience,
-            partial=self.partial,
-        )
-
     def _verified(self, attempt: Attempt, began: float) -> Download:
         found = sha256_file(self.partial.path)
         announced = attempt.linked.sha256
-        wanted = self.sha256 or announced
-        source = "the checksum that was given" if self.sha256 else hosts.host(self.url) if announced else None
+        wanted = self.wanted.sha256 or announced
+        given = "the checksum that was given" if self.wanted.sha256 else None
+        source = given or (self.wanted.host if announced else None)
         if wanted is not None and found != wanted:
             raise Mismatch(f"its sha256 is {found}, wanted {wanted} (from {source})")
         return Download(
             path=self.partial.path,
-            url=hosts.shown(self.url),
-            revision=attempt.linked.commit or self.revision,
-            etag=attempt.linked.etag or attempt.etag,
+            url=self.wanted.url,
+            revision=attempt.linked.commit or self.wanted.revision,
+            etag=bare_etag(attempt.linked.etag) or attempt.etag,
             bytes=self.partial.size,
             sha256=found,
             sha256_from=source if wanted else None,
@@ -108,7 +121,7 @@ class _Fetch:
                 "described: check url, revision and checksum"
             ) from None
         self.partial.start_over()
-        log(f"{self.path.stem}: {problem}; removed, downloading once more")
+        log(f"{self.wanted.path.stem}: {problem}; removed, downloading once more")
 
     def _wait(self, problem: Retry, failures: int) -> None:
         patience = self.patience
@@ -127,7 +140,7 @@ class _Fetch:
         pause = (problem.wait or 0.0) + patience.pause(failures)
         going_on = f"going on from {there}" if there else "trying again"
         log(
-            f"{self.path.stem}: {problem}; {going_on} in {pause:.1f} s "
+            f"{self.wanted.path.stem}: {problem}; {going_on} in {pause:.1f} s "
             f"({failures} of {patience.retries} retries)"
         )
         self.sleep(pause)
@@ -163,10 +176,40 @@ def fetch(
     patience = patience or Patience()
     hosts.split(url, "the URL")
     token = hosts.HostToken(url, environment)
-    with requests.Session() as session, Partial(path, url, lock_wait=patience.lock_wait) as partial:
+    wanted = Wanted(hosts.shown(url), hosts.host(url), path, revision, sha256 and sha256.lower())
+    with requests.Session() as session:
         session.auth = token
         session.headers["User-Agent"] = f"nanosnake/{__version__}"
-        run = _Fetch(url, path, revision, sha256 and sha256.lower(), patience, sleep, session, token, partial)
+
+        def attempt(partial: Partial) -> Attempt:
+            return HttpAttempt(session, token, url, path.stem, revision, wanted.sha256, patience, partial)
+
+        return receive(wanted, attempt, identity=url, patience=patience, accept=accept, sleep=sleep)
+
+
+def receive(
+    wanted: Wanted,
+    attempt: Callable[[Partial], Attempt],
+    *,
+    identity: str,
+    patience: Patience,
+    accept: Callable[[Download], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Download:
+    """Make attempts until the file is there, verified and accepted, then give it its name.
+
+    Args:
+        wanted: the file.
+        attempt: makes one attempt that appends to the partial file.
+        identity: what tells this file from others, so that a partial file of another is not gone on with.
+        patience, accept, sleep: as in `fetch`.
+
+    Raises:
+        NanosnakeError: if the file cannot be had, or is not the right one.
+    """
+    path = wanted.path
+    with Partial(path, identity, lock_wait=patience.lock_wait) as partial:
+        run = _Fetch(wanted, patience, sleep, attempt, partial)
         if partial.size:
             log(f"{path.stem}: {partial.size / 1e6:,.1f} MB are there from an earlier run")
         try:
@@ -174,7 +217,7 @@ def fetch(
         except NanosnakeError as error:
             if not partial.size:
                 partial.remove()
-            raise NanosnakeError(f"{hosts.shown(url)}: {error}") from None
+            raise NanosnakeError(f"{wanted.url}: {error}") from None
         try:
             accept(download)
         except NanosnakeError:

@@ -1,0 +1,163 @@
+r"""Fetch what was published of a tokenizer: for a node that does not share a disk with the workflow.
+
+In:  s3://bucket/prefix/DATASET/TOKENIZER, whose manifest.json names every file with its sha256; credentials from the
+     environment and the usual files.
+Out: the files below --to, where they stand in results/. A file that is there with the right sha256 is not fetched
+     again; a download that was stopped goes on where it was.
+
+    python scripts/fetch_published.py s3://bucket/prefix/demo/bpe4k --to results --only tokenizer tokens
+    python scripts/train_model.py --tokenizer results/demo/bpe4k/tokenizer \
+        --train results/demo/bpe4k/tokens/train --validation results/demo/bpe4k/tokens/validation ...
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nanosnake import cli
+from nanosnake.download import Download, Patience
+from nanosnake.download.objects import fetch_object, patient_client
+from nanosnake.files import NanosnakeError, read_json, sha256_file
+from nanosnake.publish.manifest import MANIFEST
+from nanosnake.publish.receipts import key_of
+from nanosnake.s3.place import Endpoint, Place, add_endpoint, place_argument
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to fetch, and where to."""
+
+    source: Place
+    to: Path
+    only: list[str]
+    jobs: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file to fetch."""
+
+    key: str
+    """Below the destination that was published to, and below the folder that is fetched to."""
+    bytes: int
+    sha256: str
+
+
+def fetch(options: Options, endpoint: Endpoint) -> list[Path]:
+    """Fetch the files and return those that were not there yet.
+
+    Raises:
+        NanosnakeError: if there is no manifest, or a file cannot be had or is not the right one.
+    """
+    patience = Patience()
+    client = patient_client(endpoint, patience)
+    here = f"{options.source.parent.name}/{options.source.name}"
+    root = options.source.parent.parent
+
+    def get(key: str, sha256: str | None) -> Path:
+        path = options.to / key
+        fetch_object(
+            root.below(key),
+            path,
+            endpoint=endpoint,
+            sha256=sha256,
+            patience=patience,
+            accept=_any,
+            client=client,
+        )
+        return path
+
+    manifest = read_json(get(f"{here}/{MANIFEST}", None))
+    items = chosen(items_of(manifest, str(options.source)), here, options.only)
+    missing = [item for item in items if not is_there(options.to / item.key, item)]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        try:
+            fetched = list(pool.map(lambda item: get(item.key, item.sha256), missing))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that run end, no other begins
+            raise
+    cli.log(
+        f"{options.to}: {len(fetched)} files fetched ({sum(item.bytes for item in missing) / 1e6:,.1f} MB), "
+        f"{len(items) - len(fetched)} were there"
+    )
+    return fetched
+
+
+def items_of(manifest: Any, source: str) -> list[Item]:
+    """Return the files that a manifest names.
+
+    Raises:
+        NanosnakeError: if it is none, or names a file outside of the results.
+    """
+    try:
+        return [
+            Item(key_of(Path(entry["path"])), int(entry["bytes"]), str(entry["sha256"]))
+            for entry in manifest["files"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise NanosnakeError(
+            f"{source}/{MANIFEST}: not a manifest of published files ({type(error).__name__}: {error}); publish again"
+        ) from error
+
+
+def chosen(items: list[Item], here: str, only: list[str]) -> list[Item]:
+    """Return the files below the folders that are named, of the tokenizer or of its dataset; all of them if none is.
+
+    Raises:
+        NanosnakeError: if a folder has no file.
+    """
+    if not only:
+        return items
+    dataset = PurePosixPath(here).parent
+    found: dict[Item, None] = {}
+    for folder in only:
+        inside = [
+            item
+            for item in items
+            if any(PurePosixPath(item.key).is_relative_to(f"{top}/{folder}") for top in (here, dataset))
+        ]
+        if not inside:
+            names = sorted({str(PurePosixPath(item.key.removeprefix(f"{here}/")).parent) for item in items})
+            raise NanosnakeError(
+                f"--only: nothing was published below {folder!r}; there are: {', '.join(names)}"
+            )
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def is_there(path: Path, item: Item) -> bool:
+    """Return whether a file is there and the right one."""
+    return path.is_file() and path.stat().st_size == item.bytes and sha256_file(path) == item.sha256
+
+
+def _any(download: Download) -> None:
+    """Accept what has the right checksum."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line and fetch."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("source", type=_tokenizer, help="s3://bucket/prefix/DATASET/TOKENIZER")
+    parser.add_argument("--to", type=Path, required=True, help="folder that stands for results/")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="folders: tokenizer, tokens, tokens/train, shards ..."
+    )
+    parser.add_argument("--jobs", type=int, default=4, help="files at a time (default 4)")
+    add_endpoint(parser)
+    arguments = parser.parse_args(argv)
+    fetch(cli.fill(Options, arguments), cli.fill(Endpoint, arguments))
+    return 0
+
+
+def _tokenizer(text: str) -> Place:
+    place = place_argument(text)
+    if len(place.key.split("/")) < 2:
+        raise ValueError(text)
+    return place
+
+
+if __name__ == "__main__":
+    cli.run_main(main)

@@ -1,0 +1,66 @@
+"""S3 in the configuration: who is asked, and what is published where. Never credentials."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from nanosnake.config.base import Model, wrong
+from nanosnake.s3.place import Endpoint, Place, check_endpoint_url
+
+PublishedThing = Literal["shards", "token_shards", "models"]
+
+
+def check_place(value: str) -> str:
+    """Return an s3:// URL that names a bucket.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    Place.parse(value)
+    return value
+
+
+class S3Endpoint(Model):
+    """Who is asked. Credentials come from the environment and the usual files (AWS_PROFILE, ~/.aws)."""
+
+    endpoint_url: Annotated[str, AfterValidator(check_endpoint_url)] | None = None
+    """Of an S3-compatible server; Amazon's, or AWS_ENDPOINT_URL_S3, if absent."""
+    region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    """Where the bucket is; AWS_REGION or the profile names it if absent."""
+    path_style: bool = False
+    """The bucket stands in the path and not in the host's name, as many S3-compatible servers want it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_credentials(cls, data: Any) -> Any:
+        """Refuse credentials by name, without showing them."""
+        for key in data if isinstance(data, dict) else ():
+            if any(word in str(key).lower() for word in ("secret", "access_key", "password", "token_")):
+                raise wrong(
+                    key,
+                    "not shown",
+                    "no credentials in a configuration; set AWS_PROFILE, or AWS_ACCESS_KEY_ID",
+                )
+        return data
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The same for the client."""
+        return Endpoint(self.endpoint_url, self.region, self.path_style)
+
+
+class Publish(S3Endpoint):
+    """Where each tokenizer whose gate is open is published, with its reports."""
+
+    destination: Annotated[str, AfterValidator(check_place)]
+    """s3://bucket/prefix; below it, files stand as they do in results/."""
+    include: Annotated[list[PublishedThing], Field(default_factory=list)]
+    """What is published beside tokenizer and reports."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.include)) < len(self.include):
+            raise wrong("include", self.include, "a word stands twice")
+        return self

@@ -1,0 +1,7 @@
+"""Publish files to S3: each whole or absent, what is already there not sent again, the manifest last.
+
+destination.py  one bucket and prefix: compare, send, check
+receipts.py     what a rule keeps of what it has published
+preflight.py    whether publishing can work, before anything expensive begins
+manifest.py     the list of all that was published, which is written last and read first
+"""

@@ -1,0 +1,62 @@
+"""What a rule keeps of what it has published: a small file that Snakemake knows as the rule's output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError, read_json, write_json
+
+ROOT = "results"
+"""What stands before a file's name in the bucket, here: results/a/b is s3://bucket/prefix/a/b there."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """An object in the bucket, and the file that it is a copy of."""
+
+    path: str
+    """As the rules name the file: below the working directory."""
+    key: str
+    """Below the destination."""
+    bytes: int
+    sha256: str
+    etag: str
+    version: str | None
+    """Of a bucket that keeps versions."""
+
+
+def key_of(path: Path) -> str:
+    """Return the name of a file in the bucket, below the destination.
+
+    Raises:
+        NanosnakeError: if the file does not stand below results/, which is what is published.
+    """
+    if path.is_absolute() or path.parts[:1] != (ROOT,) or ".." in path.parts or len(path.parts) < 2:
+        raise NanosnakeError(f"{path}: not a file below {ROOT}/; run from the folder of the workflow")
+    return path.relative_to(ROOT).as_posix()
+
+
+def write_receipt(output: Path, destination: str, published: Sequence[Published]) -> None:
+    """Write a receipt."""
+    write_json(output, {"destination": destination, "files": [asdict(one) for one in published]})
+
+
+def read_receipt(path: Path, destination: str) -> list[Published]:
+    """Return what a receipt says was published to a destination.
+
+    Raises:
+        NanosnakeError: if it is none, or is of another destination.
+    """
+    value = read_json(path)
+    try:
+        files = [Published(**one) for one in value["files"]]
+        said = value["destination"]
+    except (KeyError, TypeError) as error:
+        raise NanosnakeError(
+            f"{path}: not a receipt of publishing ({error}); delete it and run again"
+        ) from error
+    if said != destination:
+        raise NanosnakeError(f"{path}: of {said}, wanted {destination}; delete it and run again")
+    return files

@@ -1,0 +1,6 @@
+"""S3: where objects stand, the client, and what can go wrong, in words that carry no secret.
+
+place.py     s3://bucket/key, and the endpoint that is asked for it
+client.py    the client, with credentials from the environment and the usual files alone
+problems.py  one message for each kind of failure
+"""
