@@ -13,6 +13,7 @@ import check_destination
 import publish_files
 import publish_manifest
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.provenance.manifest import seal_of
 from nanosnake.publish.destination import Destination, Found
 from nanosnake.s3.client import connect
 from nanosnake.s3.place import Endpoint, Place
@@ -187,6 +188,7 @@ def test_the_manifest_names_what_is_there(writer: Server, bucket: str, made: Pat
     assert [one["path"] for one in manifest["files"]] == [one["path"] for one in files]
     assert manifest["files"][0] == known[0]
     assert manifest["run"] == {"id": RUN}
+    assert manifest["seal"] == seal_of(manifest)
     assert manifest["published"] == {"destination": f"s3://{bucket}/prefix"}
     before = objects(writer, bucket)
     assert publish_the_manifest(writer, bucket) == manifest

@@ -8,6 +8,7 @@ from typing import Any
 
 from nanosnake.files import NanosnakeError
 from nanosnake.naming import expand
+from nanosnake.provenance.manifest import sealed
 from nanosnake.publish.receipts import Published
 
 MANIFEST = "manifest.json"
@@ -27,12 +28,8 @@ def extend(manifest: dict[str, Any], published: Sequence[Published], *, destinat
             raise NanosnakeError(
                 f"{one.path}: published with sha256 {one.sha256}, the manifest says {entry['sha256']}; run again"
             )
-        files.append({**entry, "path": one.path, "bytes": one.bytes, "sha256": one.sha256})
-    return {
-        **manifest,
-        "files": files,
-        "published": {"destination": destination},
-    }
+        files.append({"job": None, **entry, "path": one.path, "bytes": one.bytes, "sha256": one.sha256})
+    return sealed({**manifest, "files": files, "published": {"destination": destination}})
 
 
 def expand_receipts(folder: Path, words: Iterable[str]) -> list[Path]:
