@@ -8,6 +8,7 @@ product with a dense mask; the CPU's way, and the reference in tests). Rows of T
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +22,11 @@ from nanosnake.files import NanosnakeError
 from nanosnake.training import flash4
 from nanosnake.training.config import ModelConfig
 
-try:
-    from torch.nn.attention import varlen as _varlen
-
-    _varlen_attn: Callable[..., Any] | None = _varlen.varlen_attn
-    _VARLEN_NAMES = set(inspect.signature(_varlen.varlen_attn).parameters)
-except ImportError:  # PyTorch before 2.10
-    _varlen_attn, _VARLEN_NAMES = None, set()
+_varlen_attn: Callable[..., Any] | None = None
+if torch.cuda.is_available():  # it brings the compiler along: seconds on a CPU, which has no use for it
+    with contextlib.suppress(ImportError):  # PyTorch before 2.10
+        from torch.nn.attention.varlen import varlen_attn as _varlen_attn
+_VARLEN_NAMES = set(inspect.signature(_varlen_attn).parameters) if _varlen_attn else set()
 
 BACKENDS = ("flash4", "varlen", "flex", "sdpa")
 _VARLEN_WINDOW = "window_size" in _VARLEN_NAMES
