@@ -85,7 +85,9 @@ def read_model(dataset: str, tokenizer: str, folder: Path, benchmarks: Path | No
         bytes=evaluation["bytes"],
         tasks=from_records("Tasks", tasks) if tasks else None,
         core=evaluation.get("core"),
-        points=list(step_points(folder / "metrics.jsonl")),
+        points=sorted(
+            step_points(folder / "metrics.jsonl"), key=lambda point: list(SERIES).index(point["series"])
+        ),
         samples=[(str(sample["prompt"]), str(sample["text"])) for sample in evaluation["samples"]],
         facts=[
             ("device", f"{training['ranks']} x {training['device']}"),
