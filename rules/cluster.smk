@@ -18,6 +18,7 @@ localrules:
     decide_gate,
     measure_vocabulary_curve,
     make_report,
+    make_model_report,
     record_figures,
     export_model,
     make_manifest,

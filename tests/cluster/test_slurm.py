@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cluster.cluster import Cluster, poll
 from cluster.flow import PROFILE, REPOSITORY, Flow, sbatch_calls
@@ -166,6 +167,26 @@ def test_200_shards_are_four_jobs_and_a_new_one_leaves_its_neighbours_alone(
 
     assert sbatch_calls(flow.make(*batches, "--config", "pieces=201")) == 1
     assert [piece for piece, _ in flow.journal("count")[200:]] == ["200"]
+
+
+def test_the_recipe_for_another_scheduler_runs_with_the_command_that_hands_jobs_in(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    flow = Flow(tmp_path, (HERE / "pieces.smk").read_text())
+    recipe = tmp_path / "profiles/generic/profile.yaml"
+    settings = yaml.safe_load(recipe.read_text())
+    settings["cluster-generic-submit-cmd"] = (
+        "sbatch --parsable --output=logs/%j.log --cpus-per-task={threads} --mem={resources.mem_mb}"
+        " --time={resources.runtime}"
+    )
+    settings["cluster-generic-cancel-cmd"] = "scancel"
+    recipe.write_text(yaml.safe_dump(settings))
+    (tmp_path / "logs").mkdir()
+    batches = ["--groups", "count=counts", "--group-components", "counts=64", "--config", "pieces=5"]
+    printed = flow.make("--profile", "profiles/generic", *batches)
+    assert printed.count("with external jobid") == 1, printed
+    assert len({job for _, job in flow.journal("count")}) == 1
+    assert sorted(int(piece) for piece, _ in flow.journal("count")) == list(range(5))
 
 
 def test_after_sigkill_the_same_command_goes_on_and_makes_no_job_twice(
