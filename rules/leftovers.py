@@ -30,8 +30,12 @@ class Leftovers:
         """
         if self.workflow.executor_plugin and self.workflow.is_main_process and not self.workflow.dryrun:
             self.asked = True
-            cluster.settle(self.folder, unlock=self.workflow.persistence.unlock)
+            cluster.settle(self.folder, unlock=self._unlock)
         return []
+
+    def _unlock(self) -> None:
+        self.workflow.persistence.unlock()
+        Path(self.workflow.persistence.path, "locks").mkdir(exist_ok=True)  # unlock removes the folder too
 
     def start(self) -> None:
         """Say that this process hands in jobs, and what becomes of them; refuse while others are at work.

@@ -191,7 +191,13 @@ def test_the_picture_in_the_readme_is_the_graph_of_the_demo() -> None:
 def test_a_model_is_trained_behind_the_gate_and_evaluated(made: Project) -> None:
     made.config["models"] = {"d1": TINY_MODEL}
     plan = made.plan()
-    assert plan == {"tokenize_shard": 3, "train_model": 1, "evaluate_model": 1, "make_manifest": 1, "make_model_report": 1}
+    assert plan == {
+        "tokenize_shard": 3,
+        "train_model": 1,
+        "evaluate_model": 1,
+        "make_manifest": 1,
+        "make_model_report": 1,
+    }
     made.make()
     evaluation = json.loads(made.path("d1/evaluation.json").read_text())
     assert 0 < evaluation["bits_per_byte"] < 10
