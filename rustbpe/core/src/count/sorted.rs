@@ -1,5 +1,7 @@
 //! Counts in the order of the bytes.
 
+use std::ops::RangeInclusive;
+
 use super::table::CountTable;
 
 /// Entries below which a second thread does not pay.
@@ -27,56 +29,88 @@ struct Entry {
     long: usize,
 }
 
-/// Last byte of the key of a pre-token that has more than 15 bytes.
+/// Bytes of a pre-token in its key.
+const INLINE: usize = 15;
+/// Last byte of the key of a pre-token that has more.
 const LONG: u8 = 0xFF;
+/// Pre-tokens of each table that are looked at to tell ranges of equal size.
+const SAMPLED: usize = 1 << 10;
 
 impl SortedCounts {
     /// Sorts the pre-tokens of tables that have none in common, such as [`CountTable::combine`] makes, on as
-    /// many threads.
+    /// many threads: each takes those between two of their own, and what they make is put end to end.
     #[must_use]
     pub fn from_tables(tables: &[CountTable]) -> Self {
-        let len = tables.iter().map(CountTable::len).sum();
-        let mut entries = Vec::with_capacity(len);
+        let len: usize = tables.iter().map(CountTable::len).sum();
+        let ranges = ranges(tables, if len < ENOUGH { 1 } else { tables.len() });
+        std::thread::scope(|scope| {
+            let others: Vec<_> = ranges[1..]
+                .iter()
+                .map(|range| scope.spawn(move || Self::within(tables, range)))
+                .collect();
+            let mut sorted = Self::within(tables, &ranges[0]);
+            for other in others {
+                let part = other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                sorted.append(&part);
+            }
+            sorted
+        })
+    }
+
+    /// The pre-tokens whose keys are in a range.
+    fn within(tables: &[CountTable], range: &RangeInclusive<u128>) -> Self {
+        let mut entries = Vec::new();
         let mut longs: Vec<&[u8]> = Vec::new();
         let mut total = 0;
         for (bytes, count) in tables.iter().flat_map(CountTable::iter) {
-            total += bytes.len();
-            let mut padded = [0; 16];
-            let inline = bytes.len().min(15);
-            padded[..inline].copy_from_slice(&bytes[..inline]);
-            padded[15] = if bytes.len() > inline {
-                LONG
-            } else {
-                inline as u8
-            };
-            entries.push(Entry {
-                key: u128::from_be_bytes(padded),
-                count,
-                long: longs.len(),
-            });
-            if bytes.len() > inline {
-                longs.push(bytes);
+            let key = key(bytes);
+            if range.contains(&key) {
+                total += bytes.len();
+                let long = longs.len();
+                entries.push(Entry { key, count, long });
+                if bytes.len() > INLINE {
+                    longs.push(bytes);
+                }
             }
         }
-        sort(&mut entries, &longs, tables.len());
+        entries.sort_unstable_by(|a, b| {
+            // short pre-tokens of one key are the same pre-token
+            a.key
+                .cmp(&b.key)
+                .then_with(|| match (longs.get(a.long), longs.get(b.long)) {
+                    (Some(a), Some(b)) => a.cmp(b),
+                    _ => std::cmp::Ordering::Equal,
+                })
+        });
         let mut sorted = Self {
             bytes: Vec::with_capacity(total),
-            offsets: Vec::with_capacity(len + 1),
-            counts: Vec::with_capacity(len),
+            offsets: Vec::with_capacity(entries.len() + 1),
+            counts: Vec::with_capacity(entries.len()),
         };
         sorted.offsets.push(0);
         for entry in entries {
             let padded = entry.key.to_be_bytes();
-            let bytes = if padded[15] == LONG {
+            let bytes = if padded[INLINE] == LONG {
                 longs[entry.long]
             } else {
-                &padded[..usize::from(padded[15])]
+                &padded[..usize::from(padded[INLINE])]
             };
             sorted.bytes.extend_from_slice(bytes);
             sorted.offsets.push(sorted.bytes.len() as i64);
             sorted.counts.push(entry.count);
         }
         sorted
+    }
+
+    /// Appends pre-tokens that all sort after those that are there.
+    fn append(&mut self, other: &Self) {
+        let before = self.bytes.len() as i64;
+        self.bytes.extend_from_slice(&other.bytes);
+        self.offsets
+            .extend(other.offsets[1..].iter().map(|offset| before + offset));
+        self.counts.extend_from_slice(&other.counts);
     }
 
     /// The number of distinct pre-tokens.
@@ -107,24 +141,40 @@ impl SortedCounts {
     }
 }
 
-/// Sorts by bytes: each of two threads takes one side of the median, and shares it again.
-fn sort(entries: &mut [Entry], longs: &[&[u8]], threads: usize) {
-    let order = |a: &Entry, b: &Entry| {
-        // short pre-tokens of one key are the same pre-token
-        a.key
-            .cmp(&b.key)
-            .then_with(|| match (longs.get(a.long), longs.get(b.long)) {
-                (Some(a), Some(b)) => a.cmp(b),
-                _ => std::cmp::Ordering::Equal,
-            })
+/// How a pre-token sorts: its first bytes, then its length or [`LONG`].
+fn key(bytes: &[u8]) -> u128 {
+    let mut padded = [0; INLINE + 1];
+    let inline = bytes.len().min(INLINE);
+    padded[..inline].copy_from_slice(&bytes[..inline]);
+    padded[INLINE] = if bytes.len() > inline {
+        LONG
+    } else {
+        inline as u8
     };
-    if threads < 2 || entries.len() < ENOUGH {
-        entries.sort_unstable_by(order);
-        return;
+    u128::from_be_bytes(padded)
+}
+
+/// Ranges that together are all keys and hold about the same number of pre-tokens, by a sample of them.
+fn ranges(tables: &[CountTable], number: usize) -> Vec<RangeInclusive<u128>> {
+    let mut sample: Vec<u128> = if number > 1 {
+        let some = tables.iter().flat_map(|table| {
+            let every = (table.len() / SAMPLED).max(1);
+            table.iter().step_by(every).map(|(bytes, _)| key(bytes))
+        });
+        some.collect()
+    } else {
+        Vec::new()
+    };
+    sample.sort_unstable();
+    let mut first = 0;
+    let mut ranges = Vec::with_capacity(number);
+    for place in 1..number {
+        let next = sample[place * sample.len() / number];
+        if next > first {
+            ranges.push(first..=next - 1);
+            first = next;
+        }
     }
-    let (low, _, high) = entries.select_nth_unstable_by(entries.len() / 2, order);
-    std::thread::scope(|scope| {
-        scope.spawn(|| sort(low, longs, threads / 2));
-        sort(high, longs, threads - threads / 2);
-    });
+    ranges.push(first..=u128::MAX);
+    ranges
 }
