@@ -23,6 +23,7 @@ include: "rules/tokens.smk"
 include: "rules/model.smk"
 include: "rules/report.smk"
 include: "rules/manifest.smk"
+include: "rules/publish.smk"
 include: "rules/cluster.smk"
 include: "rules/leftovers.smk"
 
@@ -40,6 +41,7 @@ rule all:
         graph.of_each_model(f"{MODEL}/report/index.html"),
         graph.of_each_model(f"{MODEL}/manifest.json"),
         graph.of_each_model(f"{MODEL}/export/model.safetensors", exported=True),
+        publishing.published(),
 
 
 # Only the shards, for instance to fetch them where there is a network.
@@ -63,6 +65,13 @@ rule reports:
         leftovers.settle,
         graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
         graph.of_each_model(f"{MODEL}/report/index.html"),
+
+
+# The published copies, where the configuration has a `publish` section.
+rule publish:
+    input:
+        leftovers.settle,
+        publishing.asked_for,
 
 
 # at exit, so that it stands below Snakemake's own last lines; what is registered last is said first

@@ -1,9 +1,9 @@
-r"""Fetch what was published of a tokenizer: for a node that does not share a disk with the workflow.
+r"""Fetch what was published of a tokenizer or a model: for a node that does not share a disk with the workflow.
 
-In:  s3://bucket/prefix/DATASET/TOKENIZER, whose manifest.json names every file with its sha256; credentials from the
-     environment and the usual files.
+In:  s3://bucket/prefix/DATASET/TOKENIZER, or that and /MODEL: a place whose manifest.json names every file with its
+     sha256; credentials from the environment and the usual files.
 Out: the files below --to, where they stand in results/. A file that is there with the right sha256 is not fetched
-     again; a download that was stopped goes on where it was.
+     again; a download that was stopped goes on where it was. The manifest gets its place last.
 
     python scripts/fetch_published.py s3://bucket/prefix/demo/bpe4k --to results --only tokenizer tokens
     python scripts/train_model.py --tokenizer results/demo/bpe4k/tokenizer \
@@ -54,31 +54,29 @@ def fetch(options: Options, endpoint: Endpoint) -> list[Path]:
     """
     patience = Patience()
     client = patient_client(endpoint, patience)
-    here = f"{options.source.parent.name}/{options.source.name}"
-    root = options.source.parent.parent
 
-    def get(key: str, sha256: str | None) -> Path:
-        path = options.to / key
+    def get(place: Place, path: Path, sha256: str | None = None) -> Path:
         fetch_object(
-            root.below(key),
-            path,
-            endpoint=endpoint,
-            sha256=sha256,
-            patience=patience,
-            accept=_any,
-            client=client,
+            place, path, endpoint=endpoint, sha256=sha256, patience=patience, accept=_any, client=client
         )
         return path
 
-    manifest = read_json(get(f"{here}/{MANIFEST}", None))
-    items = chosen(items_of(manifest, str(options.source)), here, options.only)
+    newest = get(options.source.below(MANIFEST), options.to / f".{options.source.name}.{MANIFEST}")
+    manifest = read_json(newest)
+    here, items = items_of(manifest, options.source)
+    root = Place(options.source.bucket, options.source.key.removesuffix(here).rstrip("/"))
+    items = chosen(items, here, options.only)
     missing = [item for item in items if not is_there(options.to / item.key, item)]
     with ThreadPoolExecutor(options.jobs) as pool:
         try:
-            fetched = list(pool.map(lambda item: get(item.key, item.sha256), missing))
+            fetched = list(
+                pool.map(lambda item: get(root.below(item.key), options.to / item.key, item.sha256), missing)
+            )
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # those that run end, no other begins
             raise
+    (options.to / here).mkdir(parents=True, exist_ok=True)
+    newest.replace(options.to / here / MANIFEST)
     cli.log(
         f"{options.to}: {len(fetched)} files fetched ({sum(item.bytes for item in missing) / 1e6:,.1f} MB), "
         f"{len(items) - len(fetched)} were there"
@@ -86,14 +84,15 @@ def fetch(options: Options, endpoint: Endpoint) -> list[Path]:
     return fetched
 
 
-def items_of(manifest: Any, source: str) -> list[Item]:
-    """Return the files that a manifest names.
+def items_of(manifest: Any, source: Place) -> tuple[str, list[Item]]:
+    """Return where a manifest stands below the results, and the files that it names.
 
     Raises:
-        NanosnakeError: if it is none, or names a file outside of the results.
+        NanosnakeError: if it is none, names a file outside of the results, or was published elsewhere.
     """
     try:
-        return [
+        here = PurePosixPath(key_of(Path(manifest["path"]))).parent.as_posix()
+        items = [
             Item(key_of(Path(entry["path"])), int(entry["bytes"]), str(entry["sha256"]))
             for entry in manifest["files"]
         ]
@@ -101,23 +100,28 @@ def items_of(manifest: Any, source: str) -> list[Item]:
         raise NanosnakeError(
             f"{source}/{MANIFEST}: not a manifest of published files ({type(error).__name__}: {error}); publish again"
         ) from error
+    if not f"/{source.key}".endswith(f"/{here}"):
+        raise NanosnakeError(
+            f"{source}/{MANIFEST}: is of {here}, which the place has to end with; publish it there"
+        )
+    return here, items
 
 
 def chosen(items: list[Item], here: str, only: list[str]) -> list[Item]:
-    """Return the files below the folders that are named, of the tokenizer or of its dataset; all of them if none is.
+    """Return the files below the folders that are named, beside the manifest or a folder up; all if none is named.
 
     Raises:
         NanosnakeError: if a folder has no file.
     """
     if not only:
         return items
-    dataset = PurePosixPath(here).parent
+    above = PurePosixPath(here).parent
     found: dict[Item, None] = {}
     for folder in only:
         inside = [
             item
             for item in items
-            if any(PurePosixPath(item.key).is_relative_to(f"{top}/{folder}") for top in (here, dataset))
+            if any(PurePosixPath(item.key).is_relative_to(f"{top}/{folder}") for top in (here, above))
         ]
         if not inside:
             names = sorted({str(PurePosixPath(item.key.removeprefix(f"{here}/")).parent) for item in items})
@@ -140,7 +144,7 @@ def _any(download: Download) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Read the command line and fetch."""
     parser = cli.parser(__doc__)
-    parser.add_argument("source", type=_tokenizer, help="s3://bucket/prefix/DATASET/TOKENIZER")
+    parser.add_argument("source", type=place_argument, help="s3://bucket/prefix/DATASET/TOKENIZER[/MODEL]")
     parser.add_argument("--to", type=Path, required=True, help="folder that stands for results/")
     parser.add_argument(
         "--only", nargs="+", default=[], help="folders: tokenizer, tokens, tokens/train, shards ..."
@@ -150,13 +154,6 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     fetch(cli.fill(Options, arguments), cli.fill(Endpoint, arguments))
     return 0
-
-
-def _tokenizer(text: str) -> Place:
-    place = place_argument(text)
-    if len(place.key.split("/")) < 2:
-        raise ValueError(text)
-    return place
 
 
 if __name__ == "__main__":

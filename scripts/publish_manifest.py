@@ -49,8 +49,8 @@ def publish(options: Options, endpoint: Endpoint) -> None:
     ]
     destination = Destination(connect(endpoint), endpoint, options.destination, run_id())
     there: dict[str, tuple[str, int]] = {}
-    for folder in sorted({"/".join(one.key.split("/")[:2]) for one in published}):
-        there |= destination.etags(folder)
+    for dataset in sorted({one.key.partition("/")[0] for one in published}):
+        there |= destination.etags(dataset)
     check_complete(published, there)
     write_json(options.output, extend(read_json(options.manifest), published, destination=where))
     _, sent = destination.publish(options.output, key_of(options.manifest))

@@ -42,7 +42,9 @@ def publish_all(server: Server, bucket: str, made: Path) -> str:
     shard = made / "results/tiny/shards/a.parquet"
     shard.parent.mkdir()
     shard.write_bytes(b"PAR1")
-    (made / TINY / "manifest.json").write_text(json.dumps({"run": {"id": RUN}, "files": []}))
+    (made / TINY / "manifest.json").write_text(
+        json.dumps({"path": str(TINY / "manifest.json"), "run": {"id": RUN}, "files": []})
+    )
     publish(server, bucket, TINY / "tokenizer", TINY / "tokens", Path("results/tiny/shards/a.parquet"))
     publish_the_manifest(server, bucket)
     return f"s3://{bucket}/prefix/tiny/bpe"
@@ -120,11 +122,14 @@ def test_an_object_that_is_not_what_the_manifest_names_is_refused(
 def test_a_manifest_cannot_write_elsewhere(
     server: Server, bucket: str, tmp_path: Path, path: str, writer: Server
 ) -> None:
-    manifest: dict[str, Any] = {"files": [{"path": path, "bytes": 1, "sha256": "0" * 64}]}
+    manifest: dict[str, Any] = {
+        "path": "results/d/t/manifest.json",
+        "files": [{"path": path, "bytes": 1, "sha256": "0" * 64}],
+    }
     server.client().put_object(Bucket=bucket, Key="p/d/t/manifest.json", Body=json.dumps(manifest).encode())
     with pytest.raises(NanosnakeError, match="not a file below results/"):
         fetch(server, f"s3://{bucket}/p/d/t", tmp_path / "node")
-    assert files(tmp_path / "node") == ["d/t/manifest.json"]
+    assert files(tmp_path / "node") == [".t.manifest.json"]
 
 
 def test_a_fetch_that_was_killed_goes_on(

@@ -1,0 +1,118 @@
+"""Uploads that end early: nothing is visible under the final name, and the next run sends what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+import publish_files
+from nanosnake.files import sha256_file
+from publish.conftest import TINY, become, make_bucket
+from publish.server import PLANTED, Server
+from publish.test_publish import objects, publish, unfinished
+
+BIG = TINY / "tokenizer/big.bin"
+KEY = "prefix/tiny/bpe/tokenizer/big.bin"
+
+
+def start_upload(server: Server, bucket: str) -> subprocess.Popen[str]:
+    """Start the script on a large file, and return when the server has got the first part of it."""
+    command = [
+        *(sys.executable, publish_files.__file__, "--destination", f"s3://{bucket}/prefix"),
+        *(*server.options_of_endpoint(), "--gate", str(TINY / "gate.json")),
+        *("--receipt", str(TINY / "published/big.json"), str(BIG)),
+    ]
+    client = server.client()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+    deadline = time.monotonic() + 60
+    while not client.list_multipart_uploads(Bucket=bucket).get("Uploads"):
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline
+    return process
+
+
+def write_long(path: Path) -> None:
+    """Write a file that takes seconds to send."""
+    path.touch()
+    os.truncate(path, 250 << 20)
+
+
+def check_sent(server: Server, bucket: str) -> None:
+    """See that the object is the file."""
+    (one,) = publish(server, bucket, BIG)
+    assert one["sha256"] == sha256_file(BIG)
+    body = server.client().get_object(Bucket=bucket, Key=KEY)
+    assert body["ContentLength"] == BIG.stat().st_size
+    assert body["Metadata"]["sha256"] == one["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("number", "replaced"),
+    [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGKILL, False), (signal.SIGKILL, True)],
+)
+def test_a_publisher_that_is_stopped_leaves_what_was_there(
+    writer: Server, bucket: str, made: Path, number: signal.Signals, replaced: bool
+) -> None:
+    if replaced:
+        BIG.write_bytes(b"before")
+        publish(writer, bucket, BIG)
+    before = objects(writer, bucket)
+    write_long(BIG)
+    process = start_upload(writer, bucket)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -number)
+    assert objects(writer, bucket) == before
+    assert not (TINY / "published/big.json").exists()
+    # what nobody could take back stays out of sight, until the bucket's own rule removes it
+    assert len(unfinished(writer, bucket)) == (number == signal.SIGKILL)
+    check_sent(writer, bucket)
+
+
+def test_a_server_that_dies_in_the_middle_shows_nothing(
+    own_server: Server, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become(monkeypatch, own_server, "writer")
+    bucket = make_bucket(own_server)
+    publish(own_server, bucket)
+    write_long(BIG)
+    process = start_upload(own_server, bucket)
+    own_server.kill()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    last = said.splitlines()[-1]
+    assert last.startswith("publish_files.py: error: s3://")
+    assert re.search(r"broke off; nothing half-written|no connection to 127\.0\.0\.1:\d+: refused", last), (
+        said
+    )
+    assert PLANTED not in said
+    assert "Traceback" not in said
+    own_server.start()
+    wait_until_it_reads(own_server, bucket)
+    assert KEY not in objects(own_server, bucket)
+    check_sent(own_server, bucket)
+    receipt = json.loads((TINY / "published/tokenizer.json").read_text())
+    assert receipt["files"][0]["etag"].endswith("-16")
+
+
+def wait_until_it_reads(server: Server, bucket: str) -> None:
+    """Wait until a server that was killed has found its files again."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            server.client().get_object(Bucket=bucket, Key="prefix/tiny/bpe/tokenizer/meta.json")[
+                "Body"
+            ].read()
+            return
+        except (BotoCoreError, ClientError):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)

@@ -1,0 +1,247 @@
+"""Publishing as jobs of the workflow: what is planned, what is sent, and what stops a run before its first job."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fetch_published
+from nanosnake.provenance.verify import verify
+from publish.conftest import become, make_bucket
+from publish.server import KEYS, NO_CREDENTIALS, PLANTED, Server
+from publish.test_publish import objects, unfinished
+from workflow.project import Project, write_shard
+
+SENT = re.compile(r"^sent: (\S+)|^(\S+): \d+ files, sent$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def behind_the_gate(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose default target was made, without publishing; tests copy it."""
+    project = Project(tmp_path_factory.mktemp("behind_the_gate"))
+    project.make()
+    return project
+
+
+@pytest.fixture
+def project(behind_the_gate: Project, tmp_path: Path, writer: Server, bucket: str) -> Project:
+    """A copy that publishes to a bucket of its own."""
+    shutil.copytree(behind_the_gate.folder, tmp_path / "project", symlinks=True)
+    project = Project.__new__(Project)
+    project.folder = tmp_path / "project"
+    project.config = copy.deepcopy(behind_the_gate.config) | {"publish": section(writer, bucket)}
+    return project
+
+
+def section(server: Server, bucket: str, **more: object) -> dict[str, object]:
+    """Return the section of a configuration that publishes to a bucket."""
+    place = {"destination": f"s3://{bucket}/some/prefix", "endpoint_url": server.url}
+    return {**place, "region": "us-east-1", "path_style": True, **more}
+
+
+def keys_sent(printed: str, bucket: str) -> set[str]:
+    """Return the keys that a run says it has sent."""
+    found = {first or second for first, second in SENT.findall(printed)}
+    return {url.removeprefix(f"s3://{bucket}/some/prefix/tiny/") for url in found}
+
+
+def logs_of(project: Project) -> str:
+    """Return the logs of the jobs that published."""
+    return "\n".join(path.read_text() for path in (project.folder / "logs").rglob("published/**/*.log"))
+
+
+def test_a_section_in_the_configuration_trains_nothing_again(project: Project) -> None:
+    jobs = {"publish_tokenizer": 1, "publish_report": 1, "publish_manifest": 1}
+    assert project.plan() == jobs
+    assert project.plan("--", "publish") == {"publish": 1, **jobs}
+
+
+def test_everything_is_sent_once_and_a_change_sends_just_what_changed(
+    project: Project, writer: Server, bucket: str
+) -> None:
+    project.make()
+    first = objects(writer, bucket)
+    names = {key.removeprefix("some/prefix/tiny/") for key in first}
+    assert {
+        "bpe/manifest.json",
+        "bpe/tokenizer/tokenizer.json",
+        "bpe/report/index.html",
+        "shards.csv",
+    } <= names
+    assert names == {*keys_sent(logs_of(project), bucket)}
+    latest = max(first.values(), key=lambda one: one[1])[1]
+    assert first["some/prefix/tiny/bpe/manifest.json"][1] == latest
+    assert project.plan() == {}
+    project.make("--forcerun", "publish_tokenizer", "publish_report", "publish_manifest")
+    assert keys_sent(logs_of(project), bucket) == set()
+    assert objects(writer, bucket) == first
+
+    text = project.folder / "resources/texts/korean.txt"
+    text.write_text(text.read_text() + "끝.\n")
+    project.make()
+    second = objects(writer, bucket)
+    changed = {key.removeprefix("some/prefix/tiny/") for key in second if second[key] != first.get(key)}
+    assert changed == keys_sent(logs_of(project), bucket)
+    assert {"bpe/manifest.json", "bpe/report/index.html"} <= changed
+    assert not any(name.startswith("bpe/tokenizer/") or name == "shards.csv" for name in changed)
+
+
+def test_shards_and_token_shards_are_published_fetched_and_verified(
+    project: Project, writer: Server, bucket: str, tmp_path: Path
+) -> None:
+    project.config["publish"]["include"] = ["shards", "token_shards"]
+    project.make()
+    place = f"s3://{bucket}/some/prefix/tiny/bpe"
+    to = tmp_path / "node/results"
+    assert fetch_published.main([place, "--to", str(to), *writer.options_of_endpoint()]) == 0
+    for name in ("shards/a.parquet", "bpe/tokens/train/b.ds", "bpe/tokens/validation/held_out.ds.index"):
+        assert (to / "tiny" / name).read_bytes() == (project.folder / "results/tiny" / name).read_bytes()
+    assert verify(to / "tiny/bpe/manifest.json").problems == ()
+    assert verify(to / "tiny/bpe/tokens/manifest.json").problems == ()
+    manifest = json.loads((to / "tiny/bpe/manifest.json").read_text())
+    own = json.loads(project.path("manifest.json").read_text())
+    assert {one["path"] for one in own["files"]} <= {one["path"] for one in manifest["files"]}
+
+    write_shard(project.folder / "data/c.parquet", seed=9)
+    project.config["datasets"]["tiny"]["train"] = ["a", "b", "c"]
+    assert project.plan("--", "publish")["publish_shard"] == 4  # the gate is decided anew
+
+
+def test_a_closed_gate_publishes_nothing(project: Project, writer: Server, bucket: str) -> None:
+    project.config["checks"] = {"compression": {"mode": "block", "min_bytes_per_token": 50.0}}
+    ended = project.snakemake()
+    assert ended.returncode != 0
+    assert "the gate stays closed" in ended.stdout + ended.stderr
+    assert objects(writer, bucket) == {}
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Project:
+    """A project in which nothing was made yet."""
+    (tmp_path / "untrained").mkdir()
+    return Project(tmp_path / "untrained")
+
+
+def credentials(server: Server, name: str, **changes: str) -> dict[str, str]:
+    """Return the variables of an identity, some of them changed."""
+    return {**server.environment(name), **changes}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "section_of", "message"),
+    [
+        (None, {}, {}, "no credentials were found; set AWS_ACCESS_KEY_ID"),
+        ("writer", {"AWS_SECRET_ACCESS_KEY": f"{PLANTED}-but-wrong"}, {}, "refuses the credentials"),
+        ("writer", {"AWS_ACCESS_KEY_ID": "nobody"}, {}, "refuses the credentials"),
+        ("writer", {}, {"destination": "s3://no-such-bucket/p"}, "has no bucket 'no-such-bucket'"),
+        ("reader", {}, {}, "no right to write here (AccessDenied"),
+        ("writer", {}, {"endpoint_url": "http://127.0.0.1:9"}, "no connection to 127.0.0.1:9: refused"),
+    ],
+    ids=["no credentials", "wrong secret", "wrong key", "no bucket", "no right", "no server"],
+)
+def test_what_can_be_known_is_known_before_the_first_job(
+    untrained: Project,
+    server: Server,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str | None,
+    changes: dict[str, str],
+    section_of: dict[str, object],
+    message: str,
+) -> None:
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(key, raising=False)
+    for key, value in (credentials(server, name, **changes) if name else NO_CREDENTIALS).items():
+        monkeypatch.setenv(key, value)
+    untrained.config["publish"] = section(server, bucket, **section_of)
+    ended = untrained.snakemake()
+    printed = ended.stdout + ended.stderr
+    assert ended.returncode == 1
+    assert f"{section_of.get('destination', f's3://{bucket}/some/prefix')}: " in printed
+    assert message in printed
+    assert printed.count("publishing cannot work, so nothing was run") == 1
+    assert "Traceback" not in printed
+    assert PLANTED not in printed
+    assert not (untrained.folder / "results").exists()
+
+
+def test_without_a_publishing_job_nobody_is_asked(untrained: Project, server: Server, bucket: str) -> None:
+    untrained.config["publish"] = section(server, bucket, endpoint_url="http://127.0.0.1:9")
+    untrained.make("--", "shards")
+
+
+def test_the_target_says_that_nothing_says_where(untrained: Project) -> None:
+    ended = untrained.snakemake("--dry-run", "--", "publish")
+    assert ended.returncode != 0
+    assert "the configuration has no `publish` section" in ended.stdout + ended.stderr
+
+
+def secrets_in(folder: Path) -> list[Path]:
+    """Return the files that hold a secret."""
+    wanted = PLANTED.encode()
+    return [path for path in folder.rglob("*") if path.is_file() and wanted in path.read_bytes()]
+
+
+def command_lines() -> Iterator[bytes]:
+    """Yield the command lines of all processes."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes()
+        except OSError:  # it has ended
+            continue
+
+
+def test_secrets_stand_nowhere(project: Project, server: Server, bucket: str) -> None:
+    """Not in logs, results, Snakemake's own notes, objects or their metadata, nor in a process list."""
+    (project.folder / "test.yaml").write_text(json.dumps(project.config))
+    command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2", "--verbose"]
+    with (project.folder / "printed").open("wb") as printed:
+        process = subprocess.Popen(command, cwd=project.folder, stdout=printed, stderr=printed)
+        seen = 0
+        while process.poll() is None:
+            lines = list(command_lines())
+            seen += any(b"publish_files.py" in line for line in lines)
+            assert not any(PLANTED.encode() in line for line in lines)
+            time.sleep(0.05)
+    assert process.returncode == 0, (project.folder / "printed").read_text()[-2000:]
+    assert seen
+    assert secrets_in(project.folder) == []
+    client = server.client()
+    for key in objects(server, bucket):
+        answer = client.get_object(Bucket=bucket, Key=key)
+        assert PLANTED.encode() not in answer["Body"].read()
+        assert set(answer["Metadata"]) == {"sha256", "run-id"}
+    assert KEYS["writer"][1] == os.environ["AWS_SECRET_ACCESS_KEY"]  # it was there to be found
+
+
+def test_a_server_without_room_is_said_and_the_next_run_sends_the_rest(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose volumes are full fails to write; nobody can know that before."""
+    full = Server(tmp_path / "full", "-volume.max=2", "-master.volumeSizeLimitMB=1").start()
+    try:
+        become(monkeypatch, full, "writer")
+        bucket = make_bucket(full)
+        full.client().put_object(Bucket=bucket, Key="filler", Body=b"x" * 5_000_000)
+        time.sleep(1)  # until the server has counted
+        project.config["publish"] = section(full, bucket)
+        ended = project.snakemake()
+        assert ended.returncode == 1
+        said = logs_of(project)
+        assert re.search(
+            r"s3://test\S+: 127\.0\.0\.1:\d+ failed to write \(InternalError\), .* its disk may be full", said
+        )
+        assert set(objects(full, bucket)) == {"filler"}
+        assert unfinished(full, bucket) == []
+    finally:
+        full.kill()
