@@ -9,14 +9,12 @@ prompts (one a line) and a folder of task files; writes one JSON file.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nanosnake.files import NanosnakeError, write_json
-from nanosnake.provenance.record import recorded
+from nanosnake import cli
+from nanosnake.files import write_json
 
 
 @dataclass(frozen=True)
@@ -96,9 +94,7 @@ def evaluate_model(options: Options) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--validation", nargs="+", required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
@@ -110,13 +106,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sample-tokens", type=int, default=64)
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--device", default="auto")
-    try:
-        evaluate_model(Options(**vars(parser.parse_args(argv))))
-    except NanosnakeError as error:
-        print(f"evaluate_model: {error}", file=sys.stderr)
-        return 1
+    evaluate_model(cli.fill(Options, parser.parse_args(argv)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(recorded(main))
+    cli.run_main(main)

@@ -9,13 +9,11 @@ reader loads the weights, whose layout docs/training.md describes.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanosnake import cli
 from nanosnake.files import NanosnakeError, read_json, replacing
-from nanosnake.provenance.record import recorded
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
@@ -68,21 +66,15 @@ def export_model(options: Options) -> list[Path]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dtype", default="bfloat16")
-    try:
-        for path in export_model(Options(**vars(parser.parse_args(argv)))):
-            print(path)
-    except NanosnakeError as error:
-        print(f"export_model: {error}", file=sys.stderr)
-        return 1
+    for path in export_model(cli.fill(Options, parser.parse_args(argv))):
+        print(path)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(recorded(main))
+    cli.run_main(main)

@@ -21,7 +21,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,10 @@ NOT_DECISIVE = {"checkpoint_every", "checkpoint_keep", "log_every"}
 
 STARTED = time.perf_counter()
 
-from nanosnake.files import NanosnakeError, replacing, write_json  # noqa: E402
+from nanosnake import cli  # noqa: E402
+from nanosnake.files import replacing, write_json  # noqa: E402
 from nanosnake.modules import imported_files  # noqa: E402
-from nanosnake.provenance.record import recorded  # noqa: E402
-from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402
+from nanosnake.training.config import EXIT_STOPPED, ModelConfig, Stopped, TrainOptions  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,9 +164,7 @@ def add_fields(parser: argparse.ArgumentParser, kind: type) -> None:
 
 def parse(argv: list[str] | None) -> tuple[Options, TrainOptions]:
     """Return the options of a command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser(__doc__)
     parser.add_argument("--train", nargs="+", required=True)
     parser.add_argument("--validation", nargs="+", required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
@@ -176,28 +173,20 @@ def parse(argv: list[str] | None) -> tuple[Options, TrainOptions]:
     parser.add_argument("--depth", type=int, required=True)
     add_fields(parser, Options)
     add_fields(parser, TrainOptions)
-    values = vars(parser.parse_args(argv))
-    own = {field.name: values.pop(field.name) for field in dataclasses.fields(Options)}
-    return Options(**own), TrainOptions(**values)
+    arguments = parser.parse_args(argv)
+    return cli.fill(Options, arguments), cli.fill(TrainOptions, arguments)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
+    options, training = parse(argv)
     try:
-        options, training = parse(argv)
         train_model(options, training)
-    except NanosnakeError as error:
-        print(f"train_model: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        from nanosnake.training.trainer import EXIT_STOPPED, Stopped
-
-        if not isinstance(error, Stopped):
-            raise
-        print(f"train_model: {error}", file=sys.stderr)
+    except Stopped as stopped:
+        cli.log(f"train_model: {stopped}")
         return EXIT_STOPPED
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(recorded(main))
+    cli.run_main(main)

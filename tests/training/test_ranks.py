@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from nanosnake.training import checkpoint
+from nanosnake.training.config import EXIT_STOPPED
 from nanosnake.training.metrics import read_rows
-from nanosnake.training.trainer import EXIT_STOPPED
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "train_model.py"
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from nanosnake.training import checkpoint
-from nanosnake.training.config import ModelConfig, TrainOptions
+from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.metrics import read_rows
-from nanosnake.training.trainer import Files, NotFinite, Stopped, Trainer
+from nanosnake.training.trainer import Files, NotFinite, Trainer
 
 MakeFiles = Callable[[str], Files]
 

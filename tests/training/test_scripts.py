@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 import evaluate_model  # noqa: E402
 import export_model  # noqa: E402
 import train_model  # noqa: E402
+from nanosnake.files import NanosnakeError  # noqa: E402
 from nanosnake.training.export import read_model  # noqa: E402
 from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
 
@@ -91,20 +93,23 @@ def test_export_and_load(trained: Path, tokenizer: Path, tmp_path: Path) -> None
     (tmp_path / "model.json").write_text(
         (tmp_path / "model.json").read_text().replace('"width": 64', '"width": 96')
     )
-    assert export_model.main(["--model", str(tmp_path), *arguments[2:]]) == 1
+    with pytest.raises(NanosnakeError):
+        export_model.main(["--model", str(tmp_path), *arguments[2:]])
 
 
-def test_mistakes_are_told_on_one_line(
-    tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:
     arguments = [
         *("--train", str(tmp_path), "--validation", str(tmp_path), "--tokenizer", str(tokenizer)),
         *("--checkpoints", str(tmp_path), "--out", str(tmp_path / "out"), "--depth", "2"),
     ]
-    assert train_model.main(arguments) == 1
-    assert "no .ds file in this folder" in capsys.readouterr().err
-    assert train_model.main([*arguments, "--log-every", "0"]) == 1
-    assert "must be 1 or more" in capsys.readouterr().err
+    command = [sys.executable, str(SCRIPTS / "train_model.py"), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("train_model.py: error: ")
+    assert "no .ds file in this folder" in run.stderr
+    assert run.stderr.count("\n") == 1
+    with pytest.raises(NanosnakeError, match="must be 1 or more"):
+        train_model.main([*arguments, "--log-every", "0"])
 
 
 def test_the_plan_follows_from_the_depth() -> None:

@@ -15,6 +15,12 @@ from nanosnake.files import NanosnakeError
 
 VOCAB_MULTIPLE = 128
 WINDOW_MULTIPLE = 128
+EXIT_STOPPED = 75
+"""Exit status of a run that was told to stop (SIGTERM) and wrote a checkpoint: start it again to go on."""
+
+
+class Stopped(Exception):
+    """The run was told to stop and has written a checkpoint."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 from nanosnake.files import NanosnakeError
 from nanosnake.training import checkpoint, schedule
 from nanosnake.training.attention import choose_backend, describe_documents
-from nanosnake.training.config import ModelConfig, TrainOptions
+from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.evaluate import Scores, evaluate_tokens
 from nanosnake.training.flops import flops_per_token, peak_flops
@@ -29,13 +29,6 @@ from nanosnake.training.model import build_model
 from nanosnake.training.optimizer import Optimizer
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
-
-EXIT_STOPPED = 75
-"""Exit status of a run that was told to stop (SIGTERM) and wrote a checkpoint: start it again to go on."""
-
-
-class Stopped(Exception):
-    """The run was told to stop and has written a checkpoint."""
 
 
 class NotFinite(NanosnakeError):
