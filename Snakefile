@@ -34,13 +34,9 @@ rule all:
     input:
         leftovers.settle,
         expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
-        graph.of_each_tokenizer(f"{TOKENIZER}/gate.json"),
-        graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
+        products.all(),
         graph.of_each_tokenizer(f"{TOKENIZER}/manifest.json"),
-        graph.exports(),
-        graph.of_each_model(f"{MODEL}/report/index.html"),
         graph.of_each_model(f"{MODEL}/manifest.json"),
-        graph.of_each_model(f"{MODEL}/export/model.safetensors", exported=True),
         publishing.published(),
 
 

@@ -13,6 +13,7 @@ localrules:
     tokenize_shard,
     sample_documents,
     export_tokenizer,
+    hash_tokenizer,
     export_nanochat,
     check_tokenizer,
     decide_gate,

@@ -16,7 +16,6 @@ from graph import (
     BASELINES,
     CHECKPOINTS,
     COUNTS,
-    EXPORT_FILES,
     HISTORY,
     MODEL,
     SAMPLES,
@@ -28,6 +27,7 @@ from graph import (
     folder_of,
     put_python_first,
 )
+from products import EXPORTED, Products
 from resources import memory, minutes
 
 put_python_first()
@@ -40,6 +40,7 @@ except NanosnakeError as error:
 
 SETTINGS = CONFIG.model_dump(mode="json")  # with every default, for lookup()
 graph = Graph(CONFIG, Path(os.path.relpath(workflow.basedir)))
+products = Products(graph)
 
 
 wildcard_constraints:

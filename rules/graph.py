@@ -17,7 +17,7 @@ from typing import Any
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.config import Config, Dataset, S3Source, Tokenizer, UrlSource
 from nanosnake.files import read_json, sha256_file, write_if_changed
-from nanosnake.modules import imported_files
+from nanosnake.modules import HASHES, imported_files
 from nanosnake.naming import compact
 
 SHARDS = "results/{dataset}/shards"
@@ -29,7 +29,6 @@ MODEL = "results/{dataset}/{tokenizer}/{model}"
 CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
 BASELINES = ".cache/baselines"
-CODE = ".cache/code"
 
 MODEL_SHAPE = {"depth", "sequence_length", "window_pattern", "aspect_ratio", "head_dim"}
 
@@ -38,21 +37,6 @@ TEST_MODULES = {"tests.rs", "reference.rs"}
 
 SAMPLED_SHARDS = 4
 """From how many shards of a split documents are sampled."""
-
-TOKENIZER_FILES = (
-    *("tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "tokenizer/tokenizer.tiktoken"),
-    *("tokenizer/meta.json", "merges.arrow", "training.json", "gate.json", "figures.json", "curve.json"),
-    "report/index.html",
-)
-MODEL_FILES = (
-    "model.safetensors",
-    "model.json",
-    "metrics.jsonl",
-    "training.json",
-    "evaluation.json",
-    "report/index.html",
-)
-EXPORT_FILES = ("model.safetensors", "model.json", "tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
 Wildcards = Any  # Snakemake's: an attribute per wildcard
 
@@ -110,7 +94,7 @@ class Graph:
             if not found:
                 raise ValueError(f"the Rust crate has no module {module!r}")
             files += sorted(file for file in found if file.name not in TEST_MODULES)
-        hashes = Path(CODE, f"{own.stem}.sha256")
+        hashes = Path(HASHES, f"{own.stem}.sha256")
         lines = [f"{sha256_file(file)}  {file.relative_to(self.repository)}\n" for file in files]
         write_if_changed(hashes, "".join(lines))
         return {"script": str(own), "modules": str(hashes)}
@@ -257,17 +241,6 @@ class Graph:
         folder = SHARDS.format(dataset=wildcards.dataset)
         return [f"{folder}/{shard}.json" for shard in self.config.training_shards(wildcards.tokenizer)]
 
-    def exports(self) -> list[str]:
-        """Return the files in further formats that the configuration asks for."""
-        return [
-            f"{TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name)}/tokenizer/{file}"
-            for name, tokenizer in self.config.tokenizers.items()
-            for file in self._exported(tokenizer)
-        ]
-
-    def _exported(self, tokenizer: Tokenizer) -> tuple[str, ...]:
-        return ("tokenizer.pkl", "token_bytes.pt") if "nanochat" in tokenizer.exports else ()
-
     # Token shards
 
     def token_shards(self, tokenizer: str, split: str) -> list[str]:
@@ -337,14 +310,13 @@ class Graph:
         given = {"--prompts": model.prompts, "--tasks": model.tasks}
         return shlex.join([word for option, value in given.items() if value for word in (option, value)])
 
-    def of_each_model(self, pattern: str, *, exported: bool = False) -> list[str]:
-        """Return a file of each model, or of each one that is exported."""
+    def of_each_model(self, pattern: str) -> list[str]:
+        """Return a file of each model."""
         return [
             pattern.format(
                 dataset=self.config.tokenizers[model.tokenizer].dataset, tokenizer=model.tokenizer, model=name
             )
             for name, model in self.config.models.items()
-            if model.export or not exported
         ]
 
     # Validation
@@ -404,56 +376,6 @@ class Graph:
                     f" see {result.parent}/report/index.html",
                     file=sys.stderr,
                 )
-
-    # Manifests: one of a tokenizer, one of its token shards, one of each of its models
-
-    def manifest_part(self, wildcards: Wildcards) -> str:
-        """Return what a manifest is of: tokenizer, tokens, or the name of a model."""
-        return wildcards.part.removeprefix("/") or "tokenizer"
-
-    def manifest_files(self, wildcards: Wildcards) -> list[str]:
-        """Return the files that a manifest answers for, other than token shards."""
-        part = self.manifest_part(wildcards)
-        if part == "tokens":
-            return []
-        if part == "tokenizer":
-            names = [*TOKENIZER_FILES, *(f"checks/{check}.json" for check in self.checks())]
-            names += [f"tokenizer/{file}" for file in self._exported(self.tokenizer(wildcards))]
-        else:
-            names = [f"{part}/{file}" for file in MODEL_FILES]
-            names += [f"{part}/export/{file}" for file in EXPORT_FILES if self.config.models[part].export]
-        folder = TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)
-        return [f"{folder}/{name}" for name in names]
-
-    def manifest_tokens(self, wildcards: Wildcards) -> list[str]:
-        """Return the token shards that a manifest answers for, with all their files."""
-        if self.manifest_part(wildcards) != "tokens":
-            return []
-        shards = [
-            shard
-            for split in ("train", "validation")
-            for shard in self.token_shards(wildcards.tokenizer, split)
-        ]
-        return [file for shard in shards for file in (shard, f"{shard}.index", f"{shard[:-3]}.json")]
-
-    def manifest_token_words(self, wildcards: Wildcards) -> list[str]:
-        """Return these token shards, a word for each split."""
-        if self.manifest_part(wildcards) != "tokens":
-            return []
-        return [self.train_tokens_word(wildcards), self.validation_tokens_word(wildcards)]
-
-    def manifest_settings(self, wildcards: Wildcards) -> str:
-        """Return the settings that decide a manifest's files, with every default, as JSON."""
-        part = self.manifest_part(wildcards)
-        config = self.config.model_dump(mode="json")
-        settings = {
-            "datasets": {wildcards.dataset: config["datasets"][wildcards.dataset]},
-            "tokenizers": {wildcards.tokenizer: config["tokenizers"][wildcards.tokenizer]},
-            "models": {part: config["models"][part]} if part in self.config.models else {},
-            "evaluation": config["evaluation"],
-            "checks": config["checks"],
-        }
-        return json.dumps(settings, sort_keys=True)
 
     def templates(self) -> list[str]:
         """Return what the report is rendered with, other than Python."""

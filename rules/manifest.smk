@@ -5,9 +5,9 @@ rule make_manifest:
     """Write the manifest of a tokenizer, of its token shards, or of a model; the gate has to be open."""
     input:
         **graph.code("make_manifest.py"),
-        gate=f"{TOKENIZER}/gate.json",
-        files=graph.manifest_files,
-        tokens=graph.manifest_tokens,
+        gate=ancient(products.gate),
+        files=products.files,
+        tokens=products.tokens,
     output:
         f"{TOKENIZER}{{part}}/manifest.json",
     log:
@@ -22,9 +22,9 @@ rule make_manifest:
     resources:
         mem_mb=1000,
     params:
-        part=graph.manifest_part,
-        settings=graph.manifest_settings,
-        tokens=graph.manifest_token_words,
+        part=products.part,
+        settings=products.settings,
+        tokens=products.token_words,
         code=str(graph.repository),
     shell:
         "NANOSNAKE_RECORD={log.record:q}"

@@ -6,6 +6,7 @@ rule train_model:
     a job that is killed and started again goes on from the last one."""
     input:
         **graph.code("train_model.py"),
+        gate=ancient(f"{TOKENIZER}/gate.json"),
         tokenizer=rules.export_tokenizer.output,
         train=graph.train_tokens,
         validation=graph.validation_tokens,
@@ -87,10 +88,12 @@ rule export_model:
         model=rules.train_model.output.model,
         tokenizer=rules.export_tokenizer.output,
     output:
-        expand(f"{MODEL}/export/{{file}}", file=EXPORT_FILES, allow_missing=True),
+        expand(f"{MODEL}/export/{{file}}", file=EXPORTED, allow_missing=True),
     log:
         text="logs/{dataset}/{tokenizer}/{model}/export.log",
         record="logs/{dataset}/{tokenizer}/{model}/export.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/{model}/export.tsv"
     conda:
         "../envs/nanosnake.yaml"
     resources:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from graph import EXPORT_FILES, MODEL, TOKENIZER, Graph, Wildcards
+from graph import MODEL, TOKENIZER, Graph, Wildcards
+from products import EXPORTED, Products
 
 from nanosnake.config import Config
 from nanosnake.files import NanosnakeError
@@ -93,15 +94,14 @@ class Publishing:
 
     def exports(self, wildcards: Wildcards) -> list[str]:
         """Return a tokenizer's files in further formats that the configuration asks for."""
-        folder = TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)
-        return [file for file in self.graph.exports() if file.startswith(f"{folder}/")]
+        return Products(self.graph).exports(wildcards.tokenizer)
 
     def model_export(self, wildcards: Wildcards) -> list[str]:
         """Return the files of a model's folder for others, where the configuration asks for one."""
         if not self.config.models[wildcards.model].export:
             return []
         folder = MODEL.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer, model=wildcards.model)
-        return [f"{folder}/export/{file}" for file in EXPORT_FILES]
+        return [f"{folder}/export/{file}" for file in EXPORTED]
 
     def check_destination(self, rules: Iterable[str]) -> None:
         """See that publishing can work, if rules of the plan publish something.

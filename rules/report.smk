@@ -48,6 +48,8 @@ rule make_report:
     log:
         text="logs/{dataset}/{tokenizer}/report.log",
         record="logs/{dataset}/{tokenizer}/report.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/report.tsv"
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -84,6 +86,8 @@ rule make_model_report:
     log:
         text="logs/{dataset}/{tokenizer}/{model}/report.log",
         record="logs/{dataset}/{tokenizer}/{model}/report.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/{model}/report.tsv"
     conda:
         "../envs/nanosnake.yaml"
     resources:

@@ -101,6 +101,8 @@ rule list_shards:
     log:
         text="logs/{dataset}/shards.log",
         record="logs/{dataset}/shards.json",
+    benchmark:
+        "logs/{dataset}/shards.tsv"
     conda:
         "../envs/nanosnake.yaml"
     params:

@@ -75,6 +75,8 @@ rule export_nanochat:
     log:
         text="logs/{dataset}/{tokenizer}/export_nanochat.log",
         record="logs/{dataset}/{tokenizer}/export_nanochat.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/export_nanochat.tsv"
     conda:
         "../envs/nanosnake.yaml"
     resources:

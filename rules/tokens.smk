@@ -1,15 +1,39 @@
 """Token shards: every shard in every tokenizer's ids, made only when the tokenizer's gate is open."""
 
 
+rule hash_tokenizer:
+    """Write the hashes of the tokenizer's files: what needs the tokenizer once for each shard names this one file.
+
+    For the files themselves, Snakemake would look through all that they were made from, once for each shard.
+    """
+    input:
+        **graph.code("hash_tokenizer.py"),
+        tokenizer=rules.export_tokenizer.output,
+    output:
+        f"{TOKENIZER}/tokenizer.sha256",
+    log:
+        text="logs/{dataset}/{tokenizer}/hash.log",
+        record="logs/{dataset}/{tokenizer}/hash.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/hash.tsv"
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=500,
+    shell:
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {input.script:q} --files {input.tokenizer:q} --output {output:q} |& tee -i {log.text:q}"
+
+
 rule tokenize_shard:
     """Encode a shard's documents, each begun by the tokenizer's first special token.
 
-    The gate stands for the tokenizer: it names the hash of each of its files. With these among the inputs too,
-    Snakemake would look through all that the tokenizer was made from once for each file and shard.
+    The gate has to be open; one that opens anew, because a check looked at another text, changes no token.
     """
     input:
         **graph.code("tokenize_shard.py", "pretokenize", "encode", "encode_shard", "shard"),
-        gate=f"{TOKENIZER}/gate.json",
+        gate=ancient(f"{TOKENIZER}/gate.json"),
+        tokenizer=rules.hash_tokenizer.output,
         shard=f"{SHARDS}/{{shard}}.parquet",
     output:
         tokens=f"{TOKENS}/{{shard}}.ds",

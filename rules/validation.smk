@@ -11,6 +11,8 @@ rule sample_documents:
     log:
         text="logs/{dataset}/samples/{split}.log",
         record="logs/{dataset}/samples/{split}.json",
+    benchmark:
+        "logs/{dataset}/samples/{split}.tsv"
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -80,6 +82,8 @@ rule decide_gate:
     log:
         text="logs/{dataset}/{tokenizer}/gate.log",
         record="logs/{dataset}/{tokenizer}/gate.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/gate.tsv"
     conda:
         "../envs/nanosnake.yaml"
     params:
@@ -101,6 +105,8 @@ rule record_figures:
     log:
         text="logs/{dataset}/{tokenizer}/figures.log",
         record="logs/{dataset}/{tokenizer}/figures.json",
+    benchmark:
+        "logs/{dataset}/{tokenizer}/figures.tsv"
     conda:
         "../envs/nanosnake.yaml"
     params:

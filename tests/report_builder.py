@@ -51,7 +51,7 @@ def build(folder: Path, *, hostile: bool = False, merges: int = 120) -> list[str
         *("--verdicts", *map(str, write_checks(results / "checks", hostile=hostile))),
         *("--shards", str(write_shards(folder / "shards.csv", hostile=hostile))),
         *("--history", str(write_history(folder / "history.jsonl", hostile=hostile))),
-        *("--benchmarks", str(write_benchmarks(folder / "logs"))),
+        *("--benchmarks", str(write_benchmarks(folder / "logs", hostile=hostile))),
         *("--texts", str(text_folder)),
     ]
 
@@ -147,8 +147,11 @@ def write_history(path: Path, *, hostile: bool = False) -> Path:
     return path
 
 
-def write_benchmarks(folder: Path) -> Path:
-    """Write benchmark files as Snakemake does: two shards' counts, one tokenizer's merges, another tokenizer's."""
+def write_benchmarks(folder: Path, *, hostile: bool = False) -> Path:
+    """Write benchmark files as Snakemake does: two shards' counts, one tokenizer's merges, another tokenizer's.
+
+    The job that learned the tokenizer left a record too.
+    """
     rows = {
         "counts/nanochat/shard_00000.tsv": ("1.5", "0:00:01", "100.0", "1.2"),
         "counts/nanochat/shard_00001.tsv": ("2.5", "0:00:02", "120.0", "NA"),
@@ -159,6 +162,10 @@ def write_benchmarks(folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{BENCHMARK_HEAD}\n{seconds}\t{clock}\t{memory}\t-\t-\t-\t1.0\t2.0\t80.0\t{cpu}\n")
+    code = {"commit": "c" * 40, "dirty": True, "problem": None}
+    host = {"name": HOSTILE if hostile else "node7"}
+    record = {"ended": "2026-01-02T03:04:05+00:00", "environment": {"code": code, "host": host}}
+    write_json(folder / "tiny/merges.json", {**record, "cpu_seconds": 6.75, "peak_memory_bytes": 300 << 20})
     return folder
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 PACKAGE = "nanosnake"
 
+HASHES = ".cache/code"
+"""Folder of the files that stand for a script's modules among a rule's inputs: a hash and a path on each line."""
+
 WITNESSES = {f"{PACKAGE}.provenance.record", f"{PACKAGE}.provenance.code", f"{PACKAGE}.run_id"}
 """Modules that tell of a job, and decide nothing of what it makes."""
 

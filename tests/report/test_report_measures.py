@@ -65,7 +65,14 @@ def test_shards_are_typed_and_summed_by_split(tmp_path: Path) -> None:
 
 def test_many_shards_become_a_histogram_and_a_shortened_table(tmp_path: Path) -> None:
     shards = read_shards(write_shards(tmp_path / "shards.csv", count=1823))
-    assert shard_figure(shards.records).alternative.startswith("Histogram of sizes: 1,823 shards")
+    drawn = shard_figure(shards.records)
+    assert drawn.alternative == (
+        "Histograms: 1,823 shards from 1 kB to 3 MB, 4.82 MB in all; "
+        "downloads from 2 to 2 MB/s, the median is 2."
+    )
+    for title in ("file size, MB", "characters, millions", "download, MB/s"):
+        assert title in drawn.wide
+        assert title in drawn.narrow
     assert len(shards.table.rows) == 200
     assert shards.table.note == "The first 200 of 1,823 shards; all are in shards.csv."
 
@@ -88,6 +95,18 @@ def test_extended_benchmarks_name_their_rule(tmp_path: Path) -> None:
     assert [(record["rule"], record["memory"]) for record in benchmarks.records] == [
         ("train_tokenizer", None)
     ]
+
+
+def test_a_job_too_short_for_the_benchmark_is_measured_by_its_record(tmp_path: Path) -> None:
+    for number, (seen, own) in enumerate([("3.0", 100), ("500.0", 80)]):
+        path = tmp_path / f"{number}.tsv"
+        path.write_text(f"s\tmax_rss\tcpu_time\trule_name\n0.4\t{seen}\t0.0\ttrain_tokenizer\n")
+        write_json(path.with_suffix(".json"), {"cpu_seconds": 0.3, "peak_memory_bytes": own << 20})
+    benchmarks = read_benchmarks(tmp_path, "tiny")
+    assert benchmarks is not None
+    (record,) = benchmarks.records
+    assert record["memory"] == 500.0, "the benchmark sees all processes of a job, the record one"
+    assert record["cpu"] == pytest.approx(0.6)
 
 
 def test_no_benchmarks_are_no_section(tmp_path: Path) -> None:

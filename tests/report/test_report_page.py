@@ -101,6 +101,13 @@ def test_the_headline_and_every_section_are_there(plain: str) -> None:
     ]
 
 
+def test_it_says_when_where_and_by_which_code_the_tokenizer_was_learned(plain: str) -> None:
+    section = plain[plain.index('<section id="run"') :]
+    facts = section[: section.index("</section>")]
+    assert "2026-01-02 03:04:05 UTC, on node7" in facts
+    assert "commit cccccccccccc with changes" in facts
+
+
 def test_every_chart_has_words_and_a_table(plain: str) -> None:
     charts = [svg for svg in Page(plain).named("svg") if svg.get("role") == "img"]
     assert len(charts) == 2 * 5  # a wide and a narrow drawing of each

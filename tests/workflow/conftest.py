@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.project import Project
+from workflow.project import TINY_MODEL, Project
 
 
 @pytest.fixture
@@ -25,11 +25,31 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def finished_model(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project in which a small model was trained too; tests must not change it."""
+    project = copied(finished, tmp_path_factory.mktemp("model"))
+    project.config["models"] = {"d1": TINY_MODEL}
+    project.make()
+    return project
+
+
 @pytest.fixture
 def made(finished: Project, tmp_path: Path) -> Project:
     """Return a copy of the finished project, which a test may change."""
-    shutil.copytree(finished.folder, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return copied(finished, tmp_path)
+
+
+@pytest.fixture
+def made_model(finished_model: Project, tmp_path: Path) -> Project:
+    """Return a copy of the project with a model, which a test may change."""
+    return copied(finished_model, tmp_path)
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """Copy a project, with all that was made in it."""
+    shutil.copytree(project.folder, folder, symlinks=True, dirs_exist_ok=True)
     copy = Project.__new__(Project)
-    copy.folder = tmp_path
-    copy.config = deepcopy(finished.config)
+    copy.folder = folder
+    copy.config = deepcopy(project.config)
     return copy

@@ -209,6 +209,16 @@ def test_both_lines_are_said_where_a_file_and_its_record_were_changed(made: Proj
     assert [line for line in ended.stdout.splitlines() if "was edited" in line]
 
 
+def test_deleted_intermediates_keep_no_manifest_from_being_written(made: Project) -> None:
+    shutil.rmtree(made.folder / "results/tiny/samples")
+    shutil.rmtree(made.folder / "results/tiny/counts")
+    made.make("--forcerun", "make_report")
+    kinds = {entry["path"]: entry["kind"] for entry in read(made)["inputs"]}
+    assert "results/tiny/samples/train.jsonl" not in kinds
+    assert kinds["results/tiny/shards/a.parquet"] == "shard"
+    assert verify(made.folder).returncode == 0
+
+
 def test_deleted_intermediates_are_no_mismatch(made: Project) -> None:
     shutil.rmtree(made.folder / "results/tiny/counts")
     ended = verify(made.folder)

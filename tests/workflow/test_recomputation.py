@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -83,21 +84,40 @@ def comment_in_a_rule(project: Project) -> None:
     path.write_text(re.sub(r"^rule ", "# a comment\nrule ", path.read_text(), flags=re.MULTILINE))
 
 
-def deleted_intermediate(project: Project) -> None:
-    for path in (project.folder / "results/tiny/counts").rglob("*.arrow"):
-        path.unlink()
+def deleted_counts(project: Project) -> None:
+    shutil.rmtree(project.folder / "results/tiny/counts")
 
 
-def deleted_verdict(project: Project) -> None:
-    project.path("checks/round_trip.json").unlink()
+def deleted_samples(project: Project) -> None:
+    shutil.rmtree(project.folder / "results/tiny/samples")
 
 
-CHANGES: list[tuple[Callable[[Project], None], dict[str, int]]] = [
+def deleted_token_shards(project: Project) -> None:
+    shutil.rmtree(project.path("tokens"))
+
+
+def deleted_checkpoints(project: Project) -> None:
+    shutil.rmtree(project.folder / "checkpoints")
+
+
+def deleted_artifact(project: Project) -> None:
+    project.path("tokenizer/tokenizer.json").unlink()
+
+
+def more_steps(project: Project) -> None:
+    project.config["models"]["d1"]["options"]["steps"] = 4
+
+
+Changes = list[tuple[Callable[[Project], None], dict[str, int]]]
+
+CHANGES: Changes = [
     (nothing, {}),
     (touched_text, {}),
     (comment_in_a_rule, {}),
     (unused_file_in_the_folder, {}),
-    (deleted_intermediate, {}),
+    (deleted_counts, {}),
+    (deleted_samples, {}),
+    (deleted_artifact, AFTER_MERGES),
     (vocabulary_size, {"train_tokenizer": 1, **AFTER_MERGES}),
     (another_tokenizer, {"train_tokenizer": 1, **AFTER_MERGES}),
     (another_pattern, {"count_pretokens": 2, "merge_counts": 1, "train_tokenizer": 1, **AFTER_MERGES}),
@@ -130,22 +150,76 @@ CHANGES: list[tuple[Callable[[Project], None], dict[str, int]]] = [
     (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
     (edit("rustbpe/core/src/train/mod.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/checks/compression.py"), {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/download/__init__.py"), {}),
+    (edit("scripts/nanosnake/provenance/verify.py"), {}),
+    (edit("scripts/nanosnake/provenance/manifest.py"), {"make_manifest": 1}),
     (edit("scripts/nanosnake/config/models.py"), {}),
     (edit("scripts/nanosnake/report/style.css"), {"make_report": 1, "make_manifest": 1}),
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    CHANGES,
-    ids=[getattr(change, "__name__", "?") + f"-{n}" for n, (change, _) in enumerate(CHANGES)],
-)
+AFTER_TRAINING = {"evaluate_model": 1, "make_model_report": 1, "make_manifest": 1}
+
+CHANGES_WITH_A_MODEL: Changes = [
+    (nothing, {}),
+    (evaluation_text, {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
+    (deleted_counts, {}),
+    (deleted_token_shards, {}),
+    (deleted_checkpoints, {}),
+    (edit("scripts/nanosnake/training/trainer.py"), {"train_model": 1, **AFTER_TRAINING}),
+    (edit("scripts/evaluate_model.py"), AFTER_TRAINING),
+    (edit("scripts/tokenize_shard.py"), {"tokenize_shard": 3, "train_model": 1, **AFTER_TRAINING}),
+    (
+        edit("scripts/nanosnake/report/style.css"),
+        {"make_report": 1, "make_model_report": 1, "make_manifest": 2},
+    ),
+    (edit("scripts/nanosnake/provenance/record.py"), {}),
+    (more_steps, {"train_model": 1, **AFTER_TRAINING}),
+    (
+        vocabulary_size,
+        {
+            "train_tokenizer": 1,
+            **AFTER_MERGES,
+            "hash_tokenizer": 1,
+            "tokenize_shard": 3,
+            "train_model": 1,
+            **AFTER_TRAINING,
+            "make_manifest": 2,
+        },
+    ),
+]
+
+
+def ids(changes: Changes) -> list[str]:
+    """Return a name for each change."""
+    return [f"{getattr(change, '__name__', '?')}-{n}" for n, (change, _) in enumerate(changes)]
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES, ids=ids(CHANGES))
 def test_a_change_makes_again_what_depends_on_it_and_nothing_else(
     made: Project, change: Callable[[Project], None], expected: dict[str, int]
 ) -> None:
     change(made)
     assert made.plan() == expected
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES_WITH_A_MODEL, ids=ids(CHANGES_WITH_A_MODEL))
+def test_a_change_trains_a_model_again_only_where_it_must(
+    made_model: Project, change: Callable[[Project], None], expected: dict[str, int]
+) -> None:
+    change(made_model)
+    assert made_model.plan() == expected
+
+
+def test_a_gate_that_closes_keeps_a_model_from_being_trained_again(made_model: Project) -> None:
+    more_steps(made_model)
+    made_model.config["checks"] = {"compression": {"mode": "block", "min_bytes_per_token": 50.0}}
+    ended = made_model.snakemake()
+    assert ended.returncode != 0
+    assert "the gate stays closed: compression failed" in ended.stdout + ended.stderr
+    assert "train_model" not in "".join(re.findall(r"Finished jobid.*", ended.stdout + ended.stderr))
 
 
 def test_after_a_change_is_made_nothing_is_left_to_do(made: Project) -> None:

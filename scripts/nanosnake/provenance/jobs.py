@@ -11,10 +11,12 @@ import csv
 import json
 import os
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from nanosnake.modules import HASHES
 
 NOTES = Path(".snakemake/metadata")
 NAME_MAX = 255
@@ -27,6 +29,8 @@ class Job:
 
     rule: str
     inputs: tuple[str, ...]
+    code: tuple[str, ...]
+    """Which of our files decided the result."""
     key: str
     """The same for all outputs of the job."""
     record: Mapping[str, Any]
@@ -40,10 +44,12 @@ class Jobs:
 
     Args:
         project: the folder that Snakemake runs in.
+        code: the folder of the Snakefile, as seen from there.
     """
 
-    def __init__(self, project: Path) -> None:
-        self.project = project
+    def __init__(self, project: Path, code: str) -> None:
+        self.project, self.code = project, code
+        self._modules: dict[str, list[str]] = {}
         self._known: dict[str, Job | None] = {}
         self._records: dict[str, Mapping[str, Any]] = {}
 
@@ -57,15 +63,39 @@ class Jobs:
         note = self._json(self.project / NOTES / note_name(path))
         if not note.get("rule"):
             return None
+        inputs, code = self._split(map(str, note.get("input") or ()))
         logs = [str(log) for log in note.get("log") or ()]
         record = next((log for log in logs if log.endswith(".json")), None)
         return Job(
             rule=str(note["rule"]),
-            inputs=tuple(map(str, note.get("input") or ())),
+            inputs=tuple(inputs),
+            code=tuple(code),
             key=record or path,
             record=self._record(record) if record else {},
             benchmark=read_benchmark(self.project / Path(record).with_suffix(".tsv")) if record else {},
         )
+
+    def _split(self, inputs: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Return a job's inputs, and apart from them our own files; one input stands for all modules."""
+        data, code = [], []
+        for path in inputs:
+            if path.startswith(f"{HASHES}/"):
+                code += self._modules_of(path)
+            elif Path(os.path.relpath(path, self.code)).parts[0] in ("scripts", "rustbpe"):
+                code.append(path)
+            else:
+                data.append(path)
+        return data, sorted(code)
+
+    def _modules_of(self, path: str) -> list[str]:
+        if path not in self._modules:
+            try:
+                lines = (self.project / path).read_text(encoding="utf-8").splitlines()
+            except FileNotFoundError:
+                lines = []
+            names = [line.split("  ", 1)[1] for line in lines]
+            self._modules[path] = [str(Path(self.code, name)) for name in names]
+        return self._modules[path]
 
     def _record(self, name: str) -> Mapping[str, Any]:
         if name not in self._records:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from typing import Any, Literal
 
 from nanosnake.files import NanosnakeError, read_json, sha256_file
 from nanosnake.provenance.jobs import Job, Jobs
+from nanosnake.provenance.words import code_words
 from nanosnake.run_id import run_id
 
 FORMAT = "nanosnake.manifest.1"
@@ -62,7 +62,7 @@ def build(subject: Subject, project: Path) -> dict[str, Any]:
         NanosnakeError: if a file is missing.
     """
     hashes = Hashes(project)
-    walk = Walk(subject, Jobs(project), hashes)
+    walk = Walk(subject, Jobs(project, subject.code), hashes)
     files = [walk.file(path) for path in sorted(subject.files)]
     inputs = sorted(walk.inputs(), key=lambda entry: str(entry["path"]))
     return sealed(
@@ -143,6 +143,7 @@ class Walk:
         self._direct: set[str] = set()
         """Inputs of the jobs that made the subject's files: they are hashed, whatever they are."""
         self._others: set[str] = set()
+        self._code: set[str] = set()
 
     def file(self, path: str) -> dict[str, Any]:
         """Return the entry of one of the subject's files."""
@@ -155,25 +156,24 @@ class Walk:
         """Yield the entries of what the files were made from, after all files were followed.
 
         Counts of single shards and the like, which stand between a shard and a direct input, are named by their
-        jobs and not hashed.
+        jobs and not hashed; no more is what a rule made and somebody deleted since.
         """
+        for path in self._code:
+            yield {**self.hashes.of(path), "kind": "code"}
         for path in (self._direct | self._others) - set(self.subject.files):
             kind = self.kind(path)
-            if kind != "made" or path in self._direct:
+            if kind == "given" or (
+                (self.hashes.project / path).is_file() and (kind != "made" or path in self._direct)
+            ):
                 yield {**self.hashes.of(path), "kind": kind}
 
     def kind(self, path: str) -> Kind:
         """Return what an input is."""
-        if self._is_code(path):
-            return "code"
         if self.found.of(path) is None:
             return "given"
         if path.endswith(".parquet"):
             return "shard"
         return "tokens" if path.endswith((".ds", ".ds.index")) else "made"
-
-    def _is_code(self, path: str) -> bool:
-        return Path(os.path.relpath(path, self.subject.code)).parts[0] in ("scripts", "rustbpe")
 
     def _number(self, path: str) -> int | None:
         """Return the place of the job that made a file, after following its inputs; None if nothing is known."""
@@ -190,6 +190,7 @@ class Walk:
             self._numbers[job.key] = len(self.jobs)
             self.jobs.append(self._entry(job, current))
             self._others.update(job.inputs)
+            self._code.update(job.code)
             pending.extend(job.inputs)
         job = self.found.of(path)
         return None if job is None else self._numbers[job.key]
@@ -198,12 +199,11 @@ class Walk:
         """Return what the manifest says of a job."""
         own = {key: value for key, value in job.record.items() if key != "environment"}
         environment = job.record.get("environment")
-        code = sorted(filter(self._is_code, job.inputs))
         return {
             "rule": job.rule,
             "outputs": [output],
-            "inputs": [path for path in job.inputs if not self._is_code(path)],
-            "code": place(self.code, code),
+            "inputs": list(job.inputs),
+            "code": place(self.code, list(job.code)),
             "environment": None if environment is None else place(self.environments, environment),
             **own,
             "benchmark": job.benchmark,
@@ -230,10 +230,4 @@ def unrecorded(manifest: Mapping[str, Any]) -> list[str]:
 def states(manifest: Mapping[str, Any]) -> Iterable[str]:
     """Return, in words, each state of the code that the files came from."""
     codes = [environment["code"] for environment in manifest["environments"]]
-    return sorted({_words(code) for code in codes})
-
-
-def _words(code: Mapping[str, Any]) -> str:
-    if code["commit"] is None:
-        return f"no commit ({code['problem']})"
-    return f"commit {code['commit'][:12]}" + (" with changes" if code["dirty"] else "")
+    return sorted(set(map(code_words, codes)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,13 +75,7 @@ def verify(path: Path, *, inputs: bool = True, threads: int = 4, say: Say | None
             gone += 1
         else:
             problems.append(f"{entry.name}: missing")
-    total, done = sum(entry.bytes for entry in present), 0
-    with ThreadPoolExecutor(threads) as pool:
-        for entry, found in zip(present, pool.map(Entry.problem, present), strict=True):
-            problems += [found] if found else []
-            done += entry.bytes
-            if say is not None:
-                say(done, total)
+    problems += mismatches(present, threads, say)
     own = [entry for entry in present if not entry.kind]
     others = [entry for entry in present if entry.kind]
     return Outcome(
@@ -105,15 +99,33 @@ class Entry:
         is_absolute = Path(entry["path"]).is_absolute()
         self.path = Path(entry["path"]) if is_absolute else Path(os.path.normpath(where / from_manifest))
 
-    def problem(self) -> str | None:
-        """Return what does not fit, after reading the whole file; a wrong size is enough to know."""
+    def problem(self, sha256: str) -> str | None:
+        """Return what does not fit, if something does not."""
         size = self.path.stat().st_size
         if size != self.bytes:
             return f"{self.name}: has {size:,} bytes, recorded were {self.bytes:,}"
-        found = sha256_file(self.path)
-        if found != self.sha256:
-            return f"{self.name}: SHA-256 is {found}, recorded was {self.sha256}"
+        if sha256 != self.sha256:
+            return f"{self.name}: SHA-256 is {sha256}, recorded was {self.sha256}"
         return None
+
+
+def mismatches(entries: Sequence[Entry], threads: int, say: Say | None) -> list[str]:
+    """Read all files and return what does not fit; a shard and the file that it links to are read once."""
+    files: dict[tuple[int, int], Path] = {}
+    keys = []
+    for entry in entries:
+        stat = entry.path.stat()
+        keys.append((stat.st_dev, stat.st_ino))
+        files.setdefault(keys[-1], entry.path)
+    total, done, hashes = sum(path.stat().st_size for path in files.values()), 0, {}
+    with ThreadPoolExecutor(threads) as pool:
+        for (key, path), sha256 in zip(files.items(), pool.map(sha256_file, files.values()), strict=True):
+            hashes[key] = sha256
+            done += path.stat().st_size
+            if say is not None:
+                say(done, total)
+    found = (entry.problem(hashes[key]) for entry, key in zip(entries, keys, strict=True))
+    return [problem for problem in found if problem is not None]
 
 
 def edited(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:

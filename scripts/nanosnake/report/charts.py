@@ -283,37 +283,34 @@ def ranked_bars(name: str, rows: Rows, measures: Sequence[tuple[str, str]], word
     return figure(name, words, draw)
 
 
-def histogram(name: str, values: Sequence[float], title: str, unit: str, words: str) -> Figure:
-    """How many shards have which value, for datasets with too many shards for a bar each."""
-    rows = [{"value": value} for value in values]
+def histograms(name: str, measures: Sequence[tuple[str, Sequence[float]]], words: str) -> Figure:
+    """How many shards have which value, a panel for each measure; for too many shards for a bar each."""
 
     def draw(width: int) -> Any:
-        chart = (
-            alt.Chart(data(rows))
+        columns = len(measures) if width > 500 else 1
+        inner = (width - 60) / columns - 50
+        charts = [
+            alt.Chart(data([{"value": value} for value in values]))
             .mark_bar(color=SERIES[0])
             .encode(
-                x=alt.X("value:Q", bin=alt.Bin(maxbins=30), title=title),
-                y=alt.Y("count():Q", title=unit, axis=alt.Axis(tickMinStep=1, tickCount=5)),
+                x=alt.X(
+                    "value:Q",
+                    bin=alt.Bin(maxbins=30),
+                    title=title,
+                    axis=alt.Axis(labelOverlap="parity", labelSeparation=10),
+                ),
+                y=alt.Y("count():Q", title="shards", axis=alt.Axis(tickMinStep=1, tickCount=5)),
             )
-        )
-        return fitted(chart, width).properties(height=180)
+            .properties(width=inner, height=150)
+            for title, values in measures
+        ]
+        return alt.concat(*charts, columns=columns, spacing={"row": 18, "column": 24})
 
     return figure(name, words, draw)
 
 
 def shard_figure(records: Rows) -> Figure:
-    """Sizes of the shards and their download rates: a bar for each, or a histogram if there are many."""
-    sized = [record for record in records if record["bytes"]]
-    sizes = [record["bytes"] for record in sized]
-    words = (
-        f"{len(sizes):,} shards from {format_size(min(sizes))} to {format_size(max(sizes))}, "
-        f"{format_size(sum(sizes))} in all."
-    )
-    if len(sized) > MOST_BARS:
-        megabytes = [size / 1e6 for size in sizes]
-        return histogram(
-            "shards", megabytes, "size of the shard, MB", "shards", f"Histogram of sizes: {words}"
-        )
+    """Sizes of the shards and their download rates: a bar for each, or histograms if there are many."""
     rows = [
         {
             "label": record["shard"],
@@ -321,12 +318,30 @@ def shard_figure(records: Rows) -> Figure:
             "characters": (record["characters"] or 0) / 1e6,
             "rate": record["rate"],
         }
-        for record in sized
+        for record in records
+        if record["bytes"]
     ]
     measures = [("size", "file size, MB"), ("characters", "characters, millions")]
     if any(row["rate"] for row in rows):
         measures.append(("rate", "download, MB/s"))
-    return ranked_bars("shards", rows, measures, f"Bar chart: {words}")
+    words = shard_words(records)
+    if len(rows) <= MOST_BARS:
+        return ranked_bars("shards", rows, measures, f"Bar chart: {words}")
+    values = [(title, [row[key] for row in rows if row[key] is not None]) for key, title in measures]
+    return histograms("shards", values, f"Histograms: {words}")
+
+
+def shard_words(records: Rows) -> str:
+    """The shards in words: their sizes, and how fast they came."""
+    sizes = [record["bytes"] for record in records if record["bytes"]]
+    words = (
+        f"{len(sizes):,} shards from {format_size(min(sizes))} to {format_size(max(sizes))}, "
+        f"{format_size(sum(sizes))} in all"
+    )
+    if rates := sorted(record["rate"] for record in records if record["rate"]):
+        middle = rates[len(rates) // 2]
+        words += f"; downloads from {rates[0]:.3g} to {rates[-1]:.3g} MB/s, the median is {middle:.3g}"
+    return f"{words}."
 
 
 def benchmark_figure(records: Rows) -> Figure:

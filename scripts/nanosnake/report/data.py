@@ -10,6 +10,7 @@ from typing import Any
 
 from nanosnake.checks.material import read_texts
 from nanosnake.files import read_json
+from nanosnake.provenance.words import code_words
 from nanosnake.report.measures import (
     Benchmarks,
     History,
@@ -81,6 +82,8 @@ class Facts:
     versions: Sequence[tuple[str, str]]
     counting: Sequence[tuple[str, str]]
     """What was learned from, and how it was counted, in words."""
+    learned: Sequence[tuple[str, str]]
+    """When and where the merges were learned, and by which code; empty if there is no record of it."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,10 @@ def gather(
     return Report(
         dataset=sources.dataset,
         tokenizer=sources.tokenizer,
-        facts=read_facts(tokenizer.meta),
+        facts=read_facts(
+            tokenizer.meta,
+            sources.benchmarks / sources.tokenizer / "merges.json" if sources.benchmarks else None,
+        ),
         gate=read_gate(sources.verdicts),
         tokens=describe_tokens(tokenizer.ranks, figures.get("frequent", []), figures.get("tokens", 0)),
         curve=read_curve(figures) if figures else None,
@@ -159,8 +165,8 @@ def gather(
     )
 
 
-def read_facts(metadata: Mapping[str, Any]) -> Facts:
-    """Read what was run out of the tokenizer's metadata."""
+def read_facts(metadata: Mapping[str, Any], record: Path | None) -> Facts:
+    """Read what was run out of the tokenizer's metadata, and the record of the job that learned it."""
     files = [{"file": name, **facts} for name, facts in sorted(metadata.get("files", {}).items())]
     return Facts(
         pattern_name=str(metadata.get("pattern_name") or ""),
@@ -172,7 +178,19 @@ def read_facts(metadata: Mapping[str, Any]) -> Facts:
         shards=[(str(shard["shard"]), str(shard["sha256"])) for shard in metadata.get("shards", [])],
         versions=sorted((str(name), str(version)) for name, version in metadata.get("versions", {}).items()),
         counting=read_counting(metadata.get("counting", {})),
+        learned=read_learned(record) if record is not None and record.is_file() else [],
     )
+
+
+def read_learned(record: Path) -> list[tuple[str, str]]:
+    """Read when, where and by which code the merges were learned."""
+    found = read_json(record)
+    environment = found["environment"]
+    when = str(found["ended"]).replace("T", " ").replace("+00:00", " UTC")
+    return [
+        ("learned", f"{when}, on {environment['host']['name']}"),
+        ("code", code_words(environment["code"])),
+    ]
 
 
 def read_counting(counting: Mapping[str, Any]) -> list[tuple[str, str]]:
