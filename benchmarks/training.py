@@ -1,10 +1,11 @@
 """Measure training on GPUs: tokens/s, MFU, memory, data wait, time to the first step, bits per byte.
 
 Each case is one run of scripts/train_model.py. Cases run one after another, or in lanes, one GPU each. The
-table is written after every case, so that a call that is cut short still leaves what it measured.
+table is written after every case. When the time is up, the case that is running is ended, and its row says
+what its metrics table held; those that had not begun are named as such.
 
     python benchmarks/training.py --train tokens/train --validation tokens/val --tokenizer tokenizer \\
-        --out benchmark --cases d12 d20 d12-fp8 d20-fp8 d12-x2
+        --out benchmark --cases d12 d12-fp8 d20 d12-x2 --lanes 2
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +26,15 @@ from typing import Any
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "train_model.py"
 GLOBAL_BATCH = 524_288
+LIMIT_SECONDS = 450.0
+"""Seconds that a call may take, so that one of under eight minutes holds it with its start and its end."""
+RATIOS = {
+    "fp8 over bf16, depth 12": ("d12-fp8", "d12"),
+    "fp8 over bf16, depth 20": ("d20-fp8", "d20"),
+    "shared key/value heads over their own, depth 12": ("d12-gqa", "d12"),
+    "two GPUs over one, depth 12": ("d12-x2", "d12"),
+}
+"""Quotients of tokens/s that the table ends with, where both cases ran."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +92,35 @@ def command(name: str, case: Case, options: argparse.Namespace) -> list[str]:
     ]
 
 
-def run_case(name: str, gpu: int | None, options: argparse.Namespace) -> dict[str, Any]:
-    """Run a case on one GPU (None: on all that are visible); return its row."""
+def run_case(name: str, gpu: int | None, options: argparse.Namespace, deadline: float) -> dict[str, Any]:
+    """Run a case on one GPU (None: on all that are visible) until the deadline at most; return its row."""
     case, folder = CASES[name], options.out / name
+    if time.perf_counter() >= deadline:
+        return {"case": name, "gpus": case.gpus, "failed": "not begun: the time was up"}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     environment = dict(os.environ)
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
     before = time.perf_counter()
+    status = None
     with (folder / "log.txt").open("w") as log:
-        status = subprocess.run(
-            command(name, case, options), stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
-        ).returncode
+        run = subprocess.Popen(
+            command(name, case, options),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            status = run.wait(timeout=max(0.0, deadline - before))
+        except subprocess.TimeoutExpired:
+            # with SIGTERM it would write a checkpoint, of gigabytes, first
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
     row: dict[str, Any] = {"case": name, "gpus": case.gpus, "seconds": time.perf_counter() - before}
+    if status is None:
+        return {**row, **last_metrics(folder), "failed": "ended when the time was up"}
     if status:
         tail = (folder / "log.txt").read_text(errors="replace").splitlines()[-3:]
         return {**row, "failed": f"status {status}: {' / '.join(tail)}"}
@@ -104,8 +130,29 @@ def run_case(name: str, gpu: int | None, options: argparse.Namespace) -> dict[st
     return {**row, **summary["figures"], "device": summary["device"], "versions": summary["versions"]}
 
 
+def last_metrics(folder: Path) -> dict[str, Any]:
+    """Return what the newest row of a run's metrics table says; nothing where there is none."""
+    rows = [
+        line for path in folder.glob("checkpoints/*/metrics.jsonl") for line in path.read_text().splitlines()
+    ]
+    if not rows:
+        return {}
+    row = json.loads(rows[-1])
+    return {**{column: row.get(column) for column in COLUMNS if column in row}, "steps": row["step"]}
+
+
+def ratios(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each quotient of tokens/s whose two cases ran."""
+    rates = {row["case"]: row.get("tokens_per_second") for row in rows}
+    return [
+        f"{what}: {rates[one] / rates[other]:.3f}"
+        for what, (one, other) in RATIOS.items()
+        if rates.get(one) and rates.get(other)
+    ]
+
+
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as a Markdown table."""
+    """Return the rows as a Markdown table, and the quotients below it."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
     for row in rows:
         cells = [row.get(column) for column in COLUMNS]
@@ -115,8 +162,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         ]
         lines.append("| " + " | ".join("" if c is None else str(c) for c in shown) + " |")
         if "failed" in row:
-            lines.append(f"| {row['failed']} |")
-    return "\n".join(lines) + "\n"
+            lines.append(f"| {row['case']}: {row['failed']} |")
+    return "\n".join([*lines, "", *ratios(rows)]).rstrip() + "\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,13 +175,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--validation", nargs="+", required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--cases", nargs="+", choices=sorted(CASES), default=["d12", "d20", "d12-fp8", "d20-fp8"]
-    )
+    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=["d12", "d20", "d12-fp8"])
     parser.add_argument(
         "--lanes", type=int, default=1, help="GPUs that run cases of one GPU at the same time"
     )
+    parser.add_argument("--limit", type=float, default=LIMIT_SECONDS, help="seconds that the call may take")
     options = parser.parse_args(argv)
+    deadline = time.perf_counter() + options.limit
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     lock = threading.Lock()
@@ -146,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
                 name = waiting.get_nowait()
             except queue.Empty:
                 return
-            note(run_case(name, gpu, options))
+            note(run_case(name, gpu, options, deadline))
 
     def note(row: dict[str, Any]) -> None:
         with lock:
@@ -165,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
         lane.join()
     for name in options.cases:
         if CASES[name].gpus > 1:
-            note(run_case(name, None, options))
+            note(run_case(name, None, options, deadline))
     return int(any("failed" in row for row in rows))
 
 
