@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from resources import with_known_signature
+
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.config import Config, Dataset, S3Source, Tokenizer, UrlSource
 from nanosnake.files import read_json, sha256_file, write_if_changed
@@ -116,10 +118,12 @@ class Graph:
         """Return the number of a shard of the embedded corpus."""
         return int(wildcards.shard.removeprefix("shard_"))
 
+    @with_known_signature
     def shard_column(self, wildcards: Wildcards) -> str:
         """Return the column that holds the documents of a dataset."""
         return self._dataset(wildcards).text_column
 
+    @with_known_signature
     def download_options(self, wildcards: Wildcards) -> str:
         """Return where a shard is and what it has to hold, as options of the command line."""
         dataset = self._dataset(wildcards)
@@ -168,6 +172,7 @@ class Graph:
             if tokenizer.dataset == wildcards.dataset and tokenizer.counting == wildcards.counting
         )
 
+    @with_known_signature
     def counting_options(self, wildcards: Wildcards) -> str:
         """Return what a counting reads and how it splits, as options of the command line."""
         tokenizer = self._counting(wildcards)

@@ -9,13 +9,14 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 Scaled = Callable[[Any, Any, int], int]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def with_known_signature(function: Scaled) -> Scaled:
-    """Write a function's signature beside it. Snakemake asks for it six times for each job."""
+def with_known_signature(function: Function) -> Function:
+    """Write a function's signature beside it. Snakemake asks for it several times for each job."""
     function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return function
 
