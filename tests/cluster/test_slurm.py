@@ -202,7 +202,8 @@ def test_after_sigkill_the_same_command_goes_on_and_makes_no_job_twice(
 
     again = flow.start(*command)
     try:
-        poll("it waits", 60, lambda: "2 jobs of an earlier run" in flow.printed)
+        poll("it waits", 60, lambda: "2 jobs left: " in flow.printed)
+        assert "2 jobs of an earlier run" in flow.printed
         assert all(job in flow.printed for job in ids), flow.printed
         (tmp_path / "release").touch()
         assert again.wait(120) == 0, flow.printed
