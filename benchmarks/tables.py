@@ -53,14 +53,15 @@ def agreement(one: Any, measured: Sequence[Any]) -> str:
     """How a result stands to the one that decides in its stage."""
     if one.result() is None:
         return ""
-    deciders = [other for other in measured if other.job.who in ("rustbpe", "tiktoken")]
+    trains = "tokens" in one.job.options
+    deciders = [other for other in measured if other.job.who == ("rustbpe" if trains else "tiktoken")]
     same_stage = [other for other in deciders if other.job.stage == one.job.stage]
     decider = (same_stage or deciders)[0] if deciders else None
     if decider is None or decider is one:
         return "reference" if decider is one else ""
     if one.result() == decider.result():
         return f"as {decider.job.who}"
-    if "tokens" not in one.job.options:
+    if not trains:
         return f"not as {decider.job.who}"
     own = set(Path(one.job.options["tokens"]).read_text().split())
     theirs = set(Path(decider.job.options["tokens"]).read_text().split())
