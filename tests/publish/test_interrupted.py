@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 import publish_files
-from nanosnake.files import sha256_file
+from nanosnake.files import NanosnakeError, sha256_file
 from publish.conftest import TINY, become, make_bucket
 from publish.server import PLANTED, Server
 from publish.test_publish import objects, publish, unfinished
@@ -102,6 +102,38 @@ def test_a_server_that_dies_in_the_middle_shows_nothing(
     check_sent(own_server, bucket)
     receipt = json.loads((TINY / "published/tokenizer.json").read_text())
     assert receipt["files"][0]["etag"].endswith("-16")
+
+
+def test_a_server_without_room_is_said(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose volumes are full fails to write; nobody can know that before."""
+    full = Server(tmp_path / "full", "-volume.max=2", "-master.volumeSizeLimitMB=1").start()
+    try:
+        become(monkeypatch, full, "writer")
+        bucket = make_bucket(full)
+        fill(full, bucket)
+        write_long(BIG)
+        for source in (TINY / "tokenizer/meta.json", BIG):
+            with pytest.raises(
+                NanosnakeError, match=r"\(InternalError\), .*; its disk may be full"
+            ) as caught:
+                publish(full, bucket, source)
+            assert str(caught.value).startswith(f"s3://{bucket}/prefix/tiny/bpe/tokenizer/{source.name}: ")
+        assert not [key for key in objects(full, bucket) if key.startswith("prefix")]
+        assert unfinished(full, bucket) == []
+    finally:
+        full.kill()
+
+
+def fill(server: Server, bucket: str) -> None:
+    """Write until the server refuses."""
+    client, deadline = server.client(), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            client.put_object(Bucket=bucket, Key=f"filler-{time.monotonic()}", Body=b"x" * 2_000_000)
+        except ClientError:
+            return
+        time.sleep(0.5)
+    raise AssertionError("the server takes ever more")
 
 
 def wait_until_it_reads(server: Server, bucket: str) -> None:

@@ -17,9 +17,8 @@ import pytest
 
 import fetch_published
 from nanosnake.provenance.verify import verify
-from publish.conftest import become, make_bucket
 from publish.server import KEYS, NO_CREDENTIALS, PLANTED, Server
-from publish.test_publish import objects, unfinished
+from publish.test_publish import objects
 from workflow.project import Project, write_shard
 
 SENT = re.compile(r"^sent: (\S+)|^(\S+): \d+ files, sent$", re.MULTILINE)
@@ -106,8 +105,8 @@ def test_shards_and_token_shards_are_published_fetched_and_verified(
     assert fetch_published.main([place, "--to", str(to), *writer.options_of_endpoint()]) == 0
     for name in ("shards/a.parquet", "bpe/tokens/train/b.ds", "bpe/tokens/validation/held_out.ds.index"):
         assert (to / "tiny" / name).read_bytes() == (project.folder / "results/tiny" / name).read_bytes()
-    assert verify(to / "tiny/bpe/manifest.json").problems == ()
-    assert verify(to / "tiny/bpe/tokens/manifest.json").problems == ()
+    for name in ("manifest.json", "tokens/manifest.json"):
+        assert verify(to / "tiny/bpe" / name, inputs=False).problems == ()
     manifest = json.loads((to / "tiny/bpe/manifest.json").read_text())
     own = json.loads(project.path("manifest.json").read_text())
     assert {one["path"] for one in own["files"]} <= {one["path"] for one in manifest["files"]}
@@ -115,6 +114,17 @@ def test_shards_and_token_shards_are_published_fetched_and_verified(
     write_shard(project.folder / "data/c.parquet", seed=9)
     project.config["datasets"]["tiny"]["train"] = ["a", "b", "c"]
     assert project.plan("--", "publish")["publish_shard"] == 4  # the gate is decided anew
+
+
+def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(project: Project) -> None:
+    shape = {"depth": 1, "sequence_length": 64, "aspect_ratio": 32, "head_dim": 32}
+    project.config["models"] = {"d1": {"tokenizer": "bpe", "export": True, **shape}}
+    project.config["publish"]["include"] = ["models", "token_shards"]
+    plan = project.plan()
+    assert (plan["publish_model"], plan["publish_model_report"], plan["train_model"]) == (1, 1, 1)
+    before_training = project.plan("--", "results/tiny/bpe/published/manifest.json")
+    assert before_training["publish_token_shard"] == 3
+    assert "train_model" not in before_training
 
 
 def test_a_closed_gate_publishes_nothing(project: Project, writer: Server, bucket: str) -> None:
@@ -222,26 +232,3 @@ def test_secrets_stand_nowhere(project: Project, server: Server, bucket: str) ->
         assert PLANTED.encode() not in answer["Body"].read()
         assert set(answer["Metadata"]) == {"sha256", "run-id"}
     assert KEYS["writer"][1] == os.environ["AWS_SECRET_ACCESS_KEY"]  # it was there to be found
-
-
-def test_a_server_without_room_is_said_and_the_next_run_sends_the_rest(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server whose volumes are full fails to write; nobody can know that before."""
-    full = Server(tmp_path / "full", "-volume.max=2", "-master.volumeSizeLimitMB=1").start()
-    try:
-        become(monkeypatch, full, "writer")
-        bucket = make_bucket(full)
-        full.client().put_object(Bucket=bucket, Key="filler", Body=b"x" * 5_000_000)
-        time.sleep(1)  # until the server has counted
-        project.config["publish"] = section(full, bucket)
-        ended = project.snakemake()
-        assert ended.returncode == 1
-        said = logs_of(project)
-        assert re.search(
-            r"s3://test\S+: 127\.0\.0\.1:\d+ failed to write \(InternalError\), .* its disk may be full", said
-        )
-        assert set(objects(full, bucket)) == {"filler"}
-        assert unfinished(full, bucket) == []
-    finally:
-        full.kill()
