@@ -81,6 +81,10 @@ class Graph:
         """Return the path of a script."""
         return str(self.repository / "scripts" / name)
 
+    def code_folder(self, wildcards: Wildcards) -> str:
+        """Return the folder of the code, which is the repository's."""
+        return str(self.repository)
+
     def code(self, script: str, *rust: str) -> dict[str, str]:
         """Return the inputs that stand for a script: itself, and a file with the hashes of what it imports.
 
@@ -245,6 +249,10 @@ class Graph:
         """Return the metadata files of the shards that a tokenizer learns from."""
         folder = SHARDS.format(dataset=wildcards.dataset)
         return [f"{folder}/{shard}.json" for shard in self.config.training_shards(wildcards.tokenizer)]
+
+    def tokenizer_folder(self, wildcards: Wildcards) -> str:
+        """Return the folder that a tokenizer is loaded from."""
+        return f"{TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)}/tokenizer"
 
     # Token shards
 

@@ -25,7 +25,7 @@ rule make_manifest:
         part=products.part,
         settings=products.settings,
         tokens=products.token_words,
-        code=str(graph.repository),
+        code=graph.code_folder,
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
         " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {wildcards.tokenizer:q}"

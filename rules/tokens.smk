@@ -50,7 +50,7 @@ rule tokenize_shard:
         mem_mb=memory(700, per_input_mb=6),
         runtime=minutes(0.5, per_input_gb=15),
     params:
-        folder=f"{TOKENIZER}/tokenizer",
+        folder=graph.tokenizer_folder,
         text_column=graph.shard_column,
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
