@@ -121,6 +121,13 @@ def test_a_copy_elsewhere_is_verified_without_its_inputs(finished: Project, tmp_
     assert "results/tiny/bpe/tokenizer/tokenizer.json: missing" in ended.stdout.splitlines()
 
 
+def test_a_copy_of_all_results_is_no_project(finished: Project, tmp_path: Path) -> None:
+    shutil.copytree(finished.folder / "results", tmp_path / "results", symlinks=True)
+    ended = verify(tmp_path)
+    assert ended.returncode == 0, ended.stdout
+    assert "outside its project" in ended.stderr
+
+
 def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

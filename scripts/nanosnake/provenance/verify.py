@@ -136,9 +136,16 @@ def edited(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def in_place(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Return whether a manifest stands where it was written, in a project whose other files are around it."""
+    """Return whether a manifest stands in its project, with something around it of what it was made from.
+
+    A copy of all results has the same names of folders and nothing of the user's files and the code.
+    """
     recorded = PurePosixPath(manifest["path"]).parts
-    return path.absolute().parts[-len(recorded) :] == recorded
+    if path.absolute().parts[-len(recorded) :] != recorded:
+        return False
+    project = path.absolute().parents[len(recorded) - 1]
+    own = [entry["path"] for entry in manifest["inputs"] if entry["kind"] not in MAY_BE_GONE]
+    return any((project / name).exists() for name in own if not Path(name).is_absolute())
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
