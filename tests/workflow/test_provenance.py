@@ -93,6 +93,25 @@ def test_the_settings_and_the_run_are_named(finished: Project) -> None:
     assert {job["run"] for job in manifest["jobs"]} == {manifest["run"]["id"]}
 
 
+def test_a_model_has_a_manifest_of_its_own(finished_model: Project) -> None:
+    manifest = read(finished_model, "results/tiny/bpe/d1/manifest.json")
+    there = {path.name for path in finished_model.path("d1").rglob("*") if path.is_file()}
+    assert {Path(entry["path"]).name for entry in manifest["files"]} == there - {"manifest.json"}
+    job = jobs_of(manifest)["results/tiny/bpe/d1/model.safetensors"]
+    assert job["rule"] == "train_model"
+    assert "torch" in job["environment"]["versions"], "the record is of the trainer, not of its launcher"
+    kinds = {entry["path"]: entry["kind"] for entry in manifest["inputs"]}
+    assert kinds["results/tiny/bpe/tokens/train/a.ds"] == "tokens"
+    assert kinds["results/tiny/bpe/tokenizer/tokenizer.json"] == "made"
+    assert manifest["config"]["models"]["d1"]["depth"] == 1
+    ended = verify(finished_model.folder)
+    assert ended.returncode == 0, ended.stdout
+    assert [line.split(":")[0] for line in ended.stdout.splitlines()] == [
+        "results/tiny/bpe/d1/manifest.json",
+        MANIFEST,
+    ]
+
+
 def test_without_a_repository_the_manifest_says_so(finished: Project) -> None:
     log = (finished.folder / "logs/tiny/bpe/manifest.log").read_text()
     assert "no commit (fatal: not a git repository" in log
