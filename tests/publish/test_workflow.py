@@ -19,7 +19,7 @@ import fetch_published
 from nanosnake.provenance.verify import verify
 from publish.server import KEYS, NO_CREDENTIALS, PLANTED, Server
 from publish.test_publish import objects
-from workflow.project import Project, write_shard
+from workflow.project import TINY_MODEL, Project, write_shard
 
 SENT = re.compile(r"^sent: (\S+)|^(\S+): \d+ files, sent$", re.MULTILINE)
 
@@ -116,15 +116,23 @@ def test_shards_and_token_shards_are_published_fetched_and_verified(
     assert project.plan("--", "publish")["publish_shard"] == 4  # the gate is decided anew
 
 
-def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(project: Project) -> None:
-    shape = {"depth": 1, "sequence_length": 64, "aspect_ratio": 32, "head_dim": 32}
-    project.config["models"] = {"d1": {"tokenizer": "bpe", "export": True, **shape}}
+def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(
+    project: Project, writer: Server, bucket: str, tmp_path: Path
+) -> None:
+    project.config["models"] = {"d1": {**TINY_MODEL, "export": True}}
     project.config["publish"]["include"] = ["models", "token_shards"]
     plan = project.plan()
     assert (plan["publish_model"], plan["publish_model_report"], plan["train_model"]) == (1, 1, 1)
     before_training = project.plan("--", "results/tiny/bpe/published/manifest.json")
     assert before_training["publish_token_shard"] == 3
     assert "train_model" not in before_training
+    project.make("--", "publish")
+    place, to = f"s3://{bucket}/some/prefix/tiny/bpe/d1", tmp_path / "node/results"
+    assert fetch_published.main([place, "--to", str(to), *writer.options_of_endpoint()]) == 0
+    assert verify(to / "tiny/bpe/d1/manifest.json", inputs=False).problems == ()
+    weights = "tiny/bpe/d1/export/model.safetensors"
+    assert (to / weights).read_bytes() == (project.folder / "results" / weights).read_bytes()
+    assert "some/prefix/tiny/bpe/d1/report/index.html" in objects(writer, bucket)
 
 
 def test_a_closed_gate_publishes_nothing(project: Project, writer: Server, bucket: str) -> None:
