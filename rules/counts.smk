@@ -17,7 +17,7 @@ rule count_pretokens:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(700, per_input_mb=12),
-        runtime=minutes(0.5, per_input_gb=5),
+        runtime=minutes(0.5, per_input_gb=3),
     params:
         options=graph.counting_options,
     shell:

@@ -82,7 +82,7 @@ rule link_shard:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(700, per_input_mb=4),
-        runtime=minutes(0.5, per_input_gb=5),
+        runtime=minutes(0.5, per_input_gb=3),
     params:
         text_column=graph.shard_column,
     shell:

@@ -48,7 +48,7 @@ rule tokenize_shard:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(700, per_input_mb=6),
-        runtime=minutes(0.5, per_input_gb=15),
+        runtime=minutes(0.5, per_input_gb=3),
     params:
         folder=graph.tokenizer_folder,
         text_column=graph.shard_column,
