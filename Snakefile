@@ -70,6 +70,17 @@ rule publish:
         publishing.asked_for,
 
 
+# before the first job: what would be made twice, and what could not be published at the end. That a bucket cannot
+# be written is better known before days of training than after them; as a file that the trainer depends on, this
+# would be asked only once, and a new input would make every tokenizer outdated.
+onstart:
+    try:
+        publishing.check_destination(job.rule.name for job in workflow.dag.needrun_jobs())
+        leftovers.start()
+    except NanosnakeError as error:
+        raise WorkflowError(str(error)) from None
+
+
 # at exit, so that it stands below Snakemake's own last lines; what is registered last is said first
 onsuccess:
     atexit.register(graph.say_verdicts)

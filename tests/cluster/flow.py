@@ -26,6 +26,10 @@ put_python_first()
 include: "rules/leftovers.smk"
 
 
+onstart:
+    leftovers.start()
+
+
 """
 
 
