@@ -19,7 +19,8 @@ rule publish_tokenizer:
     output:
         f"{PUBLISHED}/tokenizer.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/tokenizer.log",
+        text="logs/{dataset}/{tokenizer}/published/tokenizer.log",
+        record="logs/{dataset}/{tokenizer}/published/tokenizer.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -30,8 +31,9 @@ rule publish_tokenizer:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q}"
-        " {input.files:q} {input.merges:q} {input.exports:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q}"
+        " {input.files:q} {input.merges:q} {input.exports:q} |& tee -i {log.text:q}"
 
 
 rule publish_report:
@@ -46,7 +48,8 @@ rule publish_report:
     output:
         f"{PUBLISHED}/report.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/report.log",
+        text="logs/{dataset}/{tokenizer}/published/report.log",
+        record="logs/{dataset}/{tokenizer}/published/report.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -57,8 +60,9 @@ rule publish_report:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input:q}"
-        " |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input:q}"
+        " |& tee -i {log.text:q}"
 
 
 rule publish_shard:
@@ -70,7 +74,8 @@ rule publish_shard:
     output:
         f"{PUBLISHED}/shards/{{shard}}.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/shards/{shard}.log",
+        text="logs/{dataset}/{tokenizer}/published/shards/{shard}.log",
+        record="logs/{dataset}/{tokenizer}/published/shards/{shard}.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -81,8 +86,9 @@ rule publish_shard:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q}"
-        " {input.shard:q} {input.metadata:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q}"
+        " {input.shard:q} {input.metadata:q} |& tee -i {log.text:q}"
 
 
 rule publish_token_shard:
@@ -93,7 +99,8 @@ rule publish_token_shard:
     output:
         f"{PUBLISHED}/tokens/{{split}}/{{shard}}.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/tokens/{split}/{shard}.log",
+        text="logs/{dataset}/{tokenizer}/published/tokens/{split}/{shard}.log",
+        record="logs/{dataset}/{tokenizer}/published/tokens/{split}/{shard}.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -104,8 +111,9 @@ rule publish_token_shard:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input.files:q}"
-        " |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input.files:q}"
+        " |& tee -i {log.text:q}"
 
 
 rule publish_token_manifest:
@@ -116,7 +124,8 @@ rule publish_token_manifest:
     output:
         f"{PUBLISHED}/tokens/manifest.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/tokens/manifest.log",
+        text="logs/{dataset}/{tokenizer}/published/tokens/manifest.log",
+        record="logs/{dataset}/{tokenizer}/published/tokens/manifest.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -127,8 +136,9 @@ rule publish_token_manifest:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input.manifest:q}"
-        " |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input.manifest:q}"
+        " |& tee -i {log.text:q}"
 
 
 rule publish_manifest:
@@ -139,7 +149,8 @@ rule publish_manifest:
     output:
         f"{PUBLISHED}/manifest.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/manifest.log",
+        text="logs/{dataset}/{tokenizer}/published/manifest.log",
+        record="logs/{dataset}/{tokenizer}/published/manifest.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -152,8 +163,9 @@ rule publish_manifest:
         receipts=PUBLISHED,
         things=publishing.things,
     shell:
-        "python {params.script:q} {params.options} --manifest {input.manifest:q} --receipts {params.receipts:q}"
-        " --output {output:q} {params.things:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --manifest {input.manifest:q} --receipts {params.receipts:q}"
+        " --output {output:q} {params.things:q} |& tee -i {log.text:q}"
 
 
 rule publish_model_report:
@@ -167,7 +179,8 @@ rule publish_model_report:
     output:
         f"{PUBLISHED}/model_reports/{{model}}.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/model_reports/{model}.log",
+        text="logs/{dataset}/{tokenizer}/published/model_reports/{model}.log",
+        record="logs/{dataset}/{tokenizer}/published/model_reports/{model}.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -178,8 +191,9 @@ rule publish_model_report:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input:q}"
-        " |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q} {input:q}"
+        " |& tee -i {log.text:q}"
 
 
 rule publish_model:
@@ -193,7 +207,8 @@ rule publish_model:
     output:
         f"{PUBLISHED}/models/{{model}}.json",
     log:
-        "logs/{dataset}/{tokenizer}/published/models/{model}.log",
+        text="logs/{dataset}/{tokenizer}/published/models/{model}.log",
+        record="logs/{dataset}/{tokenizer}/published/models/{model}.json",
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -204,5 +219,6 @@ rule publish_model:
         script=graph.script("publish_files.py"),
         options=publishing.options,
     shell:
-        "python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q}"
-        " {input.files:q} {input.evaluation:q} {input.export:q} {input.manifest:q} |& tee -i {log:q}"
+        "NANOSNAKE_RECORD={log.record:q}"
+        " python {params.script:q} {params.options} --gate {input.gate:q} --receipt {output:q}"
+        " {input.files:q} {input.evaluation:q} {input.export:q} {input.manifest:q} |& tee -i {log.text:q}"
