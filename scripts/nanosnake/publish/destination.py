@@ -139,9 +139,14 @@ class Destination:
                 self._replacing(found),
                 create_transfer_manager(self.client, settings) as manager,
             ):
-                manager.upload(
+                sending = manager.upload(
                     str(path), place.bucket, place.key, extra_args=extra, subscribers=[_Sent(progress)]
-                ).result()
+                )
+                try:
+                    sending.result()
+                except BaseException:  # SystemExit among them, on SIGTERM
+                    sending.cancel()
+                    raise
             return
         except S3_ERRORS as error:
             if precondition_failed(error):
