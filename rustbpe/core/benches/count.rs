@@ -1,4 +1,4 @@
-//! Counting pre-tokens: splitting and counting, summing the tables of threads, sorting.
+//! Counting pre-tokens: splitting and counting, summing and sorting the tables of threads.
 
 mod text;
 
@@ -24,21 +24,9 @@ fn split_and_count(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench(args = [1, 2])]
-fn combine_two_tables(bencher: Bencher<'_, '_>, threads: usize) {
+fn sum_and_sort(bencher: Bencher<'_, '_>, tables: usize) {
     let documents = text::documents();
-    let half = documents.len() / 2;
-    bencher
-        .with_inputs(|| {
-            vec![
-                text::counted(&documents[..half]),
-                text::counted(&documents[half..]),
-            ]
-        })
-        .bench_local_values(|tables| CountTable::combine(tables, threads));
-}
-
-#[divan::bench]
-fn sort_by_bytes(bencher: Bencher<'_, '_>) {
-    let table = [text::counted(&text::documents())];
-    bencher.bench_local(|| SortedCounts::from_tables(&table));
+    let parts = documents.chunks(documents.len().div_ceil(tables));
+    let tables: Vec<CountTable> = parts.map(text::counted).collect();
+    bencher.bench_local(|| SortedCounts::from_tables(&tables));
 }

@@ -112,12 +112,10 @@ impl Counter {
     /// # Errors
     /// [`crate::Error::Value`] where the counts add up to more than 64 bits.
     pub fn finish(self) -> Result<Counts> {
-        let threads = self.tables.len();
-        let tables = CountTable::combine(self.tables, threads);
         Counts::new(
             self.counting,
             self.totals,
-            SortedCounts::from_tables(&tables),
+            SortedCounts::from_tables(&self.tables),
         )
     }
 

@@ -1,8 +1,7 @@
 //! Counts how often each pre-token occurs.
 //!
-//! One [`CountTable`] per thread takes the pre-tokens; [`CountTable::combine`] sums the tables of all
-//! threads, each thread one part of the hash range; [`CountTable::into_sorted`] puts the result in the
-//! order of the bytes, which is the order of a count file.
+//! One [`CountTable`] per thread takes the pre-tokens; [`SortedCounts::from_tables`] sums the tables of all
+//! threads and puts the result in the order of the bytes, which is the order of a count file.
 
 mod key;
 mod sorted;

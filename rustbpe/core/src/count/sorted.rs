@@ -25,8 +25,8 @@ struct Entry {
     /// The first 15 bytes as they sort, then the length, or [`LONG`].
     key: u128,
     count: u64,
-    /// Of a long pre-token: its number among the long ones of all tables.
-    long: usize,
+    /// Of a long pre-token: its number among the long ones that are sorted together.
+    long: u32,
 }
 
 /// Bytes of a pre-token in its key.
@@ -37,8 +37,8 @@ const LONG: u8 = 0xFF;
 const SAMPLED: usize = 1 << 10;
 
 impl SortedCounts {
-    /// Sorts the pre-tokens of tables that have none in common, such as [`CountTable::combine`] makes, on as
-    /// many threads: each takes those between two of their own, and what they make is put end to end.
+    /// Sums and sorts the tables of as many threads, on as many: each takes the pre-tokens between two, and
+    /// what they make is put end to end.
     #[must_use]
     pub fn from_tables(tables: &[CountTable]) -> Self {
         let len: usize = tables.iter().map(CountTable::len).sum();
@@ -63,12 +63,10 @@ impl SortedCounts {
     fn within(tables: &[CountTable], range: &RangeInclusive<u128>) -> Self {
         let mut entries = Vec::new();
         let mut longs: Vec<&[u8]> = Vec::new();
-        let mut total = 0;
         for (bytes, count) in tables.iter().flat_map(CountTable::iter) {
             let key = key(bytes);
             if range.contains(&key) {
-                total += bytes.len();
-                let long = longs.len();
+                let long = longs.len() as u32;
                 entries.push(Entry { key, count, long });
                 if bytes.len() > INLINE {
                     longs.push(bytes);
@@ -76,32 +74,41 @@ impl SortedCounts {
             }
         }
         entries.sort_unstable_by(|a, b| {
+            let long = |entry: &Entry| longs.get(entry.long as usize);
             // short pre-tokens of one key are the same pre-token
-            a.key
-                .cmp(&b.key)
-                .then_with(|| match (longs.get(a.long), longs.get(b.long)) {
-                    (Some(a), Some(b)) => a.cmp(b),
-                    _ => std::cmp::Ordering::Equal,
-                })
+            a.key.cmp(&b.key).then_with(|| match a.key as u8 {
+                LONG => long(a).cmp(&long(b)),
+                _ => std::cmp::Ordering::Equal,
+            })
         });
-        let mut sorted = Self {
-            bytes: Vec::with_capacity(total),
-            offsets: Vec::with_capacity(entries.len() + 1),
-            counts: Vec::with_capacity(entries.len()),
-        };
+        let mut sorted = Self::default();
+        sorted.offsets.reserve(entries.len() + 1);
+        sorted.counts.reserve(entries.len());
         sorted.offsets.push(0);
         for entry in entries {
             let padded = entry.key.to_be_bytes();
             let bytes = if padded[INLINE] == LONG {
-                longs[entry.long]
+                longs[entry.long as usize]
             } else {
                 &padded[..usize::from(padded[INLINE])]
             };
-            sorted.bytes.extend_from_slice(bytes);
-            sorted.offsets.push(sorted.bytes.len() as i64);
-            sorted.counts.push(entry.count);
+            sorted.add(bytes, entry.count);
         }
         sorted
+    }
+
+    /// Adds a pre-token that is the last one or sorts after it.
+    fn add(&mut self, bytes: &[u8], count: u64) {
+        if let [.., start, _] = self.offsets[..]
+            && let Some(last) = self.counts.last_mut()
+            && &self.bytes[start as usize..] == bytes
+        {
+            *last += count;
+            return;
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.offsets.push(self.bytes.len() as i64);
+        self.counts.push(count);
     }
 
     /// Appends pre-tokens that all sort after those that are there.

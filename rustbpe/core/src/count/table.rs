@@ -7,8 +7,6 @@ use super::sorted::SortedCounts;
 const AHEAD: usize = 16;
 /// Slots of a new table, as a power of two.
 const FIRST_BITS: u32 = 12;
-/// An odd number that is no neighbour of a power of two.
-const SCATTER: usize = 0x9E37_79B1;
 
 /// 32 bytes, two to a cache line. Empty while the key is 0, which is no pre-token's key.
 #[derive(Clone, Copy)]
@@ -39,8 +37,7 @@ impl Slot {
 /// Takes 32 bytes a slot, with at least one slot in four empty, and the bytes of the pre-tokens that are
 /// longer than 15 bytes.
 pub struct CountTable {
-    /// A power of two of slots; a pre-token's place is the top bits of its hash (after those that all
-    /// hashes of the table have in common), or the next free slot.
+    /// A power of two of slots; a pre-token's place is the top bits of its hash, or the next free slot.
     slots: Vec<Slot>,
     shift: u32,
     len: usize,
@@ -60,14 +57,9 @@ impl CountTable {
     /// An empty table.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_bits(FIRST_BITS, 0)
-    }
-
-    /// A table of `1 << bits` slots for pre-tokens whose hashes have the first `part_bits` in common.
-    fn with_bits(bits: u32, part_bits: u32) -> Self {
         Self {
-            slots: vec![EMPTY; 1 << bits],
-            shift: u64::BITS - part_bits - bits,
+            slots: vec![EMPTY; 1 << FIRST_BITS],
+            shift: u64::BITS - FIRST_BITS,
             len: 0,
             arena: Vec::new(),
             starts: vec![0],
@@ -108,59 +100,6 @@ impl CountTable {
         }
     }
 
-    /// Adds all counts of another table.
-    pub fn absorb(&mut self, mut other: Self) {
-        if other.len > self.len {
-            std::mem::swap(self, &mut other);
-        }
-        self.absorb_part(&other, 0, 0);
-    }
-
-    /// Sums tables on `threads` threads.
-    ///
-    /// No pre-token stands in two of the tables that come back: each holds a part of the hash range.
-    #[must_use]
-    pub fn combine(mut tables: Vec<Self>, threads: usize) -> Vec<Self> {
-        let part_bits = threads.clamp(1, 256).next_power_of_two().trailing_zeros();
-        let Some(largest) = tables.iter().map(Self::len).max() else {
-            return tables;
-        };
-        if tables.len() == 1 || part_bits == 0 {
-            let mut sum = tables.swap_remove(0);
-            tables.into_iter().for_each(|table| sum.absorb(table));
-            return vec![sum];
-        }
-        let parts = 1 << part_bits;
-        let tables = &tables;
-        let sum_parts = |first: usize| -> Vec<Self> {
-            let sum_part = |part| {
-                let slots = (2 * largest / parts)
-                    .next_power_of_two()
-                    .max(1 << FIRST_BITS);
-                let mut sum = Self::with_bits(slots.trailing_zeros(), part_bits);
-                tables
-                    .iter()
-                    .for_each(|table| sum.absorb_part(table, part as u64, part_bits));
-                sum
-            };
-            (first..parts).step_by(threads).map(sum_part).collect()
-        };
-        std::thread::scope(|scope| {
-            let sum_parts = &sum_parts;
-            let workers: Vec<_> = (0..threads.min(parts))
-                .map(|first| scope.spawn(move || sum_parts(first)))
-                .collect();
-            workers
-                .into_iter()
-                .flat_map(|worker| {
-                    worker
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        })
-    }
-
     /// All pre-tokens and counts, in no order.
     pub fn iter(&self) -> Counts<'_> {
         Counts {
@@ -173,36 +112,6 @@ impl CountTable {
     #[must_use]
     pub fn into_sorted(self) -> SortedCounts {
         SortedCounts::from_tables(&[self])
-    }
-
-    /// Adds the counts of `other` whose hashes begin with the `part_bits` bits `part`.
-    fn absorb_part(&mut self, other: &Self, part: u64, part_bits: u32) {
-        let slots = &other.slots;
-        let part_slots = slots.len() >> part_bits;
-        let first = part as usize * part_slots;
-        let mut take = |slot: &Slot| {
-            let hash = key::hash(slot.key());
-            if slot.key() == 0 || hash.checked_shr(u64::BITS - part_bits).unwrap_or(0) != part {
-                return;
-            }
-            if key::is_long(slot.key()) {
-                self.add_long_key(slot.key(), other.long_bytes(slot), slot.count);
-            } else {
-                self.add_short(slot.key(), hash, slot.count);
-            }
-        };
-        // Slots stand in the order of the hashes. Were they taken in that order, the front of this table
-        // would be full long before its growth, so blocks of them are taken in another order.
-        let block = part_slots.min(64);
-        let blocks = part_slots / block;
-        for turn in 0..blocks {
-            let start = first + (turn.wrapping_mul(SCATTER) & (blocks - 1)) * block;
-            slots[start..start + block].iter().for_each(&mut take);
-        }
-        // the last chain may go on after the last slot of the part
-        let rest =
-            (first + part_slots..first + slots.len()).map(|at| &slots[at & (slots.len() - 1)]);
-        rest.take_while(|slot| slot.key() != 0).for_each(take);
     }
 
     #[inline]
@@ -229,10 +138,7 @@ impl CountTable {
     }
 
     fn add_long(&mut self, pretoken: &[u8], count: u64) {
-        self.add_long_key(key::long(pretoken), pretoken, count);
-    }
-
-    fn add_long_key(&mut self, key: u128, pretoken: &[u8], count: u64) {
+        let key = key::long(pretoken);
         let mask = self.slots.len() - 1;
         let mut at = (key::hash(key) >> self.shift) as usize & mask;
         loop {
