@@ -27,9 +27,11 @@ from graph import (
     folder_of,
     put_python_first,
 )
+from planning import plan_quickly
 from products import EXPORTED, Products
 from resources import memory, minutes
 
+plan_quickly()
 put_python_first()
 run_id()  # all jobs of this run inherit it
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from resources import with_known_signature
+from planning import per_job
 
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.config import Config, Dataset, S3Source, Tokenizer, UrlSource
@@ -122,12 +122,12 @@ class Graph:
         """Return the number of a shard of the embedded corpus."""
         return int(wildcards.shard.removeprefix("shard_"))
 
-    @with_known_signature
+    @per_job
     def shard_column(self, wildcards: Wildcards) -> str:
         """Return the column that holds the documents of a dataset."""
         return self._dataset(wildcards).text_column
 
-    @with_known_signature
+    @per_job
     def download_options(self, wildcards: Wildcards) -> str:
         """Return where a shard is and what it has to hold, as options of the command line."""
         dataset = self._dataset(wildcards)
@@ -147,6 +147,7 @@ class Graph:
             [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         )
 
+    @per_job
     def checksums(self, wildcards: Wildcards) -> list[str]:
         """Return the table of checksums that the configuration names, if any."""
         table = getattr(self._dataset(wildcards).source, "checksums", None)
@@ -176,7 +177,7 @@ class Graph:
             if tokenizer.dataset == wildcards.dataset and tokenizer.counting == wildcards.counting
         )
 
-    @with_known_signature
+    @per_job
     def counting_options(self, wildcards: Wildcards) -> str:
         """Return what a counting reads and how it splits, as options of the command line."""
         tokenizer = self._counting(wildcards)
@@ -250,6 +251,7 @@ class Graph:
         folder = SHARDS.format(dataset=wildcards.dataset)
         return [f"{folder}/{shard}.json" for shard in self.config.training_shards(wildcards.tokenizer)]
 
+    @per_job
     def tokenizer_folder(self, wildcards: Wildcards) -> str:
         """Return the folder that a tokenizer is loaded from."""
         return f"{TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)}/tokenizer"

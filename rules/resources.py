@@ -5,20 +5,14 @@ Plain Python, so that it can be tested with no Snakemake. Partitions and account
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
+
+from planning import with_known_signature
 
 Scaled = Callable[[Any, Any, int], int]
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def with_known_signature(function: Function) -> Function:
-    """Write a function's signature beside it. Snakemake asks for it several times for each job."""
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return function
 
 
 def size(files: Iterable[str]) -> int:
