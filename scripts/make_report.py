@@ -85,7 +85,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="page to write")
     options = cli.fill(Options, parser.parse_args(argv))
     report = make(options)
-    page = render(tokenizer_page(report), report=report, drawings=draw(report), benchmarks=report.benchmarks)
+    drawings = draw(report)
+    page = render(
+        tokenizer_page(report, drawings), report=report, drawings=drawings, benchmarks=report.benchmarks
+    )
     size = write_page(page, options.output)
     cli.log(f"{options.output}: {format_size(size)}, {report.gate.headline}")
     return 0

@@ -47,12 +47,12 @@ def draw(report: Report) -> Drawings:
     )
 
 
-def tokenizer_page(report: Report) -> Page:
+def tokenizer_page(report: Report, drawings: Drawings) -> Page:
     """The frame of the page."""
     sections = (
         ("run", "What was run", True),
         ("gate", "Gate and checks", True),
-        ("compression", "Compression against the baselines", compression_rows(report)),
+        ("compression", "Compression against the baselines", drawings.compression),
         ("curve", "Compression against vocabulary size", report.curve),
         ("lengths", "Token lengths", True),
         ("tokens", "Frequent and long tokens", True),
