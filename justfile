@@ -12,7 +12,7 @@ test *arguments:
     uv run pytest {{ arguments }}
 
 # what CI looks at before the tests
-lint:
+lint: && test-rust
     uv run ruff check
     uv run ruff format --check
     uv run snakefmt --check Snakefile rules
@@ -21,7 +21,12 @@ lint:
     uv run python -m mypy.stubtest rustbpe --allowlist tests/rust/stubtest_allowed.txt
     cargo fmt --manifest-path rustbpe/Cargo.toml --all --check
     cargo clippy --manifest-path rustbpe/Cargo.toml --workspace --all-targets --locked -- -D warnings
-    cargo test --manifest-path rustbpe/Cargo.toml --workspace --locked
+
+# the crate's tests, with the checks of a debug build; in the release profile, whose libraries are built by then
+test-rust:
+    cargo test --manifest-path rustbpe/Cargo.toml --package rustbpe-core --release --locked \
+        --config 'profile.release.package.rustbpe-core.debug-assertions=true' \
+        --config 'profile.release.package.rustbpe-core.overflow-checks=true'
 
 # format everything
 format:
