@@ -4,7 +4,7 @@
 rule make_demo_shard:
     """Cut one shard out of the corpus that comes with the environment."""
     input:
-        **graph.code("make_demo_shard.py"),
+        **graph.code("make_demo_shard.py", "check_shard", "shard"),
     output:
         shard=f"{SHARDS}/{{shard}}.parquet",
         metadata=f"{SHARDS}/{{shard}}.json",
@@ -59,14 +59,14 @@ rule download_shard:
         patience=graph.patience_options(),
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
-        " python {params.script:q} {params.source} {params.patience}"
+        " python {params.script:q} {params.source} {params.patience} --memory-mb {resources.mem_mb}"
         " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
 
 
 rule link_shard:
     """Check a local parquet file and link to it."""
     input:
-        **graph.code("link_shard.py"),
+        **graph.code("link_shard.py", "check_shard", "shard"),
         file=graph.location,
     output:
         shard=f"{SHARDS}/{{shard}}.parquet",
@@ -88,7 +88,8 @@ rule link_shard:
     shell:
         "NANOSNAKE_RECORD={log.record:q}"
         " python {input.script:q} --input {input.file:q} --text-column {params.text_column:q}"
-        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
+        " --memory-mb {resources.mem_mb} --output {output.shard:q} --metadata {output.metadata:q}"
+        " |& tee -i {log.text:q}"
 
 
 rule list_shards:

@@ -4,7 +4,7 @@
 rule sample_documents:
     """Draw documents of a split; every check looks at the same ones."""
     input:
-        **graph.code("sample_documents.py"),
+        **graph.code("sample_documents.py", "shard"),
         shards=graph.sampled_shards,
     output:
         f"{SAMPLES}/{{split}}.jsonl",

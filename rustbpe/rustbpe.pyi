@@ -2,12 +2,12 @@
 
 Long calls release the GIL, end within a second of Ctrl-C with `KeyboardInterrupt`, and call `progress(done, total)`
 a few times a second, `total` being 0 where it is unknown; an exception that `progress` raises ends the call.
-Results do not depend on `threads` (0: one a core). Files are written whole or not at all. A `pattern` is a name in
+Results do not depend on `threads` (0: one a core; more than 256 are not started). Files are written whole or not at all. A `pattern` is a name in
 `PATTERNS` or a regex; text that a regex does not match is in no pre-token.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Final, Literal, TypeAlias, TypedDict, final
 
@@ -16,6 +16,7 @@ from typing_extensions import CapsuleType
 __all__ = [
     "PATTERNS",
     "Counts",
+    "Documents",
     "Encoder",
     "FileFormatError",
     "InvalidValueError",
@@ -25,10 +26,12 @@ __all__ = [
     "TokenBuffer",
     "Tokenizer",
     "__version__",
+    "check_parquet",
     "count_parquet",
     "encode_parquet",
     "merge_counts",
     "train_merges",
+    "training_memory",
 ]
 
 _Path: TypeAlias = str | PathLike[str]
@@ -57,6 +60,13 @@ class _Totals(TypedDict):
     bytes: int
     pretokens: int
     unique: int
+
+class _Facts(TypedDict):
+    rows: int
+    row_groups: int
+    characters: int
+    nulls: int
+    empty: int
 
 class _Encoded(TypedDict):
     tokens: int
@@ -208,6 +218,18 @@ class Encoder:
         """The pre-tokens of a text."""
 
 @final
+class Documents(Iterator[str | None]):
+    """The rows of one row group in their order: texts, and None where a row has no value.
+
+    Holds a page and about a megabyte of texts at a time, as `count_parquet` does.
+    """
+
+    def __new__(cls, path: _Path, row_group: int, *, text_column: str = "text") -> Documents:
+        """Opens a row group, counted from 0; errors as in `count_parquet`, also while rows are taken."""
+    def __iter__(self) -> Documents: ...
+    def __next__(self) -> str | None: ...
+
+@final
 class Tokenizer:
     """A drop-in for the class of the public package rustbpe 0.1.0, which can also train on parquet files.
 
@@ -268,6 +290,23 @@ class Tokenizer:
             UnicodeDecodeError: the bytes are not UTF-8.
         """
 
+def check_parquet(
+    path: _Path,
+    *,
+    text_column: str = "text",
+    most_page: int | None = None,
+    progress: _Progress | None = None,
+) -> _Facts:
+    """Reads the text column of one shard from end to end: every page, every document, every count of the footer.
+
+    Args:
+        most_page: bytes of memory that one page may take, if that is less than 64 MiB and the file's size, which is
+            what every reader gives; a page or two are held at a time.
+
+    Raises:
+        FileFormatError, OSError: as in `count_parquet`.
+    """
+
 def count_parquet(
     path: _Path,
     *,
@@ -281,7 +320,7 @@ def count_parquet(
     """Counts the pre-tokens of one shard; progress is in bytes of text.
 
     A row without a value is no document; an empty one is a document with no pre-token. The shard is read a page at a
-    time, row groups side by side.
+    time, row groups side by side. A page that would take more than 64 MiB and the file's size is refused.
 
     Args:
         path: a parquet file.
@@ -294,7 +333,7 @@ def count_parquet(
     Raises:
         FileFormatError: not parquet, no such column, a column of another type, a corrupt row group, a document that
             is not UTF-8.
-        PatternError: the regex does not compile, or gave up on a document.
+        PatternError: the regex does not compile, or gave up on a document, which is named.
         OSError: the file cannot be opened or read.
     """
 
@@ -333,6 +372,13 @@ def train_merges(
         FileFormatError: the file is no count file, cut off or damaged.
         InvalidValueError: more merges than ids.
         OSError: the file cannot be read.
+    """
+
+def training_memory(counts_path: _Path, num_merges: int) -> int:
+    """The most bytes of memory that `train_merges` will take; reads the file once, a batch at a time.
+
+    Raises:
+        FileFormatError, OSError: as in `train_merges`.
     """
 
 def encode_parquet(

@@ -36,6 +36,7 @@ class Options:
     text_column: str
     sha256: str | None
     checksums: Path | None
+    memory_mb: int | None
 
 
 def wanted_sha256(options: Options) -> str | None:
@@ -59,7 +60,9 @@ def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards
     from_s3 = options.url.startswith("s3://")
 
     def accept(arrived: Download) -> None:
-        facts = parquet.check_shard(arrived.path, options.text_column, name=arrived.url)
+        facts = parquet.check_shard(
+            arrived.path, options.text_column, name=arrived.url, memory_mb=options.memory_mb
+        )
         metadata = shards.of_file(
             facts,
             shard=options.shard or options.output.stem,
@@ -118,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     sums = parser.add_mutually_exclusive_group()
     sums.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
     sums.add_argument("--checksums", type=Path, help="table of checksums as sha256sum writes it")
+    parquet.add_memory(parser)
     add_endpoint(parser)
     add_patience(parser)
     arguments = parser.parse_args(argv)

@@ -27,6 +27,7 @@ class Options:
     shard: str | None
     text_column: str
     sha256: str | None
+    memory_mb: int | None
 
 
 def link(options: Options) -> shards.ShardMetadata:
@@ -41,7 +42,7 @@ def link(options: Options) -> shards.ShardMetadata:
     if options.output.exists() and options.output.samefile(target) and not options.output.is_symlink():
         raise NanosnakeError(f"{target}: the shard would be a link to itself; give another --output")
     before = _version(target)
-    facts = parquet.check_shard(target, options.text_column)
+    facts = parquet.check_shard(target, options.text_column, memory_mb=options.memory_mb)
     sha256 = sha256_file(target)
     if options.sha256 is not None and sha256 != options.sha256.lower():
         raise NanosnakeError(
@@ -91,6 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--shard", help="name in the metadata; the stem of --output if absent")
     parser.add_argument("--text-column", default="text")
     parser.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
+    parquet.add_memory(parser)
     cli.log(shards.summary(link(cli.fill(Options, parser.parse_args(argv)))))
     return 0
 

@@ -1,9 +1,12 @@
 """Checks of a parquet shard: its footer, its text column, and every document in it, in bounded memory.
 
+PyArrow looks at the footer, since its words for what is wrong with one are good; pages are read by the Rust crate,
+which holds what they claim against a limit before it gives them memory.
+
 What is an error and what is not:
 
 - A null or an empty document is allowed; both are counted. So is a shard with no rows at all.
-- A document of any size is allowed, up to what one row of the file's type can hold.
+- A page, and so a document, is allowed if it takes no more memory than the caller gives to one.
 - A binary column is text if every value is valid UTF-8; a string column is checked in the same way, since
   writers do not always do so.
 - A column that is absent, nested, there twice, or of another type is an error, and so is a row group that
@@ -12,20 +15,15 @@ What is an error and what is not:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import rustbpe
 
 from nanosnake.files import NanosnakeError
-
-BATCH_BYTES = 32 << 20
-"""About how much text is decoded at a time; a single larger document is decoded whole."""
-
-BATCH_ROWS = 8192
 
 ALLOWED = (
     "string, large_string, string_view, binary, large_binary, binary_view, or a dictionary of one of these"
@@ -48,69 +46,49 @@ class ShardFacts:
     """Rows whose text is the empty string."""
 
 
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group's place in its file, for error messages."""
-
-    name: str
-    index: int
-    first_row: int
-    rows: int
-    text_column: str
-
-    def error(self, what: str) -> NanosnakeError:
-        """Return an error that names the file, the row group and the column."""
-        last = self.first_row + max(self.rows, 1) - 1
-        return NanosnakeError(
-            f"{self.name}: row group {self.index} (rows {self.first_row} to {last}), "
-            f"column {self.text_column!r}: {what}"
-        )
-
-
-def check_shard(path: str | Path, text_column: str, *, name: str | None = None) -> ShardFacts:
+def check_shard(
+    path: str | Path, text_column: str, *, name: str | None = None, memory_mb: int | None = None
+) -> ShardFacts:
     """Read a shard's text column from end to end and return what it holds.
 
     Args:
         path: a parquet file.
         text_column: name of a top-level column of text.
         name: what to call the file in errors, if not by its path.
+        memory_mb: what the process may take; None if only the file's size is to bound it.
 
     Raises:
-        NanosnakeError: if the file is no parquet file, the column does not fit, a row group cannot be read,
-            or a document is not valid UTF-8.
+        NanosnakeError: if the file is no parquet file, the column does not fit, a row group cannot be read or takes
+            too much memory, or a document is not valid UTF-8.
         OSError: if the file cannot be opened.
     """
     path = Path(path)
     name = str(path) if name is None else name
     with open_parquet(path, name) as reader:
         check_text_column(reader.schema_arrow, text_column, name)
-        metadata = reader.metadata
-        characters = nulls = empty = first_row = 0
-        for index in range(metadata.num_row_groups):
-            group = RowGroup(name, index, first_row, metadata.row_group(index).num_rows, text_column)
-            seen = 0
-            for texts in read_row_group(reader, group):
-                lengths = pc.utf8_length(texts)
-                characters += pc.sum(lengths, min_count=0).as_py()
-                nulls += texts.null_count
-                empty += pc.sum(pc.equal(lengths, 0), min_count=0).as_py()
-                seen += len(texts)
-            if seen != group.rows:
-                raise group.error(f"holds {seen} rows where the footer says {group.rows}; {_AGAIN}")
-            first_row += group.rows
-        if first_row != metadata.num_rows:
-            raise NanosnakeError(
-                f"{name}: the row groups hold {first_row} rows, the footer says {metadata.num_rows}; {_AGAIN}"
-            )
-        return ShardFacts(
-            bytes=path.stat().st_size,
-            rows=metadata.num_rows,
-            row_groups=metadata.num_row_groups,
-            characters=characters,
-            nulls=nulls,
-            empty=empty,
-        )
+    most_page = None if memory_mb is None else max(memory_mb - BASE_MB, 1) * 1_000_000 // PAGES_HELD
+    try:
+        facts = rustbpe.check_parquet(path, text_column=text_column, most_page=most_page)
+    except rustbpe.FileFormatError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise NanosnakeError(f"{name}: {reason}, or leave the shard out") from None
+    return ShardFacts(bytes=path.stat().st_size, **facts)
 
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """Add the option that bounds what one page of a shard may take."""
+    parser.add_argument(
+        "--memory-mb",
+        type=int,
+        help="megabytes that this process may take: a page that would need more is refused; "
+        "its file's size alone bounds it if absent",
+    )
+
+
+BASE_MB = 150
+"""What the interpreter and its libraries take."""
+PAGES_HELD = 2
+"""A page of documents is still in use while the next one is read."""
 
 _AGAIN = "the file is damaged: get it again, or leave the shard out"
 
@@ -191,78 +169,3 @@ def is_text(kind: pa.DataType) -> bool:
             pa.types.is_binary_view,
         )
     )
-
-
-def read_row_group(reader: pq.ParquetFile, group: RowGroup) -> Iterator[pa.LargeStringArray]:
-    """Yield the text column of one row group as valid UTF-8, a batch at a time.
-
-    Raises:
-        NanosnakeError: if the row group cannot be read or a value is not UTF-8.
-    """
-    batches = reader.iter_batches(
-        batch_size=_batch_rows(reader, group),
-        row_groups=[group.index],
-        columns=[group.text_column],
-        use_threads=False,
-    )
-    row = group.first_row
-    while True:
-        try:
-            batch = next(batches, None)
-        except (pa.ArrowException, OSError) as error:
-            raise group.error(f"cannot be read ({first_line(error)}); {_AGAIN}") from error
-        if batch is None:
-            return
-        yield as_text(batch.column(0), group, row)
-        row += batch.num_rows
-
-
-def _batch_rows(reader: pq.ParquetFile, group: RowGroup) -> int:
-    """Return how many rows hold about BATCH_BYTES of text."""
-    size = sum(
-        column.total_uncompressed_size
-        for column in _column_chunks(reader.metadata.row_group(group.index))
-        if column.path_in_schema == group.text_column
-    )
-    return max(1, min(BATCH_ROWS, BATCH_BYTES * group.rows // max(int(size), 1)))
-
-
-def _column_chunks(row_group: pq.RowGroupMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    return (row_group.column(index) for index in range(row_group.num_columns))
-
-
-def as_text(values: pa.Array, group: RowGroup, first_row: int) -> pa.LargeStringArray:
-    """Return values of any allowed type as large_string, checked to be UTF-8.
-
-    Args:
-        first_row: the row of the file that `values` begins with.
-    """
-    try:
-        texts = values.cast(pa.large_string())
-        texts.validate(full=True)
-    except pa.ArrowException as error:
-        found = _invalid_row(values)
-        if found is None:
-            raise group.error(f"cannot be read as text ({first_line(error)}); {_AGAIN}") from error
-        row, reason = found
-        raise group.error(
-            f"row {first_row + row} is not valid UTF-8 ({reason}); rewrite the file with this document "
-            "repaired or removed, or leave the shard out"
-        ) from None
-    return texts
-
-
-def _invalid_row(values: pa.Array) -> tuple[int, str] | None:
-    """Return the first value that is not UTF-8 and what is wrong with it."""
-    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    raw = values.cast(kind).cast(pa.large_binary())
-    for row, value in enumerate(raw):
-        if value.is_valid:
-            try:
-                value.as_py().decode("utf-8")
-            except UnicodeDecodeError as error:
-                return (
-                    row,
-                    f"byte 0x{error.object[error.start]:02x} at position {error.start}: {error.reason}",
-                )
-    return None

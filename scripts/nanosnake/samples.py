@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import pyarrow as pa
+import rustbpe
 
 from nanosnake.files import NanosnakeError, replacing
-from nanosnake.parquet import RowGroup, check_text_column, open_parquet, read_row_group
+from nanosnake.parquet import check_text_column, open_parquet
 
 MOST_SHARDS = 8
 MOST_ROW_GROUPS = 4
@@ -89,7 +89,7 @@ def sample_documents(
             wanted = before + min(share, missing)
             if wanted == before:
                 break
-            taken[name] = _sample_shard(paths[name], wanted, seed, text_column)
+            taken[name] = _sample_shard(paths[name], wanted, seed, text_column, max_chars)
             missing -= len(taken[name]) - before
             if len(taken[name]) < wanted:
                 giving.remove(name)
@@ -101,43 +101,41 @@ def sample_documents(
     return found
 
 
-def _sample_shard(path: Path, quota: int, seed: int, text_column: str) -> list[tuple[int, str]]:
-    """Return up to `quota` rows and documents of one shard, by row."""
+def _sample_shard(
+    path: Path, quota: int, seed: int, text_column: str, max_chars: int
+) -> list[tuple[int, str]]:
+    """Return up to `quota` rows and documents of one shard, by row.
+
+    Of a document that has more than `max_chars` characters, one character more is kept, which tells that it has.
+    """
     with open_parquet(path, str(path)) as reader:
         check_text_column(reader.schema_arrow, text_column, str(path))
-        groups = []
-        first_row = 0
-        for index in range(reader.metadata.num_row_groups):
-            rows = reader.metadata.row_group(index).num_rows
-            groups.append(RowGroup(str(path), index, first_row, rows, text_column))
-            first_row += rows
-        groups.sort(key=lambda group: _rank(seed, f"{path.stem}:{group.index}"))
-        share = -(-quota // max(1, min(MOST_ROW_GROUPS, len(groups))))
-        found: list[tuple[int, str]] = []
-        for group in groups:
-            wanted = min(share, quota - len(found))
-            if wanted <= 0:
-                break
-            found += _sample_rows(read_row_group(reader, group), group, wanted, seed)
+        rows = [reader.metadata.row_group(index).num_rows for index in range(reader.metadata.num_row_groups)]
+    order = sorted(range(len(rows)), key=lambda index: _rank(seed, f"{path.stem}:{index}"))
+    share = -(-quota // max(1, min(MOST_ROW_GROUPS, len(rows))))
+    found: list[tuple[int, str]] = []
+    for index in order:
+        wanted = min(share, quota - len(found))
+        if wanted <= 0:
+            break
+        documents: Iterable[str | None] = rustbpe.Documents(path, index, text_column=text_column)
+        if max_chars:
+            documents = (text and text[: max_chars + 1] for text in documents)
+        numbers = random.Random(_rank(seed, f"{path.stem}:{index}"))
+        found += _sample_rows(documents, sum(rows[:index]), wanted, numbers)
     return sorted(found)
 
 
 def _sample_rows(
-    batches: Iterable[pa.LargeStringArray], group: RowGroup, wanted: int, seed: int
+    documents: Iterable[str | None], first_row: int, wanted: int, numbers: random.Random
 ) -> list[tuple[int, str]]:
     """Return up to `wanted` rows and documents of one row group: those that drew the highest numbers."""
-    numbers = random.Random(_rank(seed, f"{Path(group.name).stem}:{group.index}"))
     drawn: list[tuple[float, int, str]] = []
-    row = group.first_row
-    for batch in batches:
-        for value in batch:
-            number = numbers.random()
-            if len(drawn) < wanted or number > drawn[0][0]:
-                text = value.as_py()
-                if text:
-                    push = heapq.heappush if len(drawn) < wanted else heapq.heapreplace
-                    push(drawn, (number, row, text))
-            row += 1
+    for row, text in enumerate(documents, first_row):
+        number = numbers.random()
+        if text and (len(drawn) < wanted or number > drawn[0][0]):
+            push = heapq.heappush if len(drawn) < wanted else heapq.heapreplace
+            push(drawn, (number, row, text))
     return [(row, text) for _, row, text in drawn]
 
 

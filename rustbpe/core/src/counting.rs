@@ -130,7 +130,8 @@ impl Counter {
         let workers = self.workers(|worker| {
             while let Some(batch) = next(worker.number)? {
                 for document in batch.documents() {
-                    worker.add_text(document.text(doc_cap)?)?;
+                    let added = worker.add_text(document.text(doc_cap)?);
+                    added.map_err(|error| document.named_in(error))?;
                 }
                 worker.totals.nulls += batch.nulls() as u64;
                 let rows = batch.rows() as u64;

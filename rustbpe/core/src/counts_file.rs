@@ -6,11 +6,12 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, LargeBinaryArray, RecordBatch, UInt64Array};
-use arrow_ipc::reader::FileReader;
 use arrow_schema::{ArrowError, DataType, Schema};
 
 use crate::counts::{Counting, FORMAT, Totals};
 use crate::error::{Error, Result};
+use crate::ipc::Batches;
+use crate::progress::Progress;
 
 /// An error of writing Arrow: nearly always the operating system's.
 pub(crate) fn arrow_error(path: &Path, error: ArrowError) -> Error {
@@ -62,6 +63,24 @@ impl Seek for ClosingFile {
     }
 }
 
+/// Distinct pre-tokens of a count file and their bytes together; the file is read once, a batch at a time.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no count file or damaged,
+/// [`Error::Interrupted`].
+pub fn size(path: &Path, progress: &dyn Progress) -> Result<(u64, u64)> {
+    let mut file = CountFile::open(path)?;
+    let mut bytes = 0;
+    while let Some((pretoken, _)) = file.current() {
+        bytes += pretoken.len() as u64;
+        file.advance()?;
+        if file.row == 0 {
+            progress.update(0, 0)?;
+        }
+    }
+    Ok((file.totals.unique, bytes))
+}
+
 /// A count file that is being read, pre-token by pre-token.
 pub struct CountFile {
     /// How it was counted.
@@ -69,7 +88,7 @@ pub struct CountFile {
     /// What it was counted from.
     pub totals: Totals,
     path: PathBuf,
-    reader: FileReader<BufReader<ClosingFile>>,
+    reader: Batches<BufReader<ClosingFile>>,
     pretokens: LargeBinaryArray,
     counts: UInt64Array,
     row: usize,
@@ -98,9 +117,9 @@ impl CountFile {
             file: Some(file),
             position: 0,
         };
-        let reader = guarded(|| FileReader::try_new_buffered(file, None))
+        let reader = Batches::open(BufReader::new(file))
             .map_err(|reason| damaged(path, &format!("no Arrow file or cut off ({reason})")))?;
-        let (counting, totals) = read_schema(path, &reader.schema())?;
+        let (counting, totals) = read_schema(path, reader.schema())?;
         let mut opened = Self {
             counting,
             totals,
@@ -177,14 +196,14 @@ impl CountFile {
     fn next_batch(&mut self) -> Result<()> {
         loop {
             let path = &self.path;
-            let batch = match guarded(|| self.reader.next().transpose()) {
+            let batch = match self.reader.next() {
                 Ok(Some(batch)) => batch,
                 Ok(None) => return self.check_end(),
                 Err(reason) => {
                     return Err(damaged(path, &format!("cut off or damaged ({reason})")));
                 }
             };
-            self.reader.get_mut().get_mut().file = None;
+            self.reader.reader_mut().get_mut().file = None;
             if batch.num_rows() > 0 {
                 self.take_batch(&batch)?;
                 return Ok(());
@@ -217,7 +236,7 @@ impl CountFile {
 
     fn check_end(&mut self) -> Result<()> {
         self.row = self.counts.len();
-        self.reader.get_mut().get_mut().file = None;
+        self.reader.reader_mut().get_mut().file = None;
         let said = (self.totals.unique, self.totals.pretokens);
         if said == (self.rows_seen, self.sum_seen) {
             return Ok(());
@@ -243,15 +262,6 @@ fn damaged(path: &Path, reason: &str) -> Error {
         path: path.to_owned(),
         reason: format!("not a sound count file: {reason}; delete it and count again"),
     }
-}
-
-/// Runs a step of the Arrow reader, which may panic on damaged files.
-fn guarded<T>(
-    step: impl FnOnce() -> std::result::Result<T, ArrowError>,
-) -> std::result::Result<T, String> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step))
-        .map_err(|_| "the decoder gave up".to_owned())
-        .and_then(|result| result.map_err(|error| error.to_string()))
 }
 
 fn read_schema(path: &Path, schema: &Schema) -> Result<(Counting, Totals)> {

@@ -152,6 +152,9 @@ pub fn encode_shard(
     writer.finish()
 }
 
+/// Ids of a document that are held before they are written with their width.
+const FEW_IDS: usize = 1 << 16;
+
 /// The tokens of one batch.
 struct Piece {
     tokens: Vec<u8>,
@@ -176,8 +179,16 @@ fn encode_batch(batch: &Batch, how: &Encoding<'_>, cache: &mut Cache) -> Result<
         let text = document.text(how.doc_cap)?;
         ids.clear();
         ids.push(how.bos_id);
-        how.encoder.encode(text, cache, &mut ids)?;
-        how.width.append(&ids, &mut piece.tokens);
+        let tokens = &mut piece.tokens;
+        let encoded = how.encoder.encode_in_parts(text, cache, &mut ids, |ids| {
+            if ids.len() >= FEW_IDS {
+                end += ids.len() as u64;
+                how.width.append(ids, tokens);
+                ids.clear();
+            }
+        });
+        encoded.map_err(|error| document.named_in(error))?;
+        how.width.append(&ids, tokens);
         end += ids.len() as u64;
         piece.ends.push(end);
         piece.bytes += text.len() as u64;

@@ -13,13 +13,17 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// More threads than this are not started, whatever is asked for.
+const MOST_THREADS: usize = 256;
+
 /// Number of threads to use: what was asked for, or one a core where that is 0.
 #[must_use]
 pub fn thread_count(asked: usize) -> usize {
-    match asked {
+    let threads = match asked {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         asked => asked,
-    }
+    };
+    threads.min(MOST_THREADS)
 }
 
 /// Runs a job on several threads, each with its number, and hands back what they made.

@@ -2,6 +2,7 @@
 //!
 //! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
 
+pub mod check_shard;
 pub mod count;
 pub mod counting;
 pub mod counts;
@@ -12,6 +13,7 @@ pub mod encode_shard;
 pub mod error;
 pub(crate) mod feed;
 pub mod files;
+pub(crate) mod ipc;
 pub mod merge_counts;
 pub mod merges;
 pub mod pretokenize;

@@ -5,18 +5,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow_ipc::CompressionType;
-use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use crate::counts_file::arrow_error;
 use crate::error::{Error, Result};
 use crate::files::Replacing;
+use crate::ipc::Batches;
 use crate::train::{BYTES, Merge};
 
 /// The value of the metadata key `format`.
@@ -120,14 +121,9 @@ impl Merges {
             path: path.to_owned(),
             reason: format!("not a sound merges file: {reason}; delete it and train again"),
         };
-        let read = || -> std::result::Result<_, ArrowError> {
-            let reader = FileReader::try_new_buffered(file, None)?;
-            let schema = reader.schema();
-            Ok((schema, reader.collect::<std::result::Result<Vec<_>, _>>()?))
-        };
-        let (schema, batches) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
-            .map_err(|_| damaged("the decoder gave up".to_owned()))?
-            .map_err(|error| damaged(format!("no Arrow file or cut off ({error})")))?;
+        let cut_off = |reason: String| damaged(format!("no Arrow file or cut off ({reason})"));
+        let mut reader = Batches::open(BufReader::new(file)).map_err(cut_off)?;
+        let schema = Arc::clone(reader.schema());
         let format = schema.metadata().get("format").map_or("", String::as_str);
         if format != FORMAT {
             return Err(damaged(format!(
@@ -138,8 +134,8 @@ impl Merges {
         let pattern =
             pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
         let mut merges = Vec::new();
-        for batch in &batches {
-            let found = rows(batch).ok_or_else(|| {
+        while let Some(batch) = reader.next().map_err(cut_off)? {
+            let found = rows(&batch).ok_or_else(|| {
                 let wanted = "left: uint32, right: uint32, count: uint64";
                 damaged(format!("its columns are {}, wanted are {wanted}", schema))
             })?;
@@ -172,10 +168,14 @@ fn rows(batch: &RecordBatch) -> Option<Vec<Merge>> {
     )
 }
 
+/// Most bytes of all tokens: forty merges of a token with itself would make one of a terabyte.
+const MOST_BYTES: usize = 1 << 28;
+
 /// The bytes of the 256 single-byte tokens and of one token a merge.
 fn token_bytes(merges: impl ExactSizeIterator<Item = (u32, u32)>) -> Result<Vec<Vec<u8>>> {
     let mut tokens: Vec<Vec<u8>> = Vec::with_capacity(BYTES + merges.len());
     tokens.extend((0..=u8::MAX).map(|byte| vec![byte]));
+    let mut total = BYTES;
     for (left, right) in merges {
         let made = tokens.len();
         let (Some(left_bytes), Some(right_bytes)) =
@@ -186,8 +186,15 @@ fn token_bytes(merges: impl ExactSizeIterator<Item = (u32, u32)>) -> Result<Vec<
                 made - BYTES
             )));
         };
-        let token = [left_bytes.as_slice(), right_bytes.as_slice()].concat();
-        tokens.push(token);
+        let token_bytes = left_bytes.len() + right_bytes.len();
+        total += token_bytes;
+        if total > MOST_BYTES {
+            return Err(Error::Value(format!(
+                "merge {} makes a token of {token_bytes} bytes; all tokens together may have {MOST_BYTES}",
+                made - BYTES
+            )));
+        }
+        tokens.push([left_bytes.as_slice(), right_bytes.as_slice()].concat());
     }
     Ok(tokens)
 }

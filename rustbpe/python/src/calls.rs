@@ -8,12 +8,37 @@ use pyo3::types::PyDict;
 use rustbpe_core::counting::Counter;
 use rustbpe_core::encode_shard::{Encoding, Width};
 use rustbpe_core::pretokenize::Splitter;
-use rustbpe_core::{counts, encode_shard, merge_counts as merging, merges, train};
+use rustbpe_core::{
+    check_shard, counts, counts_file, encode_shard, merge_counts as merging, merges, train,
+};
 
 use crate::doorway;
 use crate::encoder::Encoder;
 use crate::errors::{exception, invalid};
 use crate::tables::{Counts, Merges};
+
+/// Reads a shard from end to end and says what it holds.
+#[pyfunction]
+#[pyo3(signature = (path, *, text_column="text", most_page=None, progress=None))]
+pub fn check_parquet<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    text_column: &str,
+    most_page: Option<u64>,
+    progress: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let text_column = text_column.to_owned();
+    let facts = doorway::run(py, progress, move |progress| {
+        check_shard::check_shard(&path, &text_column, most_page, progress)
+    })?;
+    let result = PyDict::new(py);
+    result.set_item("rows", facts.rows)?;
+    result.set_item("row_groups", facts.row_groups)?;
+    result.set_item("characters", facts.characters)?;
+    result.set_item("nulls", facts.nulls)?;
+    result.set_item("empty", facts.empty)?;
+    Ok(result)
+}
 
 /// Counts the pre-tokens of one shard.
 #[pyfunction]
@@ -72,6 +97,15 @@ pub fn merge_counts<'py>(
     result.set_item("pretokens", totals.pretokens)?;
     result.set_item("unique", totals.unique)?;
     Ok(result)
+}
+
+/// The memory that training on a count file will take.
+#[pyfunction]
+pub fn training_memory(py: Python<'_>, counts_path: PathBuf, num_merges: u64) -> PyResult<u64> {
+    doorway::run(py, None, move |progress| {
+        let (unique, bytes) = counts_file::size(&counts_path, progress)?;
+        Ok(train::memory_with_table(unique, bytes, num_merges))
+    })
 }
 
 /// Finds up to `num_merges` merges over a count file; fewer where no pair is left.

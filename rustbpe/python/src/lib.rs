@@ -1,6 +1,7 @@
 //! Python binding of `rustbpe-core`.
 
 mod calls;
+mod documents;
 mod doorway;
 mod encoder;
 mod errors;
@@ -19,8 +20,11 @@ fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tables::Merges>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<encoder::TokenBuffer>()?;
+    module.add_class::<documents::Documents>()?;
+    module.add_function(wrap_pyfunction!(calls::check_parquet, module)?)?;
     module.add_function(wrap_pyfunction!(calls::count_parquet, module)?)?;
     module.add_function(wrap_pyfunction!(calls::merge_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(calls::training_memory, module)?)?;
     module.add_function(wrap_pyfunction!(calls::train_merges, module)?)?;
     module.add_function(wrap_pyfunction!(calls::encode_parquet, module)?)?;
     errors::register(module)

@@ -8,6 +8,8 @@ mod cache;
 mod key;
 mod merge;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 mod vocabulary;
 
@@ -20,6 +22,20 @@ use vocabulary::Vocabulary;
 
 use crate::error::{Error, Result};
 use crate::pretokenize::{ROW, Splitter};
+
+/// Most bytes of a pre-token: merging takes up to 40 bytes of memory for each.
+pub const MOST_BYTES: usize = 8 << 20;
+
+/// The bytes of a pre-token that is too long, where one of a row is.
+#[inline(always)]
+fn too_long(start: usize, ends: &[usize]) -> Option<usize> {
+    if ends.last().is_none_or(|&end| end - start <= MOST_BYTES) {
+        return None; // all of them together are not
+    }
+    let starts = std::iter::once(&start).chain(ends);
+    let lengths = ends.iter().zip(starts).map(|(end, start)| end - start);
+    lengths.max().filter(|&bytes| bytes > MOST_BYTES)
+}
 
 /// A vocabulary and a split pattern, ready to encode and decode.
 #[derive(Debug)]
@@ -65,14 +81,46 @@ impl Encoder {
     /// Appends the ids of `text` to `out`.
     ///
     /// # Errors
-    /// [`Error::Pattern`] where a regex without a scanner gives up on the text.
+    /// [`Error::Pattern`] where a regex without a scanner gives up on the text, or makes a pre-token of more bytes
+    /// than [`MOST_BYTES`].
     pub fn encode(&self, text: &str, cache: &mut Cache, out: &mut Vec<u32>) -> Result<()> {
+        self.encode_in_parts(text, cache, out, |_| ())
+    }
+
+    /// As [`Self::encode`], but calls `take` after each few pre-tokens with the ids so far, which it may clear.
+    ///
+    /// # Errors
+    /// As [`Self::encode`]; the ids before that place have been seen by then.
+    #[inline]
+    pub fn encode_in_parts(
+        &self,
+        text: &str,
+        cache: &mut Cache,
+        out: &mut Vec<u32>,
+        mut take: impl FnMut(&mut Vec<u32>),
+    ) -> Result<()> {
         cache.belong_to(self.number);
         let mut row = Row::default();
+        let mut longest = 0;
         self.splitter.for_each_row(text, |start, ends| {
+            if let Some(too_long) = too_long(start, ends) {
+                longest = longest.max(too_long);
+                return;
+            }
             row.look_up(text.as_bytes(), start, ends, cache);
             self.encode_row(text.as_bytes(), start, ends, &row, cache, out);
-        })
+            take(out);
+        })?;
+        match longest {
+            0 => Ok(()),
+            bytes => Err(Error::Pattern {
+                pattern: self.splitter.regex().to_owned(),
+                reason: format!(
+                    "makes a pre-token of {bytes} bytes, at most {MOST_BYTES} can be merged; \
+                     use a pattern that cuts more often, or cap the documents"
+                ),
+            }),
+        }
     }
 
     /// Number of ids that [`Self::encode`] gives.

@@ -1,27 +1,37 @@
 //! Reads the text column of one parquet shard, row group by row group.
 //!
 //! Pages are decompressed one at a time and documents are slices of them: no document is copied, and
-//! a reader holds one page and one batch, however large its row group is. Text is handed out as raw bytes;
-//! whoever uses a document checks that it is UTF-8 ([`Document::text`]), so that the check runs on the
-//! worker's core and an error can name the row.
+//! a reader holds a page or two and one batch, however large its row group is and whatever the file claims
+//! ([`Shard::most_page`]). Text is handed out as raw bytes; whoever uses a document checks that it is UTF-8
+//! ([`Document::text`]), so that the check runs on the worker's core and an error can name the row.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
-use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::data_type::ByteArrayType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::serialized_reader::SerializedPageReader;
 
+mod batch;
 mod characters;
 mod columns;
+mod footer;
+mod headers;
+mod lengths;
+mod pages;
 mod read_at;
+mod thrift;
 
+pub use batch::{Batch, Document};
 pub use characters::{characters_in, cut};
 use columns::find_column;
+use footer::check_footer;
+use pages::Pages;
 use read_at::ReadAt;
 
 use crate::error::{Error, Result};
@@ -29,7 +39,10 @@ use crate::error::{Error, Result};
 /// Bytes of text that a batch aims at; one long document can still be far larger.
 const BATCH_BYTES: u64 = 1 << 20;
 /// Most documents in a batch.
-const BATCH_ROWS: u64 = 8192;
+const BATCH_ROWS: usize = 8192;
+/// Bytes that a page may take in any file, and how many for each byte of the file beyond that.
+const MOST_PAGE: u64 = 64 << 20;
+const PAGE_OF_FILE: u64 = 1;
 
 /// A parquet file whose text column was found and has a type that holds text.
 #[derive(Debug, Clone)]
@@ -38,6 +51,7 @@ pub struct Shard {
     metadata: Arc<ParquetMetaData>,
     path: Arc<PathBuf>,
     column: usize,
+    most_page: u64,
 }
 
 impl Shard {
@@ -61,8 +75,11 @@ impl Shard {
             length: status.len(),
         };
         let read = || ParquetMetaDataReader::new().parse_and_finish(&file);
-        let metadata = catch_unwind(AssertUnwindSafe(read))
-            .map_err(|_| "the decoder gave up on the footer".to_owned())
+        let metadata = check_footer(&file)
+            .and_then(|()| {
+                catch_unwind(AssertUnwindSafe(read))
+                    .map_err(|_| "the decoder gave up on the footer".to_owned())
+            })
             .and_then(|result| result.map_err(|error| plain(&error)))
             .map_err(|reason| Error::File {
                 path: path.to_owned(),
@@ -80,7 +97,17 @@ impl Shard {
             metadata: Arc::new(metadata),
             path: Arc::new(path.to_owned()),
             column,
+            most_page: MOST_PAGE + PAGE_OF_FILE * status.len(),
         })
+    }
+
+    /// Gives each page at most so many bytes of memory; without this, 64 MiB and the file's size.
+    #[must_use]
+    pub fn most_page(self, bytes: u64) -> Self {
+        Self {
+            most_page: self.most_page.min(bytes),
+            ..self
+        }
     }
 
     /// The file.
@@ -93,6 +120,12 @@ impl Shard {
     #[must_use]
     pub fn row_groups(&self) -> usize {
         self.metadata.num_row_groups()
+    }
+
+    /// Rows that the footer says the file has, as it says it.
+    #[must_use]
+    pub fn footer_rows(&self) -> i64 {
+        self.metadata.file_metadata().num_rows()
     }
 
     /// Rows of all row groups, nulls included.
@@ -127,16 +160,19 @@ impl Shard {
     pub fn row_group(&self, row_group: usize) -> Result<RowGroup> {
         let group = self.metadata.row_group(row_group);
         let chunk = group.column(self.column);
-        let rows = group.num_rows().unsigned_abs();
-        let bytes = chunk.uncompressed_size().unsigned_abs();
-        let per_row = bytes.checked_div(rows).unwrap_or(0).max(1);
-        let batch = (BATCH_BYTES / per_row).clamp(1, BATCH_ROWS);
+        let rows = u64::try_from(group.num_rows()).map_err(|_| {
+            let reason = format!("claims {} rows", group.num_rows());
+            corrupt(&self.path, row_group, &ParquetError::General(reason))
+        })?;
+        let in_page = Arc::new(AtomicU64::new(0));
         let open = || {
-            let pages = SerializedPageReader::new(
-                Arc::clone(&self.file),
+            let in_page = Arc::clone(&in_page);
+            let pages = Pages::new(
+                &self.file,
                 chunk,
                 usize::try_from(rows)?,
-                None,
+                self.most_page,
+                in_page,
             )?;
             let column = parquet::column::reader::get_column_reader(
                 group.schema_descr().column(self.column),
@@ -154,7 +190,9 @@ impl Shard {
             next_row: 0,
             rows,
             nullable: group.schema_descr().column(self.column).max_def_level() > 0,
-            batch: usize::try_from(batch).unwrap_or(1),
+            in_page,
+            left_in_page: 0,
+            ready: VecDeque::new(),
         })
     }
 }
@@ -167,148 +205,88 @@ pub struct RowGroup {
     next_row: u64,
     rows: u64,
     nullable: bool,
-    batch: usize,
+    /// Values of the page that was read last, and how many of them are still to be read.
+    in_page: Arc<AtomicU64>,
+    left_in_page: usize,
+    ready: VecDeque<Batch>,
 }
 
 impl RowGroup {
     /// Reads the next documents, about a megabyte; `None` after the last.
     ///
     /// # Errors
-    /// [`Error::File`] naming the row group where its pages are corrupt or end early.
+    /// [`Error::File`] naming the row group where its pages are corrupt, take too much memory, or hold more or
+    /// fewer rows than the footer says.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        if self.next_row >= self.rows {
-            return Ok(None);
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(Some(batch));
         }
-        let mut levels = Vec::new();
-        let mut values = Vec::new();
-        let want = self
-            .batch
-            .min(usize::try_from(self.rows - self.next_row).unwrap_or(self.batch));
+        let mut whole = self.empty_batch();
+        let (mut bytes, mut rows) = (0, 0);
+        while bytes < BATCH_BYTES && rows < BATCH_ROWS && self.next_row < self.rows {
+            // not past the page's end: a batch keeps the pages that its documents are in
+            let want = self.left_in_page.clamp(1, BATCH_ROWS - rows);
+            let values = whole.values.len();
+            let records = self.read(want, &mut whole)?;
+            if records == 0 {
+                let reason = format!("ends after {} of its {} rows", self.next_row, self.rows);
+                return Err(self.wrong(reason));
+            }
+            let of_page = match self.left_in_page {
+                0 => usize::try_from(self.in_page.load(Ordering::Relaxed)).unwrap_or(0),
+                left => left,
+            };
+            self.left_in_page = of_page.saturating_sub(records);
+            bytes += whole.values[values..]
+                .iter()
+                .map(|value| value.len() as u64)
+                .sum::<u64>();
+            rows += records;
+            self.next_row += records as u64;
+            if self.next_row > self.rows {
+                return Err(self.wrong(format!("holds more than its {} rows", self.rows)));
+            }
+        }
+        if rows == 0 {
+            return match self.read(1, &mut self.empty_batch())? {
+                0 => Ok(None),
+                _ => Err(self.wrong(format!("holds more than its {} rows", self.rows))),
+            };
+        }
+        whole.rows = rows;
+        if whole.values.len() == rows {
+            whole.levels.clear();
+        }
+        self.ready = whole.split();
+        Ok(self.ready.pop_front())
+    }
+
+    fn empty_batch(&self) -> Batch {
+        Batch {
+            path: Arc::clone(&self.path),
+            row_group: self.row_group,
+            first_row: self.next_row,
+            rows: 0,
+            levels: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Appends up to so many rows to a batch.
+    fn read(&mut self, rows: usize, batch: &mut Batch) -> Result<usize> {
         let read = || {
-            let levels = self.nullable.then_some(&mut levels);
-            self.reader.read_records(want, levels, None, &mut values)
+            let levels = self.nullable.then_some(&mut batch.levels);
+            self.reader
+                .read_records(rows, levels, None, &mut batch.values)
         };
         let (records, ..) = catch_unwind(AssertUnwindSafe(read))
             .unwrap_or_else(|_| Err(ParquetError::General("the decoder gave up".to_owned())))
             .map_err(|error| corrupt(&self.path, self.row_group, &error))?;
-        if records == 0 {
-            let reason = format!("ends after {} of its {} rows", self.next_row, self.rows);
-            return Err(corrupt(
-                &self.path,
-                self.row_group,
-                &ParquetError::General(reason),
-            ));
-        }
-        let batch = Batch {
-            path: Arc::clone(&self.path),
-            row_group: self.row_group,
-            first_row: self.next_row,
-            rows: records,
-            levels: if values.len() == records {
-                Vec::new()
-            } else {
-                levels
-            },
-            values,
-        };
-        self.next_row += records as u64;
-        Ok(Some(batch))
-    }
-}
-
-/// Some consecutive rows of one row group.
-pub struct Batch {
-    path: Arc<PathBuf>,
-    row_group: usize,
-    first_row: u64,
-    rows: usize,
-    /// 1 where a row has a value; empty where all have.
-    levels: Vec<i16>,
-    values: Vec<ByteArray>,
-}
-
-impl Batch {
-    /// Rows, nulls included.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
+        Ok(records)
     }
 
-    /// Rows without a value.
-    #[must_use]
-    pub fn nulls(&self) -> usize {
-        self.rows - self.values.len()
-    }
-
-    /// Bytes of text.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.values.iter().map(ByteArray::len).sum()
-    }
-
-    /// Keeps the rows up to the `documents`-th with a value.
-    pub(crate) fn truncate(&mut self, documents: usize) {
-        if documents >= self.values.len() {
-            return;
-        }
-        self.rows = match self
-            .levels
-            .iter()
-            .enumerate()
-            .filter(|(_, level)| **level > 0)
-            .nth(documents)
-        {
-            Some((next, _)) => next,
-            None => documents,
-        };
-        self.values.truncate(documents);
-        self.levels.truncate(self.rows);
-    }
-
-    /// The documents in the order of their rows; nulls are none.
-    pub fn documents(&self) -> impl Iterator<Item = Document<'_>> {
-        let with_value =
-            (0..self.rows).filter(|&row| self.levels.get(row).is_none_or(|&level| level > 0));
-        self.values
-            .iter()
-            .zip(with_value)
-            .map(|(value, row)| Document {
-                batch: self,
-                value,
-                row,
-            })
-    }
-}
-
-/// One row with a value.
-pub struct Document<'a> {
-    batch: &'a Batch,
-    value: &'a ByteArray,
-    row: usize,
-}
-
-impl<'a> Document<'a> {
-    /// The document's text, cut after `doc_cap` characters where that is not 0.
-    ///
-    /// # Errors
-    /// [`Error::File`] naming row group and row where the document is not UTF-8.
-    pub fn text(&self, doc_cap: u64) -> Result<&'a str> {
-        let bytes = self.value.data();
-        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| {
-            let at = std::str::from_utf8(bytes)
-                .err()
-                .map_or(0, |error| error.valid_up_to());
-            Error::File {
-                path: self.batch.path.to_path_buf(),
-                reason: format!(
-                    "row group {}, row {} of the group: not UTF-8 at byte {at} of the document; \
-                     repair or drop the row",
-                    self.batch.row_group,
-                    self.batch.first_row + self.row as u64,
-                ),
-            }
-        })?;
-        Ok(cut(text, doc_cap))
+    fn wrong(&self, reason: String) -> Error {
+        corrupt(&self.path, self.row_group, &ParquetError::General(reason))
     }
 }
 

@@ -78,7 +78,14 @@ impl<C: Cell> Corpus<C> {
         let mut weight = 0_u64;
         for (bytes, count) in words.clone() {
             *sizes.entry(count).or_default() += bytes.len() + 1;
-            weight += count * (bytes.len() as u64 - 1);
+            weight = (bytes.len() as u64 - 1)
+                .checked_mul(count)
+                .and_then(|pairs| weight.checked_add(pairs))
+                .ok_or_else(|| {
+                    Error::Value(
+                        "the counts of the pairs of bytes add up to more than 2^64: train on fewer shards".to_owned(),
+                    )
+                })?;
         }
         let mut weights: Vec<u64> = sizes.keys().copied().collect();
         weights.sort_unstable_by(|a, b| b.cmp(a));

@@ -17,5 +17,14 @@ pub fn memory_needed(unique: u64, bytes: u64, num_merges: u64) -> u64 {
     cells + positions + values * 36 + FIXED
 }
 
+/// The most bytes of memory that reading a count file and training on it take together.
+///
+/// On top of [`memory_needed`], the table itself: the bytes, and for each pre-token where it starts and its count,
+/// in lists that may have room for twice as much.
+#[must_use]
+pub fn memory_with_table(unique: u64, bytes: u64, num_merges: u64) -> u64 {
+    2 * (bytes + 16 * unique) + memory_needed(unique, bytes, num_merges)
+}
+
 /// The sketch of a scan, and small tables.
 const FIXED: u64 = 8 << 20;

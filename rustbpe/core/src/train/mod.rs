@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use corpus::{Cell, Corpus};
 use merge::Trainer;
 
-pub use memory::memory_needed;
+pub use memory::{memory_needed, memory_with_table};
 
 #[cfg(test)]
 mod reference;
