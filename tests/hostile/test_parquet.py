@@ -87,7 +87,12 @@ def first_changes(number: int, first: int, delta: int) -> bytes:
 
 def shared_prefixes(number: int, length: int) -> bytes:
     """Texts that are each the one before it: one long text, and lengths of what they share."""
-    return levels(number) + first_changes(number, 0, length) + first_changes(number, length, -length) + b"a" * length
+    return (
+        levels(number)
+        + first_changes(number, 0, length)
+        + first_changes(number, length, -length)
+        + b"a" * length
+    )
 
 
 TWO = levels(2) + plain([b"one", b"two"])
