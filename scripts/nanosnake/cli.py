@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn, TextIO, TypeVar
 
-from nanosnake.files import NanosnakeError
+from nanosnake.files import NO_ROOM, NanosnakeError
 from nanosnake.provenance.record import recorded
 
 Options = TypeVar("Options")
@@ -58,7 +58,8 @@ def expected_message(error: BaseException) -> str | None:
         if error.strerror is None:
             return str(error) or type(error).__name__
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-        return ": ".join([" -> ".join(names), error.strerror] if names else [error.strerror])
+        message = ": ".join([" -> ".join(names), error.strerror] if names else [error.strerror])
+        return f"{message}; make room and run again" if error.errno in NO_ROOM else message
     rustbpe = sys.modules.get("rustbpe")  # not imported here: most scripts do without it
     if isinstance(error, getattr(rustbpe, "RustbpeError", ())):
         return str(error)

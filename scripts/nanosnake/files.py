@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
+PART = ".part"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class NanosnakeError(Exception):
@@ -23,14 +28,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block ends well.
 
     Nothing half-written ever stands under the final name: an exception removes the temporary file, and a
-    kill leaves it under a name that begins with a dot.
+    kill leaves it under a name that begins with a dot, until the file is written again.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
     temporary = Path(name)
     try:
+        _lock(handle)
+        _remove_abandoned(path)
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
@@ -38,8 +44,33 @@ def replacing(path: str | Path) -> Iterator[Path]:
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
+    except OSError as error:
+        if error.filename is None and error.errno in NO_ROOM:  # a write does not say to which file
+            error.filename = str(path)
+        raise
     finally:
+        os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote `path`: nobody locks them."""
+    made = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(PART)}")
+    for name in os.listdir(path.parent):  # noqa: PTH208  (names alone: folders hold thousands of shards)
+        if not made.fullmatch(name):
+            continue
+        with contextlib.suppress(OSError), (path.parent / name).open("rb") as stream:
+            if _lock(stream.fileno()):
+                (path.parent / name).unlink()
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file until it is closed or the process ends; return False if it cannot be locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # by another, or the file system has no locks
+        return False
+    return True
 
 
 def sync(path: Path) -> None:

@@ -32,9 +32,13 @@ def test_a_kill_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", program, path], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert not path.exists()
-    with replacing(path) as temporary:
+    with replacing(path) as at_work, replacing(path) as temporary:
         temporary.write_text("whole")
-    assert path.read_text() == "whole"
+        at_work.write_text("whole too")
+    assert path.read_text() == "whole too"
+    assert list(tmp_path.iterdir()) == [
+        path
+    ]  # neither of them removed the other's, both that of the killed one
 
 
 def test_a_new_file_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 //! Files that are written whole or not at all.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,12 @@ use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 
+const ENDING: &str = ".part";
+
 /// A file under a temporary name in the folder of its final name; removed unless [`Replacing::commit`] runs.
+///
+/// A process that is killed leaves it there, until the same file is written again. The file is locked, so that one
+/// that was left is told from one that is being written; where there are no locks, none is removed.
 #[derive(Debug)]
 pub struct Replacing {
     writer: BufWriter<File>,
@@ -33,7 +38,7 @@ impl Replacing {
             let mut name = OsString::from(".");
             name.push(path.file_name().unwrap_or_default());
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            name.push(format!(".{}-{number}.part", std::process::id()));
+            name.push(format!(".{}-{number}{ENDING}", std::process::id()));
             let temporary = path.with_file_name(name);
             // also read: numbers that are known at the end are filled in there
             let opened = OpenOptions::new()
@@ -43,6 +48,8 @@ impl Replacing {
                 .open(&temporary);
             match opened {
                 Ok(file) => {
+                    let _ = file.try_lock();
+                    remove_abandoned(path);
                     return Ok(Self {
                         writer: BufWriter::with_capacity(1 << 18, file),
                         temporary: TempPath::try_from_path(temporary).map_err(io)?,
@@ -97,6 +104,43 @@ impl Replacing {
     }
 }
 
+/// Removes the temporary files of processes that were killed while they wrote the file of this name.
+fn remove_abandoned(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !is_temporary(&entry.file_name(), name) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a name is one that [`Replacing::create`] gives a temporary file of `name`: `.NAME.PROCESS-NUMBER.part`.
+fn is_temporary(found: &OsStr, name: &OsStr) -> bool {
+    let numbers = found
+        .as_encoded_bytes()
+        .strip_prefix(b".")
+        .and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()))
+        .and_then(|rest| rest.strip_prefix(b"."))
+        .and_then(|rest| rest.strip_suffix(ENDING.as_bytes()));
+    numbers.is_some_and(|numbers| {
+        let mut parts = numbers.split(|&byte| byte == b'-');
+        let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+        parts.by_ref().take(2).all(digits) && numbers.contains(&b'-') && parts.next().is_none()
+    })
+}
+
 impl Write for Replacing {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         self.writer.write(buffer)
@@ -127,6 +171,38 @@ mod tests {
         let names: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
         assert_eq!(names.len(), 1);
         assert!(Replacing::create(&folder.join("no").join("file")).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = std::env::temp_dir().join(format!("rustbpe-left-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let others = [
+            ".file.1-2.party",
+            ".file.1-2-3.part",
+            ".file.12.part",
+            ".a.file.1-2.part",
+        ];
+        for name in others.iter().chain(&[".file.1-2.part", ".file.33-0.part"]) {
+            std::fs::write(folder.join(name), "half").unwrap();
+        }
+        let at_work = Replacing::create(&folder.join("file")).unwrap();
+        Replacing::create(&folder.join("file"))
+            .unwrap()
+            .commit()
+            .unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        let temporary = at_work.temporary.file_name().unwrap().to_owned();
+        let mut wanted: Vec<_> = others.iter().map(OsString::from).collect();
+        wanted.extend([temporary, OsString::from("file")]);
+        wanted.sort();
+        assert_eq!(names, wanted);
+        at_work.commit().unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
