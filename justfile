@@ -11,6 +11,14 @@ run *arguments:
 test *arguments:
     uv run pytest {{ arguments }}
 
+# the tests that take minutes or hours
+nightly *arguments:
+    uv run pytest -m nightly {{ arguments }}
+
+# kill random processes of the workflow and compare what it makes; --seed replays
+kill *arguments:
+    PYTHONPATH=tests:scripts uv run python -m faults.killing {{ arguments }}
+
 # what CI looks at before the tests
 lint: && test-rust
     uv run ruff check

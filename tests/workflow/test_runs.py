@@ -157,7 +157,6 @@ def test_a_killed_run_goes_on_with_the_ordinary_command(project: Project, finish
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    project.make("--unlock")
     project.make()
     for name in ARTIFACTS:
         assert sha256_file(project.path(f"tokenizer/{name}")) == sha256_file(

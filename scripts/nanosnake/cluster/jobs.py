@@ -10,12 +10,13 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nanosnake import cli
-from nanosnake.cluster.owner import owners
+from nanosnake.cluster.orphans import stop_orphans
+from nanosnake.cluster.owner import Owner, owners
 from nanosnake.files import NanosnakeError
 
 RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -84,9 +85,10 @@ def leftovers(folder: Path) -> list[Unfinished]:
 
 
 def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> None:
-    """Wait until what a killed Snakemake left at work in a folder has ended, and take its locks away.
+    """See that nothing which a killed Snakemake left is at work in a folder any more, and take its locks away.
 
-    Nothing happens while another Snakemake is at work there: Snakemake's own locks keep the two apart.
+    What waits or runs on a cluster is waited for; processes on this host are stopped. While another Snakemake is at
+    work there, its jobs and locks are let alone.
 
     Args:
         folder: where Snakemake runs.
@@ -98,8 +100,17 @@ def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> 
     """
     known = owners(folder)
     living = {file: owner for file, owner in known.items() if owner.alive}
-    if any(owner.here for owner in living.values()):
-        return
+    if not any(owner.here for owner in living.values()):
+        _await_cluster(folder, living, every)
+    stop_orphans(folder, {owner.run for owner in living.values()})
+    if known and not living:
+        unlock()
+        for file in known:
+            file.unlink(missing_ok=True)
+
+
+def _await_cluster(folder: Path, living: Mapping[Path, Owner], every: float) -> None:
+    """Wait for the cluster's jobs of a folder where no Snakemake is at work on this host."""
     jobs = leftovers(folder)
     if jobs and living:
         file, owner = next(iter(living.items()))
@@ -114,10 +125,6 @@ def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> 
             "as made. Waiting for them; to stop them instead: python scripts/cluster_jobs.py cancel"
         )
         wait(folder, every=every, say=cli.log)
-    if known and not living:
-        unlock()
-        for file in known:
-            file.unlink(missing_ok=True)
 
 
 def cancel(folder: Path) -> list[Unfinished]:

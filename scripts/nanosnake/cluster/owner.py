@@ -1,27 +1,35 @@
-"""Which Snakemake hands in the jobs of a folder, so that one that was killed is told from one that is at work.
+"""Which Snakemake has the jobs of a folder made, so that one that was killed is told from one that is at work.
 
-Each run on a cluster leaves a file named after its host and process in `.snakemake/nanosnake`, and takes it away
-when it ends; a killed one cannot.
+Each run leaves a file named after its host and process in `.snakemake/nanosnake`, and takes it away when it ends; a
+killed one cannot.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(".snakemake/nanosnake")
+from nanosnake.cluster.orphans import born
+from nanosnake.files import replacing
+from nanosnake.run_id import run_id
+
+OWNERS = Path(".snakemake/nanosnake")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A Snakemake that said it hands in jobs."""
+    """A Snakemake that said it has jobs made."""
 
     host: str
     pid: int
     born: str
     """When the process began, in the kernel's ticks since the host's start: numbers of processes come again."""
+    run: str = ""
+    """The name of its run, which its jobs inherit."""
 
     @property
     def here(self) -> bool:
@@ -31,32 +39,41 @@ class Owner:
     @property
     def alive(self) -> bool:
         """Whether it runs, as far as can be known: one on another host is taken to run."""
-        return not self.here or _born(self.pid) == self.born
+        return not self.here or born(self.pid) == self.born
 
-
-def _born(pid: int) -> str:
-    """Return when a process began; nothing where it has ended."""
-    try:
-        _, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    except OSError:
-        return ""
-    state, *fields = rest.split()
-    return "" if state in "ZX" else fields[18]
+    def __str__(self) -> str:
+        return f"process {self.pid} on {'this host' if self.here else f'host {self.host}'}"
 
 
 def sign(folder: Path) -> Path:
-    """Say that this process hands in the jobs of `folder`; return the file, which it removes in the end."""
-    file = folder / FOLDER / f"{socket.gethostname()}.{os.getpid()}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_born(os.getpid()))
+    """Say that this process has the jobs of `folder` made; return the file, which it removes in the end."""
+    file = folder / OWNERS / f"{socket.gethostname()}.{os.getpid()}"
+    with replacing(file) as temporary:
+        temporary.write_text(f"{born(os.getpid())} {run_id()}")
     return file
 
 
+def take_turn(folder: Path) -> int:
+    """Wait until no other Snakemake plans in `folder`; return a handle, and closing it, or a kill, ends the turn.
+
+    Snakemake looks for locks and then writes its own; of two that look at the same time, both would find none.
+    """
+    file = folder / OWNERS / "turn"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    with contextlib.suppress(OSError):  # some network file systems have no locks; Snakemake's own are left
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
 def owners(folder: Path) -> dict[Path, Owner]:
-    """Return who said that it hands in the jobs of `folder`, and did not take it back, by file."""
+    """Return who said that it has the jobs of `folder` made, and did not take it back, by file."""
     found = {}
-    for file in sorted((folder / FOLDER).glob("*")):
+    for file in sorted((folder / OWNERS).glob("*")):
         host, _, pid = file.name.rpartition(".")
-        if pid.isdigit():
-            found[file] = Owner(host, int(pid), file.read_text())
+        if not pid.isdigit():
+            continue
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            began, _, run = file.read_text().partition(" ")
+            found[file] = Owner(host, int(pid), began, run)
     return found
