@@ -12,6 +12,7 @@ from nanosnake.run_id import run_id
 
 sys.path.insert(0, str(Path(workflow.basedir, "rules")))
 
+from clock import check_times
 from graph import (
     BASELINES,
     CHECKPOINTS,

@@ -18,7 +18,7 @@ from planning import per_job
 
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.config import Config, Dataset, S3Source, Tokenizer, UrlSource
-from nanosnake.files import read_json, sha256_file, write_if_changed
+from nanosnake.files import NanosnakeError, read_json, sha256_file, write_if_changed
 from nanosnake.modules import HASHES, imported_files
 from nanosnake.naming import compact
 
@@ -102,7 +102,13 @@ class Graph:
             files += sorted(file for file in found if file.name not in TEST_MODULES)
         hashes = Path(HASHES, f"{own.stem}.sha256")
         lines = [f"{sha256_file(file)}  {file.relative_to(self.repository)}\n" for file in files]
-        write_if_changed(hashes, "".join(lines))
+        try:
+            write_if_changed(hashes, "".join(lines))
+        except OSError as error:
+            raise NanosnakeError(
+                f"{Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
+                "make room there, or run in a folder that you may write (--directory)"
+            ) from None
         return {"script": str(own), "modules": str(hashes)}
 
     # Datasets

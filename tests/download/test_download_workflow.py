@@ -10,7 +10,8 @@ import pytest
 
 from download.conftest import Bench
 from download.stand_in import COMMIT, cut, drip
-from workflow.project import Project
+from nanosnake.files import sha256_file
+from workflow.project import Project, write_shard
 
 TEMPLATE = "/datasets/ns/name/resolve/{revision}/shard_{shard:05d}.parquet"
 SHARDS = "results/tiny/shards"
@@ -66,3 +67,24 @@ def test_a_failed_download_goes_on_in_the_next_run(bench: Bench, project: Projec
     project.make(f"{SHARDS}/shard_00001.parquet")
     assert (project.folder / SHARDS / "shard_00001.parquet").read_bytes() == bench.body
     assert bench.storage.requests[-1].sent == len(bench.body) - 100_000
+
+
+def test_a_shard_that_changes_on_the_server_between_two_runs(
+    bench: Bench, project: Project, tmp_path: Path
+) -> None:
+    """What was downloaded stays as it is; once its file is removed, all that depends on it is made anew."""
+    until = ("--until", "merge_counts")
+    project.make(*until)
+    asked = len(bench.origin.requests)
+    write_shard(tmp_path / "new.parquet", seed=1)
+    path = TEMPLATE.format(revision="main", shard=1)
+    bench.origin.content[path] = (tmp_path / "new.parquet").read_bytes()
+    assert project.plan(*until) == {}
+    project.make(*until)
+    assert len(bench.origin.requests) == asked
+    (project.folder / SHARDS / "shard_00001.parquet").unlink()
+    assert project.plan(*until) == {"download_shard": 1, "count_pretokens": 1, "merge_counts": 1}
+    project.make(*until)
+    metadata = json.loads((project.folder / SHARDS / "shard_00001.json").read_text())
+    assert metadata["sha256"] == sha256_file(tmp_path / "new.parquet")
+    assert project.plan(*until) == {}

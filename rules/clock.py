@@ -1,0 +1,47 @@
+"""Files from the future: what Snakemake would refuse after the work, said before it.
+
+Plain Python, so that it can be tested with no Snakemake.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError
+
+SKEW = 60.0
+"""Seconds by which the clocks of hosts may differ."""
+
+
+def check_times(files: Iterable[str]) -> None:
+    """See that no file bears a time to come; those that are not there yet are passed over.
+
+    Raises:
+        NanosnakeError: if one does. What is made from it would be older than it: Snakemake would refuse it at the
+            end of the job, after a day of training for instance.
+    """
+    latest = time.time() + SKEW
+    found = {}
+    for file in set(files):
+        try:
+            changed = os.lstat(file).st_mtime
+        except OSError:
+            continue
+        if changed > latest:
+            found[file] = changed
+    if not found:
+        return
+    first = min(found)
+    places = {Path(file).parent if Path(file).is_absolute() else Path(file).parts[0] for file in found}
+    folders = shlex.join(sorted(map(str, places)))
+    raise NanosnakeError(
+        f"{first} was changed on {datetime.fromtimestamp(found[first]):%Y-%m-%d %H:%M:%S}, which is to come "
+        f"({len(found)} such files): the clock was set back, or another host's is ahead. Snakemake would refuse what is "
+        "made from them, so nothing was run. Set the clock right; or, if it is right now, give them the time of now: "
+        f'find {folders} -newermt now -exec touch -h -d "$(date)" {{}} +'
+    )
