@@ -70,9 +70,9 @@ rule publish:
         publishing.asked_for,
 
 
-# before the first job: what would be made twice, what Snakemake would refuse, what could not be published. That a bucket cannot
-# be written is better known before days of training than after them; as a file that the trainer depends on, this
-# would be asked only once, and a new input would make every tokenizer outdated.
+# before the first job: what would be made twice, what Snakemake would refuse, and what could not be published at the
+# end. That a bucket cannot be written is better known before days of training than after them; as a file that the
+# trainer depends on, this would be asked only once, and a new input would make every tokenizer outdated.
 onstart:
     try:
         check_times(file for job in workflow.dag.needrun_jobs() for file in job.input)
