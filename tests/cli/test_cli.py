@@ -63,7 +63,7 @@ def test_os_error_names_the_file(tmp_path: Path) -> None:
 def test_full_disk(tmp_path: Path) -> None:
     done = run(tmp_path, "print('x', file=open('/dev/full', 'w'), flush=True)")
     assert done.returncode == 1
-    assert done.stderr == "some_script.py: error: No space left on device\n"
+    assert done.stderr == "some_script.py: error: No space left on device; make room and run again\n"
 
 
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def comparable(name: str, body: bytes) -> bytes:
     """Return a file's bytes, without what differs from run to run."""
     if name.endswith(".html"):
         body = re.sub(rb'<section id="benchmarks".*?</section>', b"", body, flags=re.DOTALL)
-        body = re.sub(rb"<tr>\s*<th[^>]*><bdi>(" + OF_SPEED + rb")</bdi>.*?</tr>", b"", body, flags=re.DOTALL)
+        body = re.sub(
+            rb"<tr>\s*<th[^>]*><bdi>(" + OF_SPEED + rb")</bdi>.*?</tr>\s*", b"", body, flags=re.DOTALL
+        )
         masked = re.sub(rb"<svg.*?</svg>|[-+]?\d[\d.,:eE+ -]*(\b[kMG]?B\b)?", b"#", body, flags=re.DOTALL)
         masked = re.sub(rb"(#(min|h) )+#", b"#", masked)  # 65 s are written as 1 min 5 s
         return b"<".join(sorted(masked.split(b"<")))
