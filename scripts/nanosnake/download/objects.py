@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import FlexibleChecksumError
+
 from nanosnake.download.body import PIECE, append
 from nanosnake.download.headers import Linked, bare_etag
 from nanosnake.download.loop import Download, Wanted, receive
 from nanosnake.download.partial import Partial, State
-from nanosnake.download.problems import Patience, Retry
+from nanosnake.download.problems import Mismatch, Patience, Retry
 from nanosnake.files import NanosnakeError
 from nanosnake.s3.client import connect
 from nanosnake.s3.place import Endpoint, Place
@@ -43,7 +45,7 @@ class ObjectAttempt:
 
         Raises:
             Retry: if another attempt may go better.
-            Mismatch: if the server sends more than it announced.
+            Mismatch: if the server sends more than it announced, or not what its checksum says.
             NanosnakeError: if it is of no use to ask again.
         """
         self._describe()
@@ -92,6 +94,8 @@ class ObjectAttempt:
     def _piece(self, read: Callable[[int], bytes]) -> bytes:
         try:
             return read(PIECE)
+        except FlexibleChecksumError:
+            problem: Exception = Mismatch(f"{self.endpoint.host} sends something else than its checksum says")
         except S3_ERRORS as error:
             problem = self._explain(error)
         raise problem
