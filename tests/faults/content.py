@@ -31,8 +31,12 @@ RESULTS_OF_TIMES = re.compile(
 )
 """Files with such values: their hashes and sizes differ as well."""
 
-OF_SPEED = b"data wait|first step seconds|tokens per second"
-"""Rows of a model's page that are not there if nothing was left to train when the trainer was started again."""
+OF_SPEED = re.compile(
+    rb"<tr>\s*<th[^>]*><bdi>(data wait|first step seconds|tokens per second)</bdi>.*?</tr>\s*"
+    rb"|<div><dt>speed</dt>.*?</div>\s*",
+    re.DOTALL,
+)
+"""What a model's page does not show if nothing was left to train when the trainer was started again."""
 
 OF_A_FILE = {"sha256", "bytes", "etag"}
 
@@ -53,9 +57,7 @@ def comparable(name: str, body: bytes) -> bytes:
     """Return a file's bytes, without what differs from run to run."""
     if name.endswith(".html"):
         body = re.sub(rb'<section id="benchmarks".*?</section>', b"", body, flags=re.DOTALL)
-        body = re.sub(
-            rb"<tr>\s*<th[^>]*><bdi>(" + OF_SPEED + rb")</bdi>.*?</tr>\s*", b"", body, flags=re.DOTALL
-        )
+        body = OF_SPEED.sub(b"", body)
         masked = re.sub(rb"<svg.*?</svg>|[-+]?\d[\d.,:eE+ -]*(\b[kMG]?B\b)?", b"#", body, flags=re.DOTALL)
         masked = re.sub(rb"(#(min|h) )+#", b"#", masked)  # 65 s are written as 1 min 5 s
         return b"<".join(sorted(masked.split(b"<")))

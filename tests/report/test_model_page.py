@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext
 
 import make_model_report
 from nanosnake.files import NanosnakeError, read_json, write_json
-from nanosnake.report.model_sections import MOST_POINTS, model_page, thin
+from nanosnake.report.model_sections import MOST_POINTS, model_page, thin, tiles
 from nanosnake.report.models import read_model, step_points
 from report_builder import ATTACK, write_benchmarks, write_model
 
@@ -47,6 +47,16 @@ def test_the_headline_says_what_was_beaten(tmp_path: Path, bits: float, status: 
     page = model_page(read_model("demo", "tiny", folder, None))
     assert (page.status, page.headline) == (status, words)
     assert [anchor for anchor, _ in page.sections] == ["scores", "curves", "tasks", "writing", "settings"]
+
+
+def test_a_speed_that_is_not_known_is_not_shown(tmp_path: Path) -> None:
+    """Of a trainer that was killed after its last step, and found nothing to do when it was started again."""
+    folder = write_model(tmp_path / "small")
+    assert "speed" in [title for title, *_ in tiles(read_model("demo", "tiny", folder, None))]
+    training = read_json(folder / "training.json")
+    training["figures"]["tokens_per_second"] = None
+    write_json(folder / "training.json", training)
+    assert "speed" not in [title for title, *_ in tiles(read_model("demo", "tiny", folder, None))]
 
 
 def test_a_broken_line_within_metrics_is_an_error_that_names_it(tmp_path: Path) -> None:

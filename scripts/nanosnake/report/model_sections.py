@@ -76,8 +76,9 @@ def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
         ("bits per byte", f"{model.bits_per_byte:.3f}", f"on {format_size(model.bytes)} of validation text"),
         ("parameters", f"{figures['parameters'] / 1e6:,.1f} M", "of them all"),
         ("trained on", f"{figures['tokens'] / 1e6:,.1f} M tokens", f"in {figures['steps']:,} steps"),
-        ("speed", f"{figures['tokens_per_second']:,.0f}", "tokens per second"),
     ]
+    if figures["tokens_per_second"] is not None:  # of a run with nothing left to train it is not known
+        found.append(("speed", f"{figures['tokens_per_second']:,.0f}", "tokens per second"))
     if model.core is not None:
         found.append(("tasks", f"{model.core:.3f}", "accuracy above chance; 1 is perfect"))
     return found

@@ -382,10 +382,11 @@ class Trainer:
             "bits_per_byte": scores.bits_per_byte if scores else None,
             "validation_loss": scores.loss if scores else None,
             "validation_tokens": scores.tokens if scores else None,
-            "tokens_per_second": tokens_per_second,
+            "tokens_per_second": tokens_per_second
+            or None,  # a run that was killed after its last step has none to do
             "mfu": mfu,
             "memory_gib": self.memory(),
             "data_wait": self.loader.waited / self._spent if self._spent else None,
-            "first_step_seconds": self.first_step_seconds,
+            "first_step_seconds": self.first_step_seconds or None,
             "parameters": sum(p.numel() for p in self.model.parameters()),
         }
