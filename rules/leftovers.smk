@@ -1,4 +1,4 @@
-"""A Snakemake that was killed leaves jobs behind on a cluster: none of them may be made twice."""
+"""What a Snakemake that was killed left at work, here or on a cluster, and others in this folder: nothing is made twice."""
 
 from leftovers import Leftovers
 

@@ -76,6 +76,14 @@ def test_the_locks_of_a_killed_process_are_taken_away_and_those_of_a_living_one_
     assert owners(tmp_path) == {}
 
 
+def test_a_container_that_shares_the_hosts_name_may_be_at_work(tmp_path: Path) -> None:
+    """Its processes cannot be seen from here: that none bears the number means nothing."""
+    file = sign(tmp_path)
+    file.write_text("12345 run pid:[4026532000]")
+    (owner,) = owners(tmp_path).values()
+    assert (owner.here, owner.alive) == (False, True)
+
+
 def test_a_process_on_another_host_is_taken_to_be_at_work(tmp_path: Path) -> None:
     file = sign(tmp_path)
     file.rename(file.with_name("elsewhere.4711"))

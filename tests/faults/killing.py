@@ -34,6 +34,9 @@ PATIENCE = 300.0
 
 POLL = 0.02
 
+SPARE = 3
+"""How many kinds more than kills are drawn for a round: some processes end before they are killed."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -153,9 +156,10 @@ def named(command: str) -> str:
 class Round:
     """One fresh folder, in which processes of the given kinds are killed one after the other."""
 
-    def __init__(self, site: Site, name: str, draw: random.Random, wanted: list[Kind]) -> None:
-        self.site, self.draw = site, draw
-        self.wanted = sorted(wanted, key=KINDS.index)
+    def __init__(self, site: Site, name: str, draw: random.Random, limit: int) -> None:
+        self.site, self.draw, self.limit = site, draw, limit
+        number = min(limit + SPARE, len(KINDS))
+        self.wanted = sorted(draw.sample(KINDS, number), key=KINDS.index)
         self.project = site.project(name)
         self.kills: list[Kill] = []
         self.starts = 0
@@ -184,7 +188,7 @@ class Round:
 
     def _kill_while(self, process: subprocess.Popen[bytes]) -> Iterator[Kill]:
         """Kill one process of each kind that is still wanted, while a run is at work."""
-        while self.wanted and process.poll() is None:
+        while self.wanted and len(self.kills) < self.limit and process.poll() is None:
             kind = self.wanted[0]
             age = self.draw.uniform(0, kind.life)
             if not self._await(kind, process):
@@ -251,7 +255,7 @@ def kill_many(
     while len(outcome.kills) < kills and outcome.rounds < kills:
         number = min(each_round, kills - len(outcome.kills))
         outcome.rounds += 1
-        one = Round(site, f"round{outcome.rounds}", draw, draw.sample(KINDS, number))
+        one = Round(site, f"round{outcome.rounds}", draw, number)
         faults = one.run(say)
         found = content(site, one.project)
         faults += differences(found, wanted) + remains(site, one.project)

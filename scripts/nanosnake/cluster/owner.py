@@ -30,11 +30,13 @@ class Owner:
     """When the process began, in the kernel's ticks since the host's start: numbers of processes come again."""
     run: str = ""
     """The name of its run, which its jobs inherit."""
+    space: str = ""
+    """The kernel's name of where its process number counts: containers of one host may have numbers of their own."""
 
     @property
     def here(self) -> bool:
-        """Whether it ran on this host."""
-        return self.host == socket.gethostname()
+        """Whether it ran on this host, where its process could be seen."""
+        return self.host == socket.gethostname() and self.space in ("", _space())
 
     @property
     def alive(self) -> bool:
@@ -49,8 +51,16 @@ def sign(folder: Path) -> Path:
     """Say that this process has the jobs of `folder` made; return the file, which it removes in the end."""
     file = folder / OWNERS / f"{socket.gethostname()}.{os.getpid()}"
     with replacing(file) as temporary:
-        temporary.write_text(f"{born(os.getpid())} {run_id()}")
+        temporary.write_text(f"{born(os.getpid())} {run_id()} {_space()}")
     return file
+
+
+def _space() -> str:
+    """Return the name of the space of process numbers; nothing where the kernel has none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def take_turn(folder: Path) -> int:
@@ -74,6 +84,5 @@ def owners(folder: Path) -> dict[Path, Owner]:
         if not pid.isdigit():
             continue
         with contextlib.suppress(FileNotFoundError):  # it has just ended
-            began, _, run = file.read_text().partition(" ")
-            found[file] = Owner(host, int(pid), began, run)
+            found[file] = Owner(host, int(pid), *file.read_text().split(" ", 2))
     return found
