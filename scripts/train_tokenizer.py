@@ -37,6 +37,10 @@ def train(options: Options) -> str:
         NanosnakeError: if the text has fewer pairs to merge than asked for.
     """
     began = datetime.now(UTC)
+    needed = rustbpe.training_memory(str(options.counts), options.merges)
+    cli.log(
+        f"{options.merges:,} merges over {options.counts} will take up to {needed / 1e6:,.0f} MB of memory"
+    )
     with cli.Progress("merging", unit="merges") as progress:
         merges = rustbpe.train_merges(
             str(options.counts), options.merges, threads=options.threads, progress=progress
