@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import string
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from nanosnake.files import NanosnakeError
 
 MAX_SHARDS = 1_000_000
+_DIGITS = r"(\d{1,18})"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"(.*?)(\d+)$", re.DOTALL)
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?$", re.ASCII)
+_RANGE = re.compile(rf"{_DIGITS}(?:-{_DIGITS})?", re.ASCII)
+_RUN = re.compile(rf"([^\[\],]*)\[{_DIGITS}-{_DIGITS}\]", re.ASCII)
 
 
 def parse_range(value: int | str | Sequence[int | str]) -> list[int]:
@@ -23,6 +26,8 @@ def parse_range(value: int | str | Sequence[int | str]) -> list[int]:
     """
     if isinstance(value, bool):
         raise ValueError(f"{value!r} is not a shard number; write numbers or ranges such as '0-239'")
+    if isinstance(value, int) and value < 0:
+        raise ValueError(f"{value} is not a shard number; they begin with 0")
     if isinstance(value, int):
         parts: list[str] = [str(value)]
     elif isinstance(value, str):
@@ -31,21 +36,23 @@ def parse_range(value: int | str | Sequence[int | str]) -> list[int]:
         return _distinct([number for item in value for number in parse_range(item)])
     numbers: list[int] = []
     for part in parts:
-        match = _RANGE.match(part)
+        match = _RANGE.fullmatch(part)
         if match is None:
-            raise ValueError(f"{part!r} is not a shard number or a range such as '0-239'")
+            raise ValueError(f"{part[:40]!r} is not a shard number or a range such as '0-239'")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise ValueError(f"the range {part!r} runs backwards; write '{last}-{first}'")
         if last - first >= MAX_SHARDS:
             raise ValueError(f"the range {part!r} names more than {MAX_SHARDS:,} shards")
         numbers.extend(range(first, last + 1))
+        if len(numbers) > MAX_SHARDS:
+            raise ValueError(f"the ranges name more than {MAX_SHARDS:,} shards")
     return _distinct(numbers)
 
 
 def _distinct(numbers: list[int]) -> list[int]:
     if len(set(numbers)) < len(numbers):
-        twice = sorted({number for number in numbers if numbers.count(number) > 1})[:5]
+        twice = sorted(number for number, times in Counter(numbers).items() if times > 1)[:5]
         raise ValueError(f"shards named twice: {', '.join(map(str, twice))}")
     return numbers
 
@@ -105,16 +112,19 @@ def expand(words: str) -> list[str]:
     """
     names: list[str] = []
     for word in words.split(","):
-        match = re.fullmatch(r"([^\[\],]*)\[(\d+)-(\d+)\]", word)
-        if match is None and not SAFE_NAME.fullmatch(word):
+        match = _RUN.fullmatch(word)
+        first, last = (int(match[2]), int(match[3])) if match else (0, 0)
+        example = f"{match[1]}{match[2]}" if match else word
+        if not SAFE_NAME.fullmatch(example) or not 0 <= last - first < MAX_SHARDS:
             raise NanosnakeError(
-                f"--shards: {word!r} is neither a shard name nor a run such as shard_[00000-00239]"
+                f"--shards: {word[:80]!r} is neither a shard name nor a run such as shard_[00000-00239], of at most "
+                f"{MAX_SHARDS:,} shards"
             )
         if match is None:
             names.append(word)
         else:
             width = len(match[2])
-            names.extend(f"{match[1]}{n:0{width}d}" for n in range(int(match[2]), int(match[3]) + 1))
+            names.extend(f"{match[1]}{n:0{width}d}" for n in range(first, last + 1))
     return names
 
 

@@ -21,7 +21,45 @@ def test_thousands_of_names_are_one_short_word() -> None:
     assert naming.compact(f"shard_{n:05d}" for n in range(6542)) == "shard_[00000-06541]"
 
 
-@pytest.mark.parametrize("word", ["", "../up", "a b", "x[3-", "a,,b", "$(id)"])
+@given(
+    st.text(max_size=20)
+    | st.lists(st.sampled_from(["..", "/", "[", "]", "-", ",", "0", "9", "a", "\n", "٣"])).map("".join)
+)
+def test_any_word_gives_names_that_are_safe_in_a_path(word: str) -> None:
+    try:
+        names = naming.expand(word)
+    except NanosnakeError:
+        return
+    assert names
+    assert all(naming.SAFE_NAME.fullmatch(name) for name in names)
+
+
+@given(st.text(max_size=20) | st.integers() | st.lists(st.text("0123456789-, ", max_size=9), max_size=3))
+def test_any_range_gives_distinct_numbers(value: str | int | list[int | str]) -> None:
+    try:
+        numbers = naming.parse_range(value)
+    except ValueError:
+        return
+    assert len(set(numbers)) == len(numbers)
+    assert all(number >= 0 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "../up",
+        "a b",
+        "x[3-",
+        "a,,b",
+        "$(id)",
+        "../x[0-3]",
+        "/etc/x[0-1]",
+        "x[3-0]",
+        "x[0-99999999]",
+        "x[٣-٤]",
+    ],
+)
 def test_a_word_that_names_no_shards_is_refused(word: str) -> None:
     with pytest.raises(NanosnakeError, match="--shards"):
         naming.expand(word)
@@ -38,8 +76,8 @@ def test_ranges_give_their_numbers(pairs: list[tuple[int, int]]) -> None:
             naming.parse_range(text)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1..3", "٣", "0x1", "1-2-3"])
-def test_what_is_no_range_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1..3", "٣", "0x1", "1-2-3", "9" * 5000, -1])
+def test_what_is_no_range_is_refused(text: str | int) -> None:
     with pytest.raises(ValueError, match="not a shard number"):
         naming.parse_range(text)
 

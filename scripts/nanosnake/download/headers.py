@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_NUMBER = r"\d{1,18}"
+"""No file has more bytes, no host asks for more seconds; int() refuses numbers of thousands of digits."""
+_CONTENT_RANGE = re.compile(rf"bytes (?:({_NUMBER})-({_NUMBER})|\*)/({_NUMBER}|\*)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,9 @@ class Linked:
 
 def linked(headers: Mapping[str, str]) -> Linked:
     """Read the headers with which Hugging Face describes the file that it redirects to."""
-    size = headers.get("X-Linked-Size", "").strip()
     return Linked(
         commit=headers.get("X-Repo-Commit", "").strip() or None,
-        size=int(size) if size.isascii() and size.isdigit() else None,
+        size=_number(headers.get("X-Linked-Size", "")),
         etag=bare_etag(headers.get("X-Linked-ETag")),
     )
 
@@ -63,8 +64,12 @@ def validator(headers: Mapping[str, str]) -> str | None:
 
 def content_length(headers: Mapping[str, str]) -> int | None:
     """Return the length of the body in bytes, if it is told."""
-    value = headers.get("Content-Length", "").strip()
-    return int(value) if value.isascii() and value.isdigit() else None
+    return _number(headers.get("Content-Length", ""))
+
+
+def _number(value: str) -> int | None:
+    """Return a number that is not negative, or None for anything else."""
+    return int(value) if re.fullmatch(_NUMBER, value.strip(), re.ASCII) else None
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
@@ -95,7 +100,7 @@ def wait_asked(headers: Mapping[str, str], now: datetime | None = None) -> float
 
 def _retry_after(value: str, now: datetime) -> float | None:
     value = value.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+    if re.fullmatch(rf"{_NUMBER}(\.{_NUMBER})?", value, re.ASCII):
         return float(value)
     try:
         when = parsedate_to_datetime(value)
@@ -107,8 +112,9 @@ def _retry_after(value: str, now: datetime) -> float | None:
 
 
 def _rate_limit(value: str) -> float | None:
-    resets = [int(t) for r, t in re.findall(r";\s*r\s*=\s*(\d+)[^,]*;\s*t\s*=\s*(\d+)", value) if int(r) == 0]
-    older = re.search(r"\bremaining\s*=\s*0\b.*\breset\s*=\s*(\d+)", value)
+    newer = rf";\s*r\s*=\s*0+\b[^,]*;\s*t\s*=\s*({_NUMBER})(?!\d)"
+    resets = [int(seconds) for seconds in re.findall(newer, value, re.ASCII)]
+    older = re.search(rf"\bremaining\s*=\s*0\b.*\breset\s*=\s*({_NUMBER})(?!\d)", value, re.ASCII)
     if older:
         resets.append(int(older[1]))
     return float(max(resets)) if resets else None

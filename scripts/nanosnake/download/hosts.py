@@ -67,8 +67,12 @@ def next_hop(url: str, location: str) -> str:
     Raises:
         NanosnakeError: if it leads to another scheme than http and https, or from https to http.
     """
-    target = urljoin(url, location)
-    parts = split(target, f"the redirect of {host(url)}")
+    what = f"the redirect of {host(url)}"
+    try:
+        target = urljoin(url, location)
+    except ValueError as error:
+        raise NanosnakeError(f"{what} is not a URL; check the dataset's url") from error
+    parts = split(target, what)
     if urlsplit(url).scheme == "https" and parts.scheme == "http":
         raise NanosnakeError(
             f"{host(url)} redirects from https to http ({parts.hostname}), where anyone could change the file; "

@@ -7,6 +7,8 @@ name may be missing on a GPU node, and its files are the same.
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,20 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         os.fsync(stream.fileno())
 
 
+def _end(entry: dict[str, Any]) -> int:
+    """Return where a tensor's bytes end, if its place, type and shape fit each other.
+
+    Raises:
+        ValueError, KeyError, TypeError: if they do not.
+    """
+    start, end = map(operator.index, entry["data_offsets"])
+    shape = list(map(operator.index, entry["shape"]))
+    size = math.prod(shape) * TYPES[entry["dtype"]].itemsize
+    if not 0 <= start <= end or min(shape, default=0) < 0 or end - start != size:
+        raise ValueError(f"{end - start} bytes from {start} on for {entry['shape']} of {entry['dtype']}")
+    return end
+
+
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
     """Return (header, offset of the first tensor's bytes).
 
@@ -74,9 +90,11 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
             )
         try:
             header: dict[str, Any] = json.loads(stream.read(length))
-        except ValueError as error:
-            raise NanosnakeError(f"{path}: its header is no JSON ({error}); no safetensors file") from error
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            ends = [_end(entry) for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+            raise NanosnakeError(
+                f"{path}: its header describes no tensors ({type(error).__name__}: {error}); no safetensors file"
+            ) from error
     wanted = 8 + length + max(ends, default=0)
     if size != wanted:
         raise NanosnakeError(f"{path}: {size} bytes, {wanted} by its header; cut off or damaged")
