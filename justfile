@@ -19,6 +19,22 @@ nightly *arguments:
 kill *arguments:
     PYTHONPATH=tests:scripts uv run python -m faults.killing {{ arguments }}
 
+# fuzz each part of the crate for so many seconds; needs a nightly toolchain and cargo-fuzz
+fuzz seconds="60":
+    for target in pretokenizer trainer encoder counts merges shard; do \
+        cargo +nightly fuzz run --fuzz-dir rustbpe/fuzz $target -- \
+            -max_total_time={{ seconds }} -max_len=2048 -rss_limit_mb=2048 -timeout=20 || exit 1; \
+    done
+
+# the most memory of each rule on 1, 2, 4 and 8 shards of 100 MB; minutes
+memory:
+    uv run python benchmarks/corpus.py results/benchmarks/mixed_400.parquet --megabytes 400
+    uv run python benchmarks/memory.py results/benchmarks/mixed_400.parquet --counts
+
+# known holes and licences of what we build on
+audit:
+    .ci/audit
+
 # what CI looks at before the tests
 lint: && test-rust
     uv run ruff check
