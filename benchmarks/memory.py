@@ -1,0 +1,234 @@
+"""Measures the most memory that each rule takes, on 1, 2, 4 and 8 shards, beside what the rule asks for.
+
+Runs the workflow on shards cut from a parquet file of text, which a server on this machine hands out, and writes a
+table. Each job writes down its own peak when it ends; what it asks for is what Snakemake printed.
+
+    uv run python benchmarks/corpus.py results/benchmarks/mixed_400.parquet --megabytes 400
+    uv run python benchmarks/memory.py results/benchmarks/mixed_400.parquet
+
+Shards past the end of the text are the text again with each letter moved on by one, so that they hold as many
+other pre-tokens. With --counts it also trains on the summed counts times 2^33, the u64 path, and
+exits with 1 if the merges are not the same or a job took more than it asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("tests", "scripts")]
+
+from workflow.project import Project  # noqa: E402
+
+DOUBLINGS = 33
+NEXT_LETTER = str.maketrans(
+    {
+        a: b
+        for case in (ascii_lowercase, ascii_uppercase)
+        for a, b in zip(case, case[1:] + case[0], strict=True)
+    }
+)
+"""Each letter of English to the next one."""
+HEAVY = [
+    "download_shard", "link_shard", "count_pretokens", "merge_counts", "train_tokenizer", "export_tokenizer",
+    "sample_documents", "check_tokenizer", "tokenize_shard", "measure_vocabulary_curve", "make_report",
+    "make_manifest",
+]  # fmt: skip
+"""Rules in the order of the table; those that are not run are left out."""
+
+
+def write_shards(source: Path, folder: Path, number: int, megabytes: int) -> None:
+    """Write so many shards of so much text, and one of 5 MB to validate with."""
+    texts = pq.read_table(source, columns=["text"])["text"].combine_chunks()
+    sizes = pc.cumulative_sum(pc.cast(pc.binary_length(texts), pa.int64())).to_numpy()
+    first = int(sizes.searchsorted(5_000_000))
+    write(folder / "shard_99999.parquet", texts.slice(0, first))
+    if sizes[-1] - sizes[first] < megabytes * 1_000_000:
+        raise SystemExit(
+            f"{source}: holds {sizes[-1] / 1e6:,.0f} MB of text, a shard of {megabytes} MB is wanted"
+        )
+    start, moved = first, texts
+    for index in range(number):
+        end = int(sizes.searchsorted(sizes[start] + megabytes * 1_000_000))
+        if end >= len(texts):
+            moved = pa.array([text.translate(NEXT_LETTER) for text in moved.to_pylist()], pa.large_string())
+            start, end = 0, int(sizes.searchsorted(megabytes * 1_000_000))
+        write(folder / f"shard_{index:05d}.parquet", moved.slice(start, end - start))
+        start = end
+
+
+def write(path: Path, texts: pa.Array) -> None:
+    """Write a shard as the datasets of nanochat have it: zstd, row groups of 1,000 documents."""
+    pq.write_table(pa.table({"text": texts}), path, compression="zstd", row_group_size=1000)
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Hand out a folder on a port of this machine; yields the URL."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Hands out files and says nothing."""
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+def configure(project: Project, url: str, shards: int, vocabulary: int) -> None:
+    """Ask for so many shards, once from the server and once from the folder, and one tokenizer."""
+    numbers = f"0-{shards - 1}" if shards > 1 else 0
+    names = [f"shard_{index:05d}" for index in range(shards)]
+    project.config = {
+        "datasets": {
+            "fetched": {
+                "source": {"kind": "url", "url": url + "/shard_{shard:05d}.parquet"},
+                "train": numbers,
+                "validation": 99999,
+            },
+            "linked": {
+                "source": {"kind": "local", "path": "data"},
+                "train": names,
+                "validation": "shard_99999",
+            },
+        },
+        "tokenizers": {"bpe": {"dataset": "fetched", "vocab_size": vocabulary}},
+        "checks": {name: {"mode": "warn"} for name in check_names()},
+    }
+
+
+def check_names() -> list[str]:
+    """Return the names of all checks."""
+    from nanosnake.checks.spec import CHECKS
+
+    return list(CHECKS)
+
+
+def run(project: Project, peaks: Path) -> dict[str, tuple[float, float]]:
+    """Run the workflow; return for each rule the largest peak of its jobs, and what that job asked for, in MB."""
+    peaks.unlink(missing_ok=True)
+    os.environ["NANOSNAKE_PEAKS"] = str(peaks)
+    os.environ["PYTHONPATH"] = str(Path(__file__).with_name("peak"))
+    printed = project.make("--cores", "1", "--printshellcmds", "--", "all", "tokens")
+    jobs = {}
+    for block in re.split(r"\n(?=\[)", printed):
+        rule, mem = re.search(r"rule (\w+):", block), re.search(r"mem_mb=(\d+)", block)
+        for record in re.findall(r"NANOSNAKE_RECORD='?(\S+?)'? ", block):
+            if rule and mem:
+                jobs[record] = (rule[1], float(mem[1]))
+    largest: dict[str, tuple[float, float]] = {}
+    for line in peaks.read_text().splitlines():
+        found = json.loads(line)
+        if found["record"] in jobs:
+            rule, asked = jobs[found["record"]]
+            largest[rule] = max(largest.get(rule, (0.0, 0.0)), (found["mb"], asked))
+    return largest
+
+
+U64 = """
+import json, sys, rustbpe, pyarrow as pa
+from pathlib import Path
+counts, folder, doublings = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+path = counts
+for number in range(doublings):
+    out = folder / f"doubled_{number % 2}.arrow"
+    rustbpe.merge_counts([path, path], out)
+    path = out
+merges = [pa.table(rustbpe.train_merges(file, int(sys.argv[4]))).to_pydict() for file in (counts, path)]
+few, many = merges
+same = (few["left"], few["right"]) == (many["left"], many["right"])
+exact = many["count"] == [count << doublings for count in few["count"]]
+print(json.dumps({"same": same, "exact": exact, "least": min(many["count"]), "most": max(many["count"])}))
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parquet", type=Path, help="a parquet file with a column `text`")
+    parser.add_argument("--shards", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--megabytes", type=int, default=100, help="text in a shard")
+    parser.add_argument("--vocabulary", type=int, default=32768)
+    parser.add_argument("--counts", action="store_true", help="also train on counts above 2^32")
+    options = parser.parse_args(argv)
+    table: dict[str, list[tuple[float, float] | None]] = defaultdict(lambda: [None] * len(options.shards))
+    unique, held = [], True
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "project").mkdir()
+        project = Project(folder / "project")
+        project.patience = 3600
+        data = project.folder / "data"
+        for file in data.iterdir():
+            file.unlink()
+        write_shards(options.parquet, data, max(options.shards), options.megabytes)
+        with served(data) as url:
+            for column, shards in enumerate(options.shards):
+                configure(project, url, shards, options.vocabulary)
+                for rule, peak in run(project, folder / "peaks").items():
+                    table[rule][column] = peak
+                merged = max(
+                    (project.folder / "results/fetched/counts").glob("*/merged/*.arrow"),
+                    key=lambda path: path.stat().st_mtime,
+                )
+                with pa.ipc.open_file(merged) as reader:
+                    unique.append(int(reader.schema.metadata[b"unique"]))
+                print(f"{shards} shards: {unique[-1]:,} distinct pre-tokens", file=sys.stderr, flush=True)
+        print(
+            "| rule | " + " | ".join(f"{n} shard{'s' * (n > 1)}" for n in options.shards) + " | asked for |"
+        )
+        print("| --- |" + " ---: |" * (len(options.shards) + 1))
+        print("| distinct pre-tokens | " + " | ".join(f"{n:,}" for n in unique) + " | |")
+        for rule in [rule for rule in HEAVY if rule in table] + sorted(set(table) - set(HEAVY)):
+            peaks = table[rule]
+            cells = [f"{peak[0]:,.0f}" if peak else "" for peak in peaks]
+            asked = [peak[1] for peak in peaks if peak]
+            held &= all(peak is None or peak[0] <= peak[1] for peak in peaks)
+            least, most = min(asked), max(asked)
+            print(
+                f"| `{rule}` | "
+                + " | ".join(cells)
+                + f" | {least:,.0f}{f' to {most:,.0f}' * (most > least)} |"
+            )
+        if options.counts:
+            command = [
+                sys.executable,
+                "-c",
+                U64,
+                merged,
+                folder,
+                str(DOUBLINGS),
+                str(options.vocabulary - 256),
+            ]
+            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout)
+            held &= found["same"] and found["exact"]
+            print(f"\ncounts times 2^{DOUBLINGS}: {found}")
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
