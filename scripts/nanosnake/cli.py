@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import dataclasses
 import os
 import signal
@@ -14,9 +15,13 @@ from types import FrameType, TracebackType
 from typing import NoReturn, TextIO, TypeVar
 
 from nanosnake.files import NO_ROOM, NanosnakeError
+from nanosnake.provenance.record import VARIABLE as RECORD_VARIABLE
 from nanosnake.provenance.record import recorded
 
 Options = TypeVar("Options")
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 
 TRACEBACK_VARIABLE = "NANOSNAKE_TRACEBACK"
 
@@ -31,6 +36,8 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     rule asks for one.
     """
     signal.signal(signal.SIGTERM, _terminated)
+    if os.environ.get(RECORD_VARIABLE):
+        _end_with_parent()
     try:
         code = recorded(main)
         sys.stdout.flush()
@@ -98,6 +105,24 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     _fail(f"stopped by {signal.Signals(number).name}", 128 + number)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel send SIGTERM to this process when its parent ends, where it can (Linux).
+
+    A job whose shell is killed has failed for Snakemake, which forgets what it was made from; a file that the job
+    gave its name after that would count as made, even if the configuration has changed since.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = os.getppid()
+    try:  # it may have ended before: then whoever adopted this process works elsewhere, or cannot be looked into
+        gone = parent == 1 or Path(f"/proc/{parent}/cwd").readlink() != Path.cwd()
+    except OSError:
+        gone = True
+    if gone:
+        signal.raise_signal(signal.SIGTERM)
 
 
 class Progress:

@@ -66,6 +66,31 @@ def test_full_disk(tmp_path: Path) -> None:
     assert done.stderr == "some_script.py: error: No space left on device; make room and run again\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of the end of a parent on Linux alone")
+def test_a_job_ends_with_its_shell(tmp_path: Path) -> None:
+    """Without the variable that a rule sets, it is a person's, who may close the shell."""
+    body = "open('begun', 'w').close(); time.sleep(3); open('made', 'w').close()"
+    for number, variables in enumerate(({}, {"NANOSNAKE_RECORD": "record.json"})):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        python, path = script(folder, body)
+        shell = subprocess.Popen(
+            ["bash", "-c", f"'{python}' '{path}' 2> said; true"], cwd=folder, env={**os.environ, **variables}
+        )
+        deadline = time.monotonic() + 30
+        while not (folder / "begun").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        shell.kill()
+        shell.wait()
+    while not (tmp_path / "0/made").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    assert (tmp_path / "1/said").read_text() == "some_script.py: error: stopped by SIGTERM\n"
+    assert not (tmp_path / "1/made").exists()
+
+
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
     for done in (
         run(tmp_path, "raise NanosnakeError('wrong')", "--verbose"),

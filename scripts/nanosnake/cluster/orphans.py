@@ -83,8 +83,8 @@ def stop_orphans(folder: Path, living: Collection[str], *, patience: float = PAT
     if not found:
         return []
     cli.log(
-        f"{len(found)} processes of an earlier run, whose Snakemake is gone, are still at work here: "
-        f"{', '.join(map(str, found[:3]))}{', …' if len(found) > 3 else ''}; stopping them, for their jobs are made again"
+        f"processes of jobs that nobody waits for are still at work here: {', '.join(map(str, found[:3]))}"
+        f"{', …' if len(found) > 3 else ''}; stopping them, for their jobs are made again"
     )
     for orphan in found:
         orphan.send(signal.SIGTERM)
