@@ -156,8 +156,8 @@ def named(command: str) -> str:
 class Round:
     """One fresh folder, in which processes of the given kinds are killed one after the other."""
 
-    def __init__(self, site: Site, name: str, draw: random.Random, limit: int) -> None:
-        self.site, self.draw, self.limit = site, draw, limit
+    def __init__(self, site: Site, name: str, draw: random.Random, limit: int, haste: float) -> None:
+        self.site, self.draw, self.limit, self.haste = site, draw, limit, haste
         number = min(limit + SPARE, len(KINDS))
         self.wanted = sorted(draw.sample(KINDS, number), key=KINDS.index)
         self.project = site.project(name)
@@ -190,7 +190,7 @@ class Round:
         """Kill one process of each kind that is still wanted, while a run is at work."""
         while self.wanted and len(self.kills) < self.limit and process.poll() is None:
             kind = self.wanted[0]
-            age = self.draw.uniform(0, kind.life)
+            age = self.draw.uniform(0, kind.life * self.haste)
             if not self._await(kind, process):
                 return
             time.sleep(age)
@@ -245,9 +245,24 @@ def remains(site: Site, project: Project) -> list[str]:
 
 
 def kill_many(
-    site: Site, *, kills: int, seed: int, each_round: int, say: Callable[[str], None] = print
+    site: Site,
+    *,
+    kills: int,
+    seed: int,
+    each_round: int,
+    haste: float = 1.0,
+    say: Callable[[str], None] = print,
 ) -> Outcome:
-    """Kill so many processes, in as many rounds as it takes."""
+    """Kill so many processes, in as many rounds as it takes.
+
+    Args:
+        site: the servers.
+        kills: how many in all.
+        seed: decides what is killed and when.
+        each_round: how many in one folder, at most.
+        haste: share of its life in which a process is killed; with less, fewer end before.
+        say: is told a line for each kill.
+    """
     draw = random.Random(seed)
     outcome = Outcome()
     say(f"seed {seed}")
@@ -255,7 +270,7 @@ def kill_many(
     while len(outcome.kills) < kills and outcome.rounds < kills:
         number = min(each_round, kills - len(outcome.kills))
         outcome.rounds += 1
-        one = Round(site, f"round{outcome.rounds}", draw, number)
+        one = Round(site, f"round{outcome.rounds}", draw, number, haste)
         faults = one.run(say)
         found = content(site, one.project)
         faults += differences(found, wanted) + remains(site, one.project)

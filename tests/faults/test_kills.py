@@ -20,7 +20,7 @@ def seed() -> int:
 @pytest.mark.timeout(1500)
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     with site(tmp_path, small=True) as one:
-        outcome = kill_many(one, kills=10, seed=seed(), each_round=10)
+        outcome = kill_many(one, kills=10, seed=seed(), each_round=10, haste=0.5)
     print(outcome)
     assert outcome.faults == []
     assert len(outcome.kills) == 10
