@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from faults.killing import processes
 from faults.small import Small, wait_until
 from nanosnake.cluster.orphans import orphans, stop_orphans
+from nanosnake.cluster.owner import take_turn
 from nanosnake.provenance.record import VARIABLE
 from nanosnake.run_id import RUN_VARIABLE
 
@@ -38,6 +40,20 @@ def test_of_two_that_start_at_once_one_is_told_of_the_other(small: Small) -> Non
     again = small.start()
     assert again.wait(60) == 0
     assert "Nothing to be done" in small.printed(again)
+
+
+def test_one_plans_after_the_other(small: Small) -> None:
+    """Snakemake looks for locks and then writes its own: two that look at once would both find none."""
+    turn = take_turn(small.folder)
+    run = small.start("left")
+    wait_until(lambda: "Building DAG" in small.printed(run), "it wants to plan")
+    time.sleep(1.5)
+    assert small.begun() == []
+    assert not list((small.folder / ".snakemake/locks").glob("*"))
+    os.close(turn)
+    wait_until(small.begun, "it has planned")
+    small.release("left")
+    assert run.wait(60) == 0, small.printed(run)
 
 
 def test_who_makes_other_files_is_let_alone_and_stays_protected_when_the_first_ends(small: Small) -> None:
