@@ -46,8 +46,8 @@ def test_one_plans_after_the_other(small: Small) -> None:
     """Snakemake looks for locks and then writes its own: two that look at once would both find none."""
     turn = take_turn(small.folder)
     run = small.start("left")
-    wait_until(lambda: "Building DAG" in small.printed(run), "it wants to plan")
-    time.sleep(1.5)
+    wait_until(lambda: "another run plans in" in small.printed(run), "it says that it waits")
+    time.sleep(1)
     assert small.begun() == []
     assert not list((small.folder / ".snakemake/locks").glob("*"))
     os.close(turn)
@@ -72,17 +72,18 @@ def test_who_makes_other_files_is_let_alone_and_stays_protected_when_the_first_e
     assert not list((small.folder / ".snakemake/locks").glob("*"))
 
 
+def waiting(folder: Path) -> list[int]:
+    """Return the processes that jobs of the small workflow have started."""
+    commands = processes(folder)
+    return [pid for pid, command in commands.items() if "wait.py" in command and "bash -c" not in command]
+
+
 def test_after_a_kill_the_ordinary_command_stops_what_is_left_and_goes_on(small: Small) -> None:
     killed = small.start()
-    wait_until(lambda: len(small.begun()) == 2, "both jobs have begun")
-    left = [
-        pid
-        for pid, command in processes(small.folder).items()
-        if "wait.py" in command and "bash" not in command
-    ]
+    wait_until(lambda: len(waiting(small.folder)) == 2, "both jobs are at work")
+    left = waiting(small.folder)
     killed.kill()
     killed.wait()
-    assert len(left) == 2
     again = small.start()
     wait_until(lambda: len(small.begun()) == 4, "both jobs have begun again")
     assert not [pid for pid in left if pid in processes(small.folder)]

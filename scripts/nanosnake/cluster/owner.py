@@ -13,6 +13,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanosnake import cli
 from nanosnake.cluster.orphans import born
 from nanosnake.files import replacing
 from nanosnake.run_id import run_id
@@ -71,8 +72,15 @@ def take_turn(folder: Path) -> int:
     file = folder / OWNERS / "turn"
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    with contextlib.suppress(OSError):  # some network file systems have no locks; Snakemake's own are left
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        cli.log(
+            f"another run plans in {folder}, or waits for jobs of an earlier one; waiting until it has planned"
+        )
         fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        pass  # some network file systems have no locks; Snakemake's own are left
     return handle
 
 
