@@ -54,7 +54,10 @@ impl<R: Read + Seek> Batches<R> {
         let blocks = footer
             .recordBatches()
             .ok_or("its footer lists no record batches")?;
-        if footer.dictionaries().is_some_and(|blocks| !blocks.is_empty()) {
+        if footer
+            .dictionaries()
+            .is_some_and(|blocks| !blocks.is_empty())
+        {
             return Err("it has dictionaries, which no file of this kind has".to_owned());
         }
         let schema = footer.schema().ok_or("its footer has no schema")?;

@@ -14,7 +14,7 @@ use rustbpe_core::{
 
 use crate::doorway;
 use crate::encoder::Encoder;
-use crate::errors::{exception, invalid};
+use crate::errors::invalid;
 use crate::tables::{Counts, Merges};
 
 /// Reads a shard from end to end and says what it holds.
@@ -57,7 +57,7 @@ pub fn count_parquet(
     threads: usize,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Counts> {
-    let splitter = Splitter::new(pattern).map_err(|error| exception(py, error))?;
+    let splitter = doorway::here(py, || Splitter::new(pattern))?;
     let text_column = text_column.to_owned();
     let inner = doorway::run(py, progress, move |progress| {
         let mut counter = Counter::new(&splitter, &text_column, doc_cap, max_chars, threads);

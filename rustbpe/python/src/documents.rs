@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use rustbpe_core::shard::{RowGroup, Shard};
 use rustbpe_core::{Error, Result};
 
-use crate::errors::exception;
+use crate::doorway;
 
 /// The rows of one row group, a batch at a time.
 #[pyclass(frozen, module = "rustbpe")]
@@ -36,7 +36,7 @@ impl Documents {
                 ))),
             }
         };
-        let row_group = py.detach(open).map_err(|error| exception(py, error))?;
+        let row_group = doorway::here(py, || py.detach(open))?;
         Ok(Self {
             state: Mutex::new(State {
                 row_group,
@@ -51,13 +51,13 @@ impl Documents {
 
     /// The next row's text, or none where it has no value.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Option<String>>> {
-        py.detach(|| {
+        let next = || {
             self.state
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .next()
-        })
-        .map_err(|error| exception(py, error))
+        };
+        doorway::here(py, || py.detach(next))
     }
 }
 

@@ -1,6 +1,6 @@
-//! The one doorway for long native calls.
+//! The one doorway for native calls: what comes out is a value or a named exception.
 //!
-//! The work runs on a thread of its own with the GIL released, while the calling thread looks for signals and
+//! Long work runs on a thread of its own with the GIL released, while the calling thread looks for signals and
 //! hands progress to the caller a few times a second.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,6 +74,13 @@ pub fn run<T: Send + 'static>(
         .map_err(|error| exception(py, error))?;
     look(py, &watched, callback.as_ref())?;
     Ok(value)
+}
+
+/// Does work that takes no time on the calling thread; a panic becomes a `RustbpeError` here too.
+pub fn here<T>(py: Python<'_>, work: impl FnOnce() -> Result<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|panic| panicked(panic.as_ref()))?
+        .map_err(|error| exception(py, error))
 }
 
 /// Waits for the outcome; an exception meanwhile tells the work to stop and takes the outcome's place.

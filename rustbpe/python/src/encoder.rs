@@ -16,7 +16,7 @@ use rustbpe_core::progress::Progress;
 use rustbpe_core::{Result, encode, on_threads, thread_count};
 
 use crate::doorway;
-use crate::errors::{exception, invalid};
+use crate::errors::invalid;
 use crate::tables::Merges;
 
 /// Texts from this many bytes on are encoded with the GIL released.
@@ -67,7 +67,7 @@ impl Coder {
         work: impl FnOnce(&Self, &str) -> Result<T> + Send + 'static,
     ) -> PyResult<T> {
         if text.len() < LONG_TEXT {
-            return work(self, &text).map_err(|error| exception(py, error));
+            return doorway::here(py, || work(self, &text));
         }
         let coder = Arc::clone(self);
         doorway::run(py, None, move |_| work(&coder, &text))
@@ -179,9 +179,9 @@ impl Encoder {
                 return Err(invalid(py, message));
             }
         }
-        let made =
-            Splitter::new(pattern).and_then(|splitter| encode::Encoder::new(tokens, splitter));
-        let encoder = made.map_err(|error| exception(py, error))?;
+        let encoder = doorway::here(py, || {
+            Splitter::new(pattern).and_then(|splitter| encode::Encoder::new(tokens, splitter))
+        })?;
         Ok(Self {
             inner: Arc::new(Coder::new(encoder, special)),
         })
@@ -222,19 +222,13 @@ impl Encoder {
 
     /// The text of ids; bytes that are not UTF-8 become U+FFFD.
     fn decode(&self, py: Python<'_>, ids: Vec<u32>) -> PyResult<String> {
-        let bytes = self
-            .inner
-            .decode(&ids)
-            .map_err(|error| exception(py, error))?;
+        let bytes = doorway::here(py, || self.inner.decode(&ids))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The bytes of ids.
     fn decode_bytes<'py>(&self, py: Python<'py>, ids: Vec<u32>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self
-            .inner
-            .decode(&ids)
-            .map_err(|error| exception(py, error))?;
+        let bytes = doorway::here(py, || self.inner.decode(&ids))?;
         Ok(PyBytes::new(py, &bytes))
     }
 

@@ -15,7 +15,7 @@ use rustbpe_core::{encode, merges, thread_count, train};
 
 use crate::doorway;
 use crate::encoder::Coder;
-use crate::errors::{exception, invalid};
+use crate::errors::invalid;
 
 /// Trains merges and encodes with them.
 #[pyclass(frozen, module = "rustbpe")]
@@ -184,10 +184,7 @@ impl Tokenizer {
                 if let Some(&id) = ids.iter().find(|&&id| id as usize >= size) {
                     return Err(unknown(id));
                 }
-                trained
-                    .coder
-                    .decode(&ids)
-                    .map_err(|error| exception(py, error))?
+                doorway::here(py, || trained.coder.decode(&ids))?
             }
             None => ids
                 .iter()
@@ -240,8 +237,7 @@ fn prepare(py: Python<'_>, pattern: Option<&str>, vocab_size: u32) -> PyResult<(
             format!("vocab_size is {vocab_size}; at least {bytes} are needed, one for each byte"),
         ));
     };
-    let splitter =
-        Splitter::new(pattern.unwrap_or("gpt4")).map_err(|error| exception(py, error))?;
+    let splitter = doorway::here(py, || Splitter::new(pattern.unwrap_or("gpt4")))?;
     Ok((splitter, num_merges))
 }
 
