@@ -1,17 +1,27 @@
-"""Start a script under torchrun: one launcher on each node of the job, one process for each GPU.
+"""Start a script, one process for each GPU: alone, or under torchrun on each node of the job.
 
     python scripts/launch.py --nodes 1 --processes 4 scripts/train_model.py --depth 12 …
 
-On one node nothing else is needed. On several, `srun` starts the launchers inside SLURM's allocation and they meet
-on its first node. How many nodes and processes is no part of a result, so it stands in no rule's parameters.
+One process of one node needs no torchrun. On several nodes `srun` starts the launchers inside SLURM's allocation
+and they meet on its first node. How many nodes and processes is no part of a result, so it stands in no rule's
+parameters.
+
+Exit status: the script's own; on one node also 75 (told to stop, checkpoint written), where torchrun knows only
+0 and 1. On several nodes what srun makes of torchrun's.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 from nanosnake import cli
+from nanosnake.training.config import EXIT_STOPPED, STATUS_VARIABLE
 
 ON_EACH_NODE = (
     'exec torchrun --nnodes="$1" --nproc-per-node="$2" --node-rank="$SLURM_NODEID"'
@@ -22,14 +32,31 @@ ON_EACH_NODE = (
 
 def launch_command(nodes: int, processes: int, script: list[str]) -> list[str]:
     """Return the command that runs `script`, with its arguments, in `processes` processes of each node."""
+    if nodes == processes == 1:
+        return [sys.executable, *script]
     if nodes == 1:
-        return ["torchrun", "--standalone", f"--nproc-per-node={processes}", *script]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        return [*torchrun, f"--nproc-per-node={processes}", *script]
     steps = [f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
     return ["srun", *steps, "bash", "-c", ON_EACH_NODE, "torchrun", str(nodes), str(processes), *script]
 
 
+def run_torchrun(command: list[str]) -> int:
+    """Run torchrun on this node; return 75 where the script says that it was told to stop, else torchrun's
+    status."""
+    with tempfile.TemporaryDirectory(prefix="launch-") as folder:
+        said = Path(folder) / "status"
+        run = subprocess.Popen(command, env={**os.environ, STATUS_VARIABLE: str(said)})
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: run.send_signal(number))
+        status = run.wait()
+        if status and said.is_file() and said.read_text().strip() == str(EXIT_STOPPED):
+            return EXIT_STOPPED
+        return status if status >= 0 else 128 - status
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Read the command line and become the launcher."""
+    """Read the command line and start the script."""
     parser = cli.parser(__doc__)
     parser.add_argument("--nodes", type=int, default=1, help="nodes of the job")
     parser.add_argument("--processes", type=int, default=1, help="processes on each: one per GPU")
@@ -38,8 +65,10 @@ def main(argv: list[str] | None = None) -> int:
     command = launch_command(arguments.nodes, arguments.processes, arguments.script)
     # on a CPU that others use too, threads that wait by spinning take the time of those that they wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if arguments.nodes == 1 and arguments.processes > 1:
+        return run_torchrun(command)
     os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    sys.exit(main())  # without a record: that of the job is the script's

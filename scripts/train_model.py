@@ -6,10 +6,10 @@ again.
 
     python scripts/train_model.py --train tokens/train --validation tokens/val --tokenizer tokenizer \\
         --checkpoints checkpoints/d12 --out model/d12 --depth 12
-    torchrun --standalone --nproc-per-node=8 scripts/train_model.py ...
+    python scripts/launch.py --processes 8 scripts/train_model.py ...
 
 Exit status: 0 trained to the end; 75 told to stop (SIGTERM) with a checkpoint written: start it again;
-1 an error, told on the last line. Under torchrun the launcher's own status is 1 for all but 0.
+1 an error, told on the last line. torchrun's own status is 1 for all but 0; scripts/launch.py hands 75 on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ STARTED = time.perf_counter()
 from nanosnake import cli  # noqa: E402
 from nanosnake.files import replacing, write_json  # noqa: E402
 from nanosnake.modules import imported_files  # noqa: E402
-from nanosnake.training.config import EXIT_STOPPED, ModelConfig, Stopped, TrainOptions  # noqa: E402
+from nanosnake.training.config import (  # noqa: E402
+    EXIT_STOPPED,
+    STATUS_VARIABLE,
+    ModelConfig,
+    Stopped,
+    TrainOptions,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +190,8 @@ def main(argv: list[str] | None = None) -> int:
         train_model(options, training)
     except Stopped as stopped:
         cli.log(f"train_model: {stopped}")
+        if path := os.environ.get(STATUS_VARIABLE):
+            Path(path).write_text(f"{EXIT_STOPPED}\n")
         return EXIT_STOPPED
     return 0
 

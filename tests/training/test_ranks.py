@@ -19,6 +19,7 @@ from nanosnake.training.config import EXIT_STOPPED
 from nanosnake.training.metrics import read_rows
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "train_model.py"
+LAUNCH = SCRIPT.with_name("launch.py")
 
 
 def arguments(tokens: Path, tokenizer: Path, folder: Path, *more: str) -> list[str]:
@@ -99,17 +100,21 @@ def interrupt(command: list[str], checkpoints: Path, step: int) -> str:
     while not any(
         row["step"] > step for table in checkpoints.glob("*/metrics.jsonl") for row in read_rows(table)
     ):
-        assert run.poll() is None
+        assert run.poll() is None, run.communicate()[1][-6000:]
         assert time.monotonic() < limit, "no step in two minutes"
         time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
     error = run.communicate(timeout=60)[1]
-    assert run.returncode == EXIT_STOPPED, error[-3000:]
+    assert run.returncode == EXIT_STOPPED, error[-9000:]
     return error
 
 
-def test_sigterm_saves_and_the_next_start_goes_on(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
-    command = arguments(tokens, tokenizer, tmp_path, "--steps", "400")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_sigterm_saves_and_the_next_start_goes_on(
+    tokens: Path, tokenizer: Path, tmp_path: Path, processes: int
+) -> None:
+    python, *script = arguments(tokens, tokenizer, tmp_path, "--steps", "400")
+    command = [python, str(LAUNCH), "--processes", str(processes), *script]
     assert "told to stop" in interrupt(command, tmp_path / "checkpoints", 0)
     found, _ = checkpoint.load_newest(own_folder(tmp_path / "checkpoints"))
     assert found is not None

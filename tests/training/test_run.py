@@ -71,6 +71,18 @@ def test_told_to_stop_it_saves_and_goes_on(
     assert Trainer(config, options, files("run"), ranks).run()["steps"] == 6
 
 
+def test_told_between_two_steps_it_stops_after_the_next(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    trainer = Trainer(config, options, files("run"), ranks)
+    trainer.train_step()
+    trainer.stop_asked = True  # as the signal does; the other ranks do not know yet, and go on
+    assert not trainer.stopping
+    trainer.train_step()
+    assert trainer.stopping
+    trainer.loader.close()
+
+
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 def test_what_is_not_finite_stops_before_the_step(
     config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks, where: str

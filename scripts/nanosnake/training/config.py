@@ -17,6 +17,9 @@ VOCAB_MULTIPLE = 128
 WINDOW_MULTIPLE = 128
 EXIT_STOPPED = 75
 """Exit status of a run that was told to stop (SIGTERM) and wrote a checkpoint: start it again to go on."""
+STATUS_VARIABLE = "NANOSNAKE_STATUS"
+"""Environment variable with the file that such a run writes its exit status to, for a launcher that would else
+not hear of it (torchrun's own status is 1 for all but 0)."""
 
 
 class Stopped(Exception):

@@ -100,6 +100,9 @@ class Trainer:
             tensorboard=files.tensorboard if ranks.first else None,
         )
         self.stop_asked = False
+        """This rank was told to stop; a signal may say so at any moment."""
+        self.stopping = False
+        """Some rank had been told when the last step was summed: all ranks know the same."""
         self.last_scores: Scores | None = None
         self.first_step_seconds = 0.0
         self._spent = 0.0
@@ -180,8 +183,8 @@ class Trainer:
         squares = self.optimizer.reduce()
         stop = torch.tensor(float(self.stop_asked), device=squares.device)
         totals = self.ranks.sum(torch.stack([torch.stack(losses).sum(), squares, stop]))
-        loss, square, stop_asked = totals.tolist()  # the step's one wait for the GPU
-        self.stop_asked = stop_asked > 0
+        loss, square, told = totals.tolist()  # the step's one wait for the GPU
+        self.stopping = told > 0
         if not (math.isfinite(loss) and math.isfinite(square)):
             raise NotFinite(self._describe_fault(loss, square, losses, batches))
         done, steps = self.step, self.plan.steps
@@ -259,15 +262,15 @@ class Trainer:
             if self.first_step_seconds == 0.0:
                 self._after_first_step()
                 before, waited, first = time.perf_counter(), self.loader.waited, self.step
-            if self.stop_asked or self.step == self.plan.steps or self._due():
+            if self.stopping or self.step == self.plan.steps or self._due():
                 break
         seconds, steps = time.perf_counter() - before, self.step - first
         self._spent, self._spent_steps = self._spent + seconds, self._spent_steps + steps
         options, last = self.options, self.step == self.plan.steps
-        if last or (options.eval_every and self.step % options.eval_every == 0 and not self.stop_asked):
+        if last or (options.eval_every and self.step % options.eval_every == 0 and not self.stopping):
             self.evaluate()
         self._report(values, seconds, steps, self.loader.waited - waited)
-        if self.stop_asked and not last:
+        if self.stopping and not last:
             self.save()
             raise Stopped(f"told to stop: checkpoint of step {self.step} written to {self.files.checkpoints}")
         if options.checkpoint_every and self.step % options.checkpoint_every == 0 and not last:
@@ -357,7 +360,7 @@ class Trainer:
 
     def _evaluated_now(self) -> bool:
         every = self.options.eval_every
-        return self.step == self.plan.steps or bool(every and self.step % every == 0 and not self.stop_asked)
+        return self.step == self.plan.steps or bool(every and self.step % every == 0 and not self.stopping)
 
     def _introduce(self) -> None:
         config, plan = self.config, self.plan
