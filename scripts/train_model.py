@@ -66,8 +66,8 @@ class Options:
     """Width over depth."""
     head_dim: int = 128
     """Dimension of an attention head."""
-    kv_share: int = 1
-    """Query heads that share one key/value head."""
+    kv_share: int = 0
+    """Query heads that share one key/value head; 0: three to five, where their number allows it."""
     device: str = "auto"
     """auto, cuda or cpu."""
     tensorboard: Path | None = None

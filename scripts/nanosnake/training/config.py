@@ -26,6 +26,12 @@ class Stopped(Exception):
     """The run was told to stop and has written a checkpoint."""
 
 
+def usual_share(heads: int) -> int:
+    """Return how many query heads share one key/value head: the most from three to five that divide them evenly
+    and leave two key/value heads or more; else 1, each its own."""
+    return next((share for share in (5, 4, 3) if heads % share == 0 and heads // share >= 2), 1)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a GPT. `from_depth` derives all of it from the depth."""
@@ -75,18 +81,28 @@ class ModelConfig:
         *,
         aspect_ratio: int = 64,
         head_dim: int = 128,
-        kv_share: int = 1,
+        kv_share: int = 0,
         window_pattern: str = "SSSL",
     ) -> Self:
-        """Return the model of a depth: width = depth x aspect ratio, rounded up to whole heads."""
+        """Return the model of a depth: width = depth x aspect ratio, rounded up to whole heads.
+
+        Args:
+            kv_share: query heads that share one key/value head; 0: see `usual_share`.
+        """
         if depth < 1:
             raise NanosnakeError(f"model: depth is {depth}; it must be 1 or more")
         heads = -(-depth * aspect_ratio // head_dim)
+        share = kv_share or usual_share(heads)
+        if share < 1 or heads % share:
+            raise NanosnakeError(
+                f"model: {heads} query heads cannot share key/value heads by {share}; "
+                f"use a kv_share that divides {heads}"
+            )
         return cls(
             depth=depth,
             width=heads * head_dim,
             heads=heads,
-            kv_heads=heads // kv_share if heads % kv_share == 0 else heads,
+            kv_heads=heads // share,
             head_dim=head_dim,
             vocab_size=vocab_size,
             sequence_length=sequence_length,

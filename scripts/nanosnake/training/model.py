@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nanosnake.files import NanosnakeError
+from nanosnake.training import fused
 from nanosnake.training.attention import Documents, attend
 from nanosnake.training.config import ModelConfig
 from nanosnake.training.linear import linear
@@ -30,13 +31,22 @@ def norm(x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.size(-1),))
 
 
+def added(x_ND: Tensor, y_ND: Tensor) -> Tensor:
+    """Return the stream with a layer's output added, rounded once.
+
+    The detour keeps the compiler from making product and sum one call, which copies the stream first.
+    """
+    return (x_ND.float() + y_ND.float()).to(x_ND.dtype)
+
+
 def rotary_table(config: ModelConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines [T, E/2] of the rotary angles."""
+    """Return cosines [T, E] of the rotary angles, and their sines, negative for the second half."""
     channel = torch.arange(0, config.head_dim, 2, dtype=torch.float32, device=device)
     frequency = config.rotary_base ** (-channel / config.head_dim)
     position = torch.arange(config.sequence_length, dtype=torch.float32, device=device)
     angle = torch.outer(position, frequency)
-    return angle.cos(), angle.sin()
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.cat([cosine, cosine], dim=1), torch.cat([sine, -sine], dim=1)
 
 
 class GPT(nn.Module):
@@ -47,6 +57,7 @@ class GPT(nn.Module):
         self.config = config
         self.backend = backend
         self.fp8 = fp8
+        self.fused = backend == "flash4" and fused.usable()
         layers, width, heads_width = config.depth, config.width, config.heads * config.head_dim
         kv_width, hidden = config.kv_heads * config.head_dim, config.mlp_ratio * config.width
         value_layers = len(config.value_layers)
@@ -104,15 +115,14 @@ class GPT(nn.Module):
         x_ND = norm(F.embedding(tokens_N, self.embedding).to(dtype))
         x_ND = self._smear(x_ND, positions_N)
         first_ND, middle_ND = x_ND, x_ND
-        values = self._values(tokens_N, dtype)
         qkv = torch.cat([self.query, self.key_value], dim=1).to(dtype).unbind(0)
         out, up, down = (w.to(dtype).unbind(0) for w in (self.out, self.up, self.down))
         for i, size in enumerate(config.windows):
             window = None if size >= config.sequence_length else size
             x_ND = self.residual_scale[i] * x_ND + self.embedding_scale[i] * first_ND
-            x_ND = x_ND + self._attention(norm(x_ND), qkv[i], out[i], values.get(i), documents, window)
-            hidden_NF = F.relu(linear(norm(x_ND), up[i], self.fp8)).square()
-            x_ND = x_ND + linear(hidden_NF, down[i], self.fp8)
+            value = self._value(i, tokens_N, dtype)
+            x_ND = added(x_ND, self._attention(norm(x_ND), qkv[i], out[i], value, documents, window))
+            x_ND = added(x_ND, self._mlp(norm(x_ND), up[i], down[i]))
             if i == config.depth // 2:
                 middle_ND = x_ND
         return norm(x_ND - self.backout_scale.to(dtype) * middle_ND)
@@ -123,15 +133,20 @@ class GPT(nn.Module):
         before_ND = torch.cat([x_ND[:1], x_ND[:-1]])
         return x_ND + self.smear_scale.to(x_ND.dtype) * gate_N[:, None].to(x_ND.dtype) * before_ND
 
-    def _values(self, tokens_N: Tensor, dtype: torch.dtype) -> dict[int, tuple[Tensor, Tensor]]:
-        """Return, by layer, (value embedding [N, K, E], gate weight [K, channels])."""
+    def _value(self, layer: int, tokens_N: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        """Return (value embedding [N, K, E], gate weight [K, channels]) of a layer that has them."""
         config = self.config
-        if not config.value_layers:
-            return {}
-        shape = (-1, len(config.value_layers), config.kv_heads, config.head_dim)
-        embedded = F.embedding(tokens_N, self.value_embedding).to(dtype).view(shape)
-        gates = self.value_gate.to(dtype).unbind(0)
-        return {layer: (embedded[:, j], gates[j]) for j, layer in enumerate(config.value_layers)}
+        if layer not in config.value_layers:
+            return None
+        number = config.value_layers.index(layer)
+        table_VLX = self.value_embedding.view(config.padded_vocab, len(config.value_layers), -1)
+        embedded_NX = F.embedding(tokens_N, table_VLX[:, number]).to(dtype)
+        return embedded_NX.view(-1, config.kv_heads, config.head_dim), self.value_gate[number].to(dtype)
+
+    def _mlp(self, x_ND: Tensor, up: Tensor, down: Tensor) -> Tensor:
+        if self.fused and not self.fp8:
+            return fused.mlp(x_ND, up, down)
+        return linear(F.relu(linear(x_ND, up, self.fp8)).square(), down, self.fp8)
 
     def _attention(
         self,
@@ -160,13 +175,11 @@ class GPT(nn.Module):
         The norm comes first, which gives the same, as a rotation keeps lengths: what the backward pass
         needs is then the product's own output and nothing in float32.
         """
-        cosine_THE: Tensor = self.cosine[:length, None]  # type: ignore[index]
-        sine_THE: Tensor = self.sine[:length, None]  # type: ignore[index]
+        cosine_T1E: Tensor = self.cosine[:length, None]  # type: ignore[index]
+        sine_T1E: Tensor = self.sine[:length, None]  # type: ignore[index]
         x_BTHE = (norm(x_NHE.float()) * QK_SCALE).reshape(-1, length, x_NHE.size(1), x_NHE.size(2))
-        left, right = x_BTHE.chunk(2, dim=-1)
-        turned = torch.cat(
-            [left * cosine_THE + right * sine_THE, right * cosine_THE - left * sine_THE], dim=-1
-        )
+        exchanged_BTHE = x_BTHE.view(*x_BTHE.shape[:-1], 2, -1).flip(-2).flatten(-2)
+        turned: Tensor = x_BTHE * cosine_T1E + exchanged_BTHE * sine_T1E
         return turned.to(x_NHE.dtype).view(x_NHE.shape)
 
 

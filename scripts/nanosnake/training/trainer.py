@@ -30,6 +30,10 @@ from nanosnake.training.optimizer import Optimizer
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
 
+COMPILE: dict[str, Any] = {"emulate_precision_casts": True}
+"""Options of the compiler. Round where the model says so: with values that stay in float32 inside of fused
+kernels, and are rounded only on their way to memory, training begins worse (docs/experiments.md)."""
+
 
 class NotFinite(NanosnakeError):
     """A loss or a gradient is infinite or not a number; nothing was updated with it."""
@@ -75,7 +79,9 @@ class Trainer:
         self.model = build_model(config, device, backend=backend, fp8=options.fp8, seed=options.seed)
         self.compiled = options.compile and device.type == "cuda"
         self.forward: Callable[..., Tensor] = (
-            torch.compile(self.model, dynamic=False) if self.compiled else self.model
+            torch.compile(self.model, dynamic=False, fullgraph=True, options=COMPILE)
+            if self.compiled
+            else self.model
         )
         self.optimizer = Optimizer(self.model, options, self.plan.lr_scale, ranks, compiled=self.compiled)
         self.step = 0
