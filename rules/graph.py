@@ -32,7 +32,7 @@ CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
 BASELINES = ".cache/baselines"
 
-MODEL_SHAPE = {"depth", "sequence_length", "window_pattern", "aspect_ratio", "head_dim"}
+MODEL_SHAPE = {"depth", "sequence_length", "window_pattern", "aspect_ratio", "head_dim", "kv_share"}
 
 TEST_MODULES = {"tests.rs", "reference.rs"}
 """Modules of the crate that are compiled for its tests alone."""

@@ -60,6 +60,8 @@ class GPT(Model):
     """Width over depth."""
     head_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 128
     """Dimension of an attention head."""
+    kv_share: Annotated[int, Field(ge=0)] = 0
+    """Query heads that share one key/value head; 0: three to five, where their number allows it."""
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
     prompts: str | None = None
