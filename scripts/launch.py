@@ -66,9 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     # on a CPU that others use too, threads that wait by spinning take the time of those that they wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if arguments.nodes == 1 and arguments.processes > 1:
-        return run_torchrun(command)
+        sys.exit(run_torchrun(command))  # no return: the job's record is the script's, and none is written here
     os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())  # without a record: that of the job is the script's
+    cli.run_main(main)
