@@ -66,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     # on a CPU that others use too, threads that wait by spinning take the time of those that they wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if arguments.nodes == 1 and arguments.processes > 1:
-        sys.exit(run_torchrun(command))  # no return: the job's record is the script's, and none is written here
+        # no return: the job's record is the script's, and none is written here
+        sys.exit(run_torchrun(command))
     os.execvp(command[0], command)
 
 

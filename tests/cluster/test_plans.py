@@ -35,9 +35,15 @@ def test_both_recipes_put_the_same_rules_in_batches() -> None:
     assert slurm["group-components"] == generic["group-components"]
 
 
+def test_one_process_needs_no_torchrun() -> None:
+    assert launch.launch_command(1, 1, ["train.py", "--depth", "4"])[1:] == ["train.py", "--depth", "4"]
+
+
 def test_one_node_needs_no_srun() -> None:
-    assert launch.launch_command(1, 4, ["train.py", "--depth", "4"]) == [
-        "torchrun",
+    command = launch.launch_command(1, 4, ["train.py", "--depth", "4"])
+    assert command[1:] == [
+        "-m",
+        "torch.distributed.run",
         "--standalone",
         "--nproc-per-node=4",
         "train.py",

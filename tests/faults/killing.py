@@ -65,7 +65,6 @@ def script(name: str) -> str:
 
 
 SNAKEMAKE = r"^\S*python\S* -m snakemake "
-LAUNCHER = r"^\S*python\S* \S*torchrun .*"
 SHELL = r"^\S*bash -c set -euo pipefail"
 
 KINDS = [
@@ -80,7 +79,6 @@ KINDS = [
     Kind("check", script("check_tokenizer"), 0.8),
     Kind("encoder", script("tokenize_shard"), 0.4),
     Kind("shell of the trainer", script("train_model"), 4.0, SHELL + ".*train_model"),
-    Kind("torchrun", LAUNCHER + "train_model", 6.0),
     Kind("trainer", script("train_model"), 4.0),
     Kind("Snakemake, training", script("train_model"), 4.0, SNAKEMAKE),
     Kind("report", script(r"make_(model_)?report"), 2.0),
@@ -148,8 +146,6 @@ def named(command: str) -> str:
     scripts = re.findall(r"scripts/(\w+\.py)", command)
     if re.match(SHELL, command):
         return f"the shell of {scripts[-1]}" if scripts else "a shell"
-    if "torchrun" in command.split(" scripts/")[0]:
-        return f"torchrun of {scripts[-1]}"
     return scripts[-1] if scripts else "Snakemake"
 
 
