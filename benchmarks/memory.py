@@ -20,7 +20,6 @@ import http.server
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,6 +31,7 @@ from string import ascii_lowercase, ascii_uppercase
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import rustbpe
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("tests", "scripts")]
 
@@ -146,25 +146,56 @@ def run(project: Project, peaks: Path) -> dict[str, tuple[float, float]]:
     return largest
 
 
-U64 = """
-import json, sys, rustbpe, pyarrow as pa
-from pathlib import Path
-counts, folder, doublings = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-path = counts
-for number in range(doublings):
-    out = folder / f"doubled_{number % 2}.arrow"
-    rustbpe.merge_counts([path, path], out)
-    path = out
-merges = [pa.table(rustbpe.train_merges(file, int(sys.argv[4]))).to_pydict() for file in (counts, path)]
-few, many = merges
-same = (few["left"], few["right"]) == (many["left"], many["right"])
-exact = many["count"] == [count << doublings for count in few["count"]]
-print(json.dumps({"same": same, "exact": exact, "least": min(many["count"]), "most": max(many["count"])}))
-"""
+Table = dict[str, list[tuple[float, float] | None]]
+"""For each rule and number of shards, the largest peak and what that job asked for, in MB; None where none ran."""
+
+
+def measure(project: Project, numbers: Sequence[int], vocabulary: int) -> tuple[Table, list[int], Path]:
+    """Run the workflow on so many shards in turn; return the table, the distinct pre-tokens, the last sum."""
+    table: Table = defaultdict(lambda: [None] * len(numbers))
+    unique = []
+    with served(project.folder / "data") as url:
+        for column, shards in enumerate(numbers):
+            configure(project, url, shards, vocabulary)
+            for rule, peak in run(project, project.folder / "peaks").items():
+                table[rule][column] = peak
+            sums = (project.folder / "results/fetched/counts").glob("*/merged/*.arrow")
+            merged = max(sums, key=lambda path: path.stat().st_mtime)
+            with pa.ipc.open_file(merged) as reader:
+                unique.append(int(reader.schema.metadata[b"unique"]))
+            print(f"{shards} shards: {unique[-1]:,} distinct pre-tokens", file=sys.stderr, flush=True)
+    return table, unique, merged
+
+
+def as_markdown(table: Table, numbers: Sequence[int], unique: Sequence[int]) -> str:
+    """Return the table: a row for each rule, a column for each number of shards, what was asked for."""
+    head = [f"{number} shard{'s' * (number > 1)}" for number in numbers]
+    rows = [["rule", *head, "asked for"], ["---", *["---:"] * (len(numbers) + 1)]]
+    rows.append(["distinct pre-tokens", *(f"{number:,}" for number in unique), ""])
+    for rule in [rule for rule in HEAVY if rule in table] + sorted(set(table) - set(HEAVY)):
+        asked = sorted(peak[1] for peak in table[rule] if peak)
+        bounds = f"{asked[0]:,.0f}" + f" to {asked[-1]:,.0f}" * (asked[-1] > asked[0])
+        rows.append([f"`{rule}`", *(f"{peak[0]:,.0f}" if peak else "" for peak in table[rule]), bounds])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def large_counts(merged: Path, folder: Path, num_merges: int) -> bool:
+    """Sum a count file with itself until its counts are 2^33 times as large, and compare the merges of both."""
+    path = merged
+    for number in range(DOUBLINGS):
+        out = folder / f"doubled_{number % 2}.arrow"
+        rustbpe.merge_counts([path, path], out)
+        path = out
+    few, many = (pa.table(rustbpe.train_merges(file, num_merges)).to_pydict() for file in (merged, path))
+    same = (few["left"], few["right"]) == (many["left"], many["right"])
+    exact = many["count"] == [count << DOUBLINGS for count in few["count"]]
+    what = "the same merges" if same and exact else "OTHER MERGES"
+    print(f"\ncounts times 2^{DOUBLINGS}, {min(many['count'])} to {max(many['count'])}: {what}")
+    return same and exact
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print the table."""
+    """Measure and print the table; return 1 where a promise is broken."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -174,59 +205,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--vocabulary", type=int, default=32768)
     parser.add_argument("--counts", action="store_true", help="also train on counts above 2^32")
     options = parser.parse_args(argv)
-    table: dict[str, list[tuple[float, float] | None]] = defaultdict(lambda: [None] * len(options.shards))
-    unique, held = [], True
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "project").mkdir()
         project = Project(folder / "project")
         project.patience = 3600
-        data = project.folder / "data"
-        for file in data.iterdir():
+        for file in (project.folder / "data").iterdir():
             file.unlink()
-        write_shards(options.parquet, data, max(options.shards), options.megabytes)
-        with served(data) as url:
-            for column, shards in enumerate(options.shards):
-                configure(project, url, shards, options.vocabulary)
-                for rule, peak in run(project, folder / "peaks").items():
-                    table[rule][column] = peak
-                merged = max(
-                    (project.folder / "results/fetched/counts").glob("*/merged/*.arrow"),
-                    key=lambda path: path.stat().st_mtime,
-                )
-                with pa.ipc.open_file(merged) as reader:
-                    unique.append(int(reader.schema.metadata[b"unique"]))
-                print(f"{shards} shards: {unique[-1]:,} distinct pre-tokens", file=sys.stderr, flush=True)
-        print(
-            "| rule | " + " | ".join(f"{n} shard{'s' * (n > 1)}" for n in options.shards) + " | asked for |"
-        )
-        print("| --- |" + " ---: |" * (len(options.shards) + 1))
-        print("| distinct pre-tokens | " + " | ".join(f"{n:,}" for n in unique) + " | |")
-        for rule in [rule for rule in HEAVY if rule in table] + sorted(set(table) - set(HEAVY)):
-            peaks = table[rule]
-            cells = [f"{peak[0]:,.0f}" if peak else "" for peak in peaks]
-            asked = [peak[1] for peak in peaks if peak]
-            held &= all(peak is None or peak[0] <= peak[1] for peak in peaks)
-            least, most = min(asked), max(asked)
-            print(
-                f"| `{rule}` | "
-                + " | ".join(cells)
-                + f" | {least:,.0f}{f' to {most:,.0f}' * (most > least)} |"
-            )
+        write_shards(options.parquet, project.folder / "data", max(options.shards), options.megabytes)
+        table, unique, merged = measure(project, options.shards, options.vocabulary)
+        print(as_markdown(table, options.shards, unique))
+        peaks = [peak for row in table.values() for peak in row if peak]
+        held = all(took <= asked for took, asked in peaks)
         if options.counts:
-            command = [
-                sys.executable,
-                "-c",
-                U64,
-                merged,
-                folder,
-                str(DOUBLINGS),
-                str(options.vocabulary - 256),
-            ]
-            done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
-            found = json.loads(done.stdout)
-            held &= found["same"] and found["exact"]
-            print(f"\ncounts times 2^{DOUBLINGS}: {found}")
+            held &= large_counts(merged, folder, options.vocabulary - 256)
     return 0 if held else 1
 
 
