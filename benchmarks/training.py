@@ -180,9 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--validation", nargs="+", required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--cases", nargs="+", choices=sorted(CASES), default=["d12", "d20", "d12-fp8"]
-    )
+    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=["d12", "d20", "d12-fp8"])
     parser.add_argument(
         "--lanes", type=int, default=1, help="GPUs that run cases of one GPU at the same time"
     )
