@@ -189,6 +189,7 @@ class HttpAttempt:
         if total is None or total != self.partial.size:
             self.partial.start_over()
             raise Retry("the host has no such range; starting over")
+        self.etag = self.partial.state.etag if self.partial.state else None
 
     def _note_state(self, answer: requests.Response, url: str, total: int | None) -> None:
         validator = header.validator(answer.headers)
@@ -200,6 +201,7 @@ class HttpAttempt:
                 size=total,
                 validator=validator,
                 validator_origin=origin_text(hosts.origin(url)) if validator else None,
+                etag=self.etag,
             )
         )
 

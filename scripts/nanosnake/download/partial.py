@@ -45,6 +45,8 @@ class State:
     validator: str | None = None
     """ETag or date that the host of the body gave, for If-Range."""
     validator_origin: str | None = None
+    etag: str | None = None
+    """ETag that the host of the body gave, for the metadata of a file that is there when the next run begins."""
 
     def same_file(self, linked: Linked) -> bool:
         """Return whether what the host says now describes the same file."""
