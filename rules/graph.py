@@ -58,6 +58,14 @@ def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
     return folder
 
 
+def cannot_write(error: OSError) -> str:
+    """Return what to say where Snakemake's folder is full or read-only."""
+    return (
+        f"{Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
+        "make room there, or run in a folder that you may write (--directory)"
+    )
+
+
 def put_python_first() -> None:
     """Let jobs run with the Python that runs Snakemake, also where its environment was not activated."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -105,10 +113,7 @@ class Graph:
         try:
             write_if_changed(hashes, "".join(lines))
         except OSError as error:
-            raise NanosnakeError(
-                f"{Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
-                "make room there, or run in a folder that you may write (--directory)"
-            ) from None
+            raise NanosnakeError(cannot_write(error)) from None
         return {"script": str(own), "modules": str(hashes)}
 
     # Datasets

@@ -7,11 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from graph import cannot_write
 from snakemake.exceptions import WorkflowError
 
 from nanosnake import cli, cluster
@@ -111,7 +112,11 @@ def share_locks(persistence: Any, folder: Path) -> None:
                 "Wait until it ends, or stop it, and run the same command again. If there is no such process any "
                 f"more, remove what it left in {folder / cluster.OWNERS} and use --unlock"
             )
-        with lock():
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock())
+            except OSError as error:
+                raise WorkflowError(cannot_write(error)) from None
             yield
 
     def remove_own() -> None:

@@ -49,6 +49,8 @@ class Kind:
     """Seconds after that in which the process is killed."""
     victim: str = ""
     """What the victim's command line looks like, if it is not the same."""
+    ranks: int = 1
+    """How many processes have to train for there to be one."""
 
     def begins(self, command: str) -> bool:
         """Return whether a process begins the stage."""
@@ -66,6 +68,7 @@ def script(name: str) -> str:
 
 SNAKEMAKE = r"^\S*python\S* -m snakemake "
 SHELL = r"^\S*bash -c set -euo pipefail"
+TORCHRUN = r"^\S*python\S* -m torch\.distributed\.run "
 
 KINDS = [
     Kind("Snakemake, planning", SNAKEMAKE, 4.0),
@@ -79,6 +82,7 @@ KINDS = [
     Kind("check", script("check_tokenizer"), 0.8),
     Kind("encoder", script("tokenize_shard"), 0.4),
     Kind("shell of the trainer", script("train_model"), 4.0, SHELL + ".*train_model"),
+    Kind("torchrun", TORCHRUN, 6.0, ranks=2),
     Kind("trainer", script("train_model"), 4.0),
     Kind("Snakemake, training", script("train_model"), 4.0, SNAKEMAKE),
     Kind("report", script(r"make_(model_)?report"), 2.0),
@@ -146,6 +150,8 @@ def named(command: str) -> str:
     scripts = re.findall(r"scripts/(\w+\.py)", command)
     if re.match(SHELL, command):
         return f"the shell of {scripts[-1]}" if scripts else "a shell"
+    if re.match(TORCHRUN, command):
+        return "torchrun"
     return scripts[-1] if scripts else "Snakemake"
 
 
@@ -154,8 +160,8 @@ class Round:
 
     def __init__(self, site: Site, name: str, draw: random.Random, limit: int, haste: float) -> None:
         self.site, self.draw, self.limit, self.haste = site, draw, limit, haste
-        number = min(limit + SPARE, len(KINDS))
-        self.wanted = sorted(draw.sample(KINDS, number), key=KINDS.index)
+        kinds = [kind for kind in KINDS if kind.ranks <= site.ranks]
+        self.wanted = sorted(draw.sample(kinds, min(limit + SPARE, len(kinds))), key=KINDS.index)
         self.project = site.project(name)
         self.kills: list[Kill] = []
         self.starts = 0

@@ -28,6 +28,8 @@ class Site:
 
     def __init__(self, folder: Path, server: Server, origin: Origin, *, small: bool) -> None:
         self.folder, self.server, self.origin, self.small = folder, server, origin, small
+        self.ranks = 1 if small else 2
+        """Processes that train the model; of several, torchrun is the launcher."""
         self.client = server.client()
         self.client.create_bucket(Bucket=BUCKET)
         self.pace = drip(32_768, 0.05)
@@ -69,6 +71,8 @@ class Site:
         """Start the ordinary command; what it prints is added to the file `printed`."""
         (project.folder / "test.yaml").write_text(yaml.safe_dump(project.config))
         command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2"]
+        if self.ranks > 1:
+            command += ["--set-resources", f"train_model:processes={self.ranks}"]
         token = {"HF_TOKEN": f"{PLANTED}-token", "HF_ENDPOINT": self.origin.address}
         environment = {**os.environ, **self.server.environment("writer"), **token}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
