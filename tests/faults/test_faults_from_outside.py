@@ -73,7 +73,9 @@ def fill(folder: Path, leave: int) -> Path:
     return filler
 
 
-@pytest.mark.parametrize("leave", [60_000, 105_000, 200_000], ids=["while planning", "at the locks", "in a job"])
+@pytest.mark.parametrize(
+    "leave", [60_000, 105_000, 200_000], ids=["while planning", "at the locks", "in a job"]
+)
 def test_a_full_disk(
     small_disk: Project, wanted: dict[str, bytes], leave: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
