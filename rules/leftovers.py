@@ -66,7 +66,7 @@ class Leftovers:
                     f"{len(jobs)} jobs of an earlier run still wait or run in {self.folder} and would be made twice "
                     f"({jobs[0]}, …); nothing was started. Let them end: python scripts/cluster_jobs.py wait"
                 )
-            cluster.stop_orphans(self.folder, {owner.run for owner in others(self.folder)})
+            self._stop_orphans()
             self._sign()
         if self.turn is not None:
             os.close(self.turn)
@@ -77,7 +77,10 @@ class Leftovers:
     def stop_what_is_left(self) -> None:
         """Stop processes of failed jobs that outlived them, such as workers whose launcher was killed."""
         if self.workflow.local_exec:
-            cluster.stop_orphans(self.folder, {owner.run for owner in others(self.folder)})
+            self._stop_orphans()
+
+    def _stop_orphans(self) -> None:
+        cluster.stop_orphans(self.folder, {owner.run for owner in others(self.folder)})
 
     def summarize(self) -> None:
         """Print, as this process ends, a table of the jobs that the run handed to SLURM, if any."""
@@ -125,7 +128,5 @@ def share_locks(persistence: Any, folder: Path) -> None:
         persistence._lockfile.clear()
 
     persistence.lock = lock_or_name_the_others
-    if hasattr(
-        persistence, "_lockfile"
-    ):  # not where locks stand in a database, from which each removes its own
+    if hasattr(persistence, "_lockfile"):  # where locks stand in a database, each removes its own
         persistence._delete_locks = remove_own

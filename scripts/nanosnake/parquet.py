@@ -29,6 +29,13 @@ ALLOWED = (
     "string, large_string, string_view, binary, large_binary, binary_view, or a dictionary of one of these"
 )
 
+BASE_MB = 150
+"""What the interpreter and its libraries take."""
+PAGES_HELD = 2
+"""A page of documents is still in use while the next one is read."""
+
+_AGAIN = "the file is damaged: get it again, or leave the shard out"
+
 
 @dataclass(frozen=True)
 class ShardFacts:
@@ -83,14 +90,6 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
         help="megabytes that this process may take: a page that would need more is refused; "
         "its file's size alone bounds it if absent",
     )
-
-
-BASE_MB = 150
-"""What the interpreter and its libraries take."""
-PAGES_HELD = 2
-"""A page of documents is still in use while the next one is read."""
-
-_AGAIN = "the file is damaged: get it again, or leave the shard out"
 
 
 def open_parquet(path: Path, name: str) -> pq.ParquetFile:
