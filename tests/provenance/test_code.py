@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -91,3 +93,20 @@ def test_the_commit_of_a_repository_that_does_not_know_the_code_says_nothing(pro
 def test_reading_takes_no_lock(project: Path) -> None:
     (project / ".git/index.lock").touch()
     assert work_tree(project).dirty is False
+
+
+def test_a_git_that_was_killed_is_asked_again(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = work_tree(project)
+    shim, killed = tmp_path / "bin/git", tmp_path / "killed"
+    shim.parent.mkdir()
+    shim.write_text(
+        f'#!/bin/sh\n[ -e {killed} ] || {{ touch {killed}; kill -9 $$; }}\nexec {shutil.which("git")} "$@"\n'
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    assert work_tree(project) == expected
+    assert killed.exists()
+    shim.write_text("#!/bin/sh\nkill -9 $$\n")
+    assert "SIGKILL" in str(work_tree(project).problem)

@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CODE = ("Snakefile", "rules", "scripts", "rustbpe")
 """Where an untracked file counts as a change; elsewhere, as for git itself, it is the user's own affair."""
 
+ATTEMPTS = 3
+"""How often git is asked, if something kills it."""
+
 
 @dataclass(frozen=True)
 class WorkTree:
@@ -66,17 +69,23 @@ def _changes(folder: Path, others: list[str]) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git prints; it takes no lock, so that jobs beside each other do not meet."""
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=60,
-        check=True,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-    )
+    """Return what git prints; it takes no lock, so that jobs beside each other do not meet.
+
+    A git that was killed, by the kernel for memory say, is asked again: what it did not say is no fact.
+    """
+    for _ in range(ATTEMPTS):
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=60,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        )
+        if done.returncode >= 0:
+            break
+    done.check_returncode()
     return done.stdout
 
 
