@@ -145,6 +145,8 @@ class Graph:
         words = ["--url", dataset.locations[wildcards.shard], "--text-column", dataset.text_column]
         if isinstance(dataset.source, UrlSource) and "{revision" in dataset.source.url:
             words += ["--revision", dataset.source.revision]
+        if isinstance(dataset.source, UrlSource) and dataset.source.allow_http_redirects:
+            words.append("--allow-http-redirects")
         if isinstance(dataset.source, S3Source):
             words += dataset.source.endpoint.options()
         for table in self.checksums(wildcards):

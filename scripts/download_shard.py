@@ -37,6 +37,7 @@ class Options:
     sha256: str | None
     checksums: Path | None
     memory_mb: int | None
+    allow_http_redirects: bool
 
 
 def wanted_sha256(options: Options) -> str | None:
@@ -95,6 +96,7 @@ def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards
             options.output,
             revision=options.revision,
             sha256=sha256,
+            allow_http=options.allow_http_redirects,
             patience=patience,
             accept=accept,
         )
@@ -121,6 +123,9 @@ def main(argv: list[str] | None = None) -> int:
     sums = parser.add_mutually_exclusive_group()
     sums.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
     sums.add_argument("--checksums", type=Path, help="table of checksums as sha256sum writes it")
+    parser.add_argument(
+        "--allow-http-redirects", action="store_true", help="follow redirects from https to http"
+    )
     parquet.add_memory(parser)
     add_endpoint(parser)
     add_patience(parser)

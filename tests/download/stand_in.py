@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -18,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SIGNATURE = "planted-signature"
@@ -128,6 +130,8 @@ class Server:
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
     address: str = ""
+    certificate: Path | None = None
+    """Certificate and key, in one file; with it the server speaks TLS."""
 
     def answer(self, request: Request) -> Answer:
         """Return the right answer to a request."""
@@ -155,7 +159,13 @@ class Server:
         """Listen on a free port."""
         listener = _Listener(("127.0.0.1", 0), Handler)
         listener.owner = self
-        self.address = f"http://127.0.0.1:{listener.server_address[1]}"
+        scheme = "http"
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            listener.socket = context.wrap_socket(listener.socket, server_side=True)
+            scheme = "https"
+        self.address = f"{scheme}://127.0.0.1:{listener.server_address[1]}"
         thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from download.conftest import PATH, TOKEN, Bench
-from download.stand_in import SIGNATURE, Server, change, cut, send_instead, status
+from download.stand_in import SIGNATURE, Origin, Server, change, cut, send_instead, status
 from nanosnake.download import hosts
 from nanosnake.files import NanosnakeError
 
@@ -160,8 +163,52 @@ def test_redirects_that_are_not_followed(bench: Bench, location: str, words: str
 def test_from_https_to_http() -> None:
     with pytest.raises(NanosnakeError, match="redirects from https to http"):
         hosts.next_hop("https://huggingface.co/a", "http://huggingface.co/b")
+    allowed = hosts.next_hop("https://huggingface.co/a", "http://huggingface.co/b", allow_http=True)
+    assert allowed == "http://huggingface.co/b"
     assert hosts.next_hop("http://host/a/b", "c?d=e") == "http://host/a/c?d=e"
     assert hosts.next_hop("http://host/a", "https://other/b") == "https://other/b"
+
+
+@pytest.fixture
+def secure(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Return the two servers, the first of which speaks TLS with a certificate that is trusted."""
+    certificate = tmp_path / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", certificate, "-out", certificate]
+    subprocess.run([*command, "-batch"], check=True, capture_output=True)
+    origin = Origin(bench.storage)
+    origin.certificate = certificate
+    origin.content = bench.origin.content
+    with origin.running():
+        yield dataclasses.replace(bench, origin=origin)
+    assert origin.errors == []
+
+
+def test_a_host_whose_certificate_nobody_vouches_for_is_not_believed(secure: Bench) -> None:
+    assert "certificate" in secure.refusal("--retries", "0")
+    assert secure.origin.requests == []
+    secure.origin.errors.clear()  # the handshake that was broken off
+
+
+def test_a_host_that_redirects_from_https_to_http(secure: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.origin.certificate))
+    message = secure.refusal()
+    assert "redirects from https to http (127.0.0.1)" in message
+    assert "allow_http_redirects" in message
+    assert secure.storage.requests == []
+    secure.download("--allow-http-redirects")
+    assert len(secure.storage.requests) == 1
 
 
 def test_a_circle_of_redirects(bench: Bench) -> None:

@@ -106,6 +106,8 @@ class UrlSource(Model):
     """How many shards there are, so that a number past the end is found before anything is fetched."""
     checksums: str | None = None
     """File of `sha256  name.parquet` lines, for hosts that give no checksum."""
+    allow_http_redirects: bool = False
+    """Whether a redirect may lead from https to http, where anyone on the way could change the file."""
 
     def names(self, spec: ShardSpec) -> list[str]:
         """Return the names of the shards that `spec` selects."""

@@ -41,6 +41,8 @@ class HttpAttempt:
     """What the user wants, if anything."""
     patience: Patience
     partial: Partial
+    allow_http: bool = False
+    """Whether redirects may lead from https to http."""
     linked: Linked = field(default_factory=Linked)
     """What the host of the URL says of the file."""
     etag: str | None = None
@@ -69,7 +71,7 @@ class HttpAttempt:
                     raise NanosnakeError(
                         f"{hosts.host(url)} answered {answer.status_code} and names no place; check the dataset's url"
                     )
-                url = hosts.next_hop(url, location)
+                url = hosts.next_hop(url, location, allow_http=self.allow_http)
         raise NanosnakeError(
             f"{hosts.host(self.url)} leads through more than {hosts.MAX_REDIRECTS} redirects; check the dataset's url"
         )

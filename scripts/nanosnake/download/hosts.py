@@ -61,11 +61,16 @@ def shown(url: str) -> str:
     return parts._replace(query="", fragment="").geturl()
 
 
-def next_hop(url: str, location: str) -> str:
+def next_hop(url: str, location: str, *, allow_http: bool = False) -> str:
     """Return the URL that a redirect leads to.
 
+    Args:
+        url: what was asked.
+        location: what the answer says.
+        allow_http: whether it may lead from https to http.
+
     Raises:
-        NanosnakeError: if it leads to another scheme than http and https, or from https to http.
+        NanosnakeError: if it leads to another scheme than http and https, or from https to http where that is not allowed.
     """
     what = f"the redirect of {host(url)}"
     try:
@@ -73,10 +78,10 @@ def next_hop(url: str, location: str) -> str:
     except ValueError as error:
         raise NanosnakeError(f"{what} is not a URL; check the dataset's url") from error
     parts = split(target, what)
-    if urlsplit(url).scheme == "https" and parts.scheme == "http":
+    if urlsplit(url).scheme == "https" and parts.scheme == "http" and not allow_http:
         raise NanosnakeError(
             f"{host(url)} redirects from https to http ({parts.hostname}), where anyone could change the file; "
-            "it is not followed: check the dataset's url"
+            "it is not followed: check the dataset's url, or allow it with allow_http_redirects in its source"
         )
     return target
 

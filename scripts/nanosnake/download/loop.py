@@ -152,6 +152,7 @@ def fetch(
     *,
     revision: str | None = None,
     sha256: str | None = None,
+    allow_http: bool = False,
     patience: Patience | None = None,
     accept: Callable[[Download], None],
     environment: Mapping[str, str] = os.environ,
@@ -166,6 +167,7 @@ def fetch(
         url: https or http; its host alone may see the token of HF_TOKEN, and only if that is Hugging Face.
         revision: the revision that the URL is of; a commit of 40 digits is compared with the host's word.
         sha256: what the content has to be; else what the host announces.
+        allow_http: whether a redirect may lead from https to http.
         accept: called with the complete file; its NanosnakeError refuses and removes the file.
         environment: where HF_TOKEN and HF_ENDPOINT are looked up.
         sleep: waits between attempts.
@@ -182,7 +184,9 @@ def fetch(
         session.headers["User-Agent"] = f"nanosnake/{__version__}"
 
         def attempt(partial: Partial) -> Attempt:
-            return HttpAttempt(session, token, url, path.stem, revision, wanted.sha256, patience, partial)
+            return HttpAttempt(
+                session, token, url, path.stem, revision, wanted.sha256, patience, partial, allow_http
+            )
 
         return receive(wanted, attempt, identity=url, patience=patience, accept=accept, sleep=sleep)
 
