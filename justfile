@@ -11,9 +11,9 @@ run *arguments:
 test *arguments:
     uv run pytest {{ arguments }}
 
-# the tests that take minutes or hours
+# the tests that take minutes or hours, and what they print: seeds, what was killed
 nightly *arguments:
-    uv run pytest -m nightly {{ arguments }}
+    uv run pytest -m nightly -rP {{ arguments }}
 
 # kill random processes of the workflow and compare what it makes; --seed replays
 kill *arguments:
