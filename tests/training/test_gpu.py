@@ -57,9 +57,7 @@ def gradients(
     positions, ends = (t.to(device) for t in packed())
     forward: Callable[..., torch.Tensor] = torch.compile(model, dynamic=False) if compiled else model
     x = forward(tokens, positions, describe_documents(backend, config, positions, ends))
-    loss = head_loss(
-        x, model.head, targets, scale=1e-3, vocab_size=VOCABULARY, softcap=15.0, compiled=compiled, fp8=fp8
-    )
+    loss = head_loss(x, model.head, targets, scale=1e-3, vocab_size=VOCABULARY, softcap=15.0, fp8=fp8)
     loss.backward()  # type: ignore[no-untyped-call]
     found = {"stream": x.detach(), "loss": loss.detach()}
     found |= {name: p.grad for name, p in model.named_parameters() if p.dim() > 1 and p.grad is not None}

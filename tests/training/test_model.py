@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training import fused
+from nanosnake.training import fused, fused8, linear
 from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import head_loss, softcapped, target_nats
-from nanosnake.training.linear import quantize_rows
 from nanosnake.training.model import GPT, build_model
 from nanosnake.training.optimizer import Optimizer, orthogonalize
+from nanosnake.training.quantize import quantize, quantize_normed, quantize_rows
 
 LENGTH = 64
 
@@ -97,6 +99,91 @@ def test_a_fused_mlp_is_the_plain_one_and_the_model_one_graph(
     torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-4)
 
 
+class Product:
+    """An 8-bit product as fused8 asks for it, by plain operations."""
+
+    def __init__(self, end: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> None:
+        self.end = end
+
+    def gemm(
+        self,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        out: torch.Tensor,
+        c: torch.Tensor | None,
+        *,
+        epi_args: dict[str, torch.Tensor],
+        **shape: object,
+    ) -> None:
+        large, small = self.end(a.float() @ b.float().t() * 448.0**-1.5, c, epi_args.get("scale"))
+        assert float(small.abs().max()) <= 449.0  # 8 bits hold it, whatever the operands
+        out.copy_(large)
+        epi_args["small"].copy_(small)
+
+
+def product(
+    a: torch.Tensor, a_scale: torch.Tensor, b: torch.Tensor, b_scale: torch.Tensor, dtype: torch.dtype
+):  # type: ignore[no-untyped-def]
+    return ((a.float() * a_scale) @ (b.float() * b_scale).t()).to(dtype)
+
+
+@pytest.fixture
+def plain_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 8-bit products on a CPU."""
+
+    def squares(acc: torch.Tensor, c: None, scale: None) -> tuple[torch.Tensor, torch.Tensor]:
+        return acc.relu().square(), acc.relu().square()
+
+    def times_root(
+        acc: torch.Tensor, c: torch.Tensor, scale_1N: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return acc * c.sqrt() * scale_1N.t(), acc * c.sqrt()
+
+    monkeypatch.setattr(fused8, "_products", lambda: (Product(squares), Product(times_root)))
+    monkeypatch.setattr(fused8, "scaled_product", product)
+    monkeypatch.setattr(linear, "scaled_product", product)
+
+
+@pytest.mark.usefixtures("plain_products")
+@pytest.mark.parametrize("uneven", [1.0, 1e3])
+def test_an_8bit_mlp_is_near_the_plain_one(uneven: float) -> None:
+    generator = torch.Generator().manual_seed(5)
+    x = F.rms_norm(torch.randn(96, 64, generator=generator), (64,)).requires_grad_()
+    up, down = (torch.randn(shape, generator=generator) for shape in ((256, 64), (64, 256)))
+    up[:128] *= uneven  # no row of a weight may spoil another
+    down[:, 128:] *= uneven
+    up.requires_grad_()
+    down.requires_grad_()
+    grad = torch.randn(96, 64, generator=generator) * torch.logspace(-6, 0, 96)[:, None]
+    found = []
+    for out in ((x @ up.t()).relu().square() @ down.t(), fused8.mlp(x, up, down)):
+        found.append([out.detach(), *torch.autograd.grad(out, (x, up, down), grad)])
+    for one, two in zip(*found, strict=True):
+        assert float((two - one).norm() / one.norm()) < 0.07
+    error = (found[1][1] - found[0][1]).norm(dim=1) / found[0][1].norm(dim=1)
+    assert float(error.max()) < 0.15  # of each token's gradient, also the smallest
+
+
+@pytest.mark.usefixtures("plain_products")
+@pytest.mark.parametrize("wanted", [False, True])
+def test_an_8bit_model_is_near_the_plain_one_and_one_graph(config: ModelConfig, wanted: bool) -> None:
+    tokens = torch.randint(0, 258, (LENGTH,), generator=torch.Generator().manual_seed(3), dtype=torch.int32)
+    positions = torch.arange(LENGTH, dtype=torch.int32)
+    found = []
+    for fp8 in (False, True):
+        model = randomized(config)
+        model.fp8, model.fused = fp8, fp8 and wanted
+        forward = torch.compile(model, backend="aot_eager", fullgraph=True)
+        out = forward(tokens, positions, describe_documents("sdpa", config, positions, None))
+        out.square().mul(torch.arange(out.size(1))).sum().backward()
+        found.append(
+            {name: p.grad for name, p in model.named_parameters() if p.dim() > 2 and p.grad is not None}
+        )
+    assert set(found[0]) == set(found[1]) == {"query", "key_value", "out", "up", "down", "value_gate"}
+    for name, value in found[0].items():
+        assert float((found[1][name] - value).norm() / value.norm()) < 0.25, name
+
+
 def test_a_document_reads_the_same_wherever_it_stands(config: ModelConfig) -> None:
     model = randomized(config)
     tokens = torch.randint(0, 258, (LENGTH,), generator=torch.Generator().manual_seed(3), dtype=torch.int32)
@@ -113,7 +200,7 @@ def test_head_loss_is_cross_entropy(vocab_size: int, monkeypatch: pytest.MonkeyP
     x = torch.randn(50, 16, generator=generator, requires_grad=True)
     head = torch.randn(128, 16, generator=generator, requires_grad=True)
     targets = torch.randint(-1, vocab_size, (50,), generator=generator, dtype=torch.int32)
-    loss = head_loss(x, head, targets, scale=0.02, vocab_size=vocab_size, softcap=15.0, compiled=False)
+    loss = head_loss(x, head, targets, scale=0.02, vocab_size=vocab_size, softcap=15.0)
     (loss * 3.0).backward()  # type: ignore[no-untyped-call]
     found = x.grad, head.grad
     x.grad = head.grad = None
@@ -135,9 +222,7 @@ def test_one_batch_is_learnt_by_heart(config: ModelConfig, ranks: Ranks) -> None
     losses = []
     for _ in range(60):
         x = run(model, tokens, positions)
-        loss = head_loss(
-            x, model.head, targets, scale=1 / LENGTH, vocab_size=258, softcap=15.0, compiled=False
-        )
+        loss = head_loss(x, model.head, targets, scale=1 / LENGTH, vocab_size=258, softcap=15.0)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.reduce()
         optimizer.step(1.0, 0.9, 0.0)
@@ -158,8 +243,19 @@ def test_quantized_rows_keep_small_rows_beside_large_ones() -> None:
     x = torch.randn(4, 64, generator=torch.Generator().manual_seed(0)) * torch.tensor(
         [[1e-6], [1.0], [1e4], [0.0]]
     )
-    small, scale = quantize_rows(x)
-    error = (small.float() * scale - x).norm(dim=1) / x.norm(dim=1).clamp_min(1e-30)
+    for small, scale in (quantize_rows(x), quantize(x)):
+        error = (small.float() * scale - x).norm(dim=1) / x.norm(dim=1).clamp_min(1e-30)
+        assert float(error.max()) < 0.04
+
+
+def test_the_scale_of_normed_rows_needs_no_look_at_them() -> None:
+    x = torch.randn(8, 64, generator=torch.Generator().manual_seed(0)) ** 3
+    x[0] = 0.0
+    x[0, 5] = 1.0  # all of a row in one value
+    x = F.rms_norm(x, (64,))
+    found, wanted = quantize_normed(x), quantize_rows(x)
+    torch.testing.assert_close(found[1], wanted[1], rtol=1e-4, atol=0.0)
+    error = (found[0].float() * found[1] - x).norm(dim=1) / x.norm(dim=1)
     assert float(error.max()) < 0.04
 
 

@@ -7,22 +7,18 @@ twice as fast on a Hopper as the flash kernels inside PyTorch.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nanosnake.training import optional
 
-@cache
+
 def usable() -> bool:
     """Return whether the package and a GPU that it runs on are there."""
-    try:
-        found = importlib.util.find_spec("flash_attn.cute") is not None
-    except ImportError:
-        found = False
-    return found and torch.cuda.is_available() and torch.cuda.get_device_capability()[0] in (9, 10)
+    return optional.usable("flash_attn.cute", 9, 10)
 
 
 @cache

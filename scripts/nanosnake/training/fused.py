@@ -8,22 +8,18 @@ product end with a function of ours. Only the squares are kept: the derivative i
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nanosnake.training import optional
 
-@cache
+
 def usable() -> bool:
     """Return whether the package and a Hopper GPU are there."""
-    try:
-        found = importlib.util.find_spec("quack.epilogue") is not None
-    except ImportError:
-        found = False
-    return found and torch.cuda.is_available() and torch.cuda.get_device_capability()[0] == 9
+    return optional.usable("quack.epilogue", 9)
 
 
 @cache

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from nanosnake.training import loss_kernel
-from nanosnake.training.linear import FP8, quantize_function, scaled_product
+from nanosnake.training.linear import scaled_product
+from nanosnake.training.quantize import FP8, quantize
 
 CHUNK_ELEMENTS = 1 << 29
 """Logits held at once on a GPU (1 GiB in bf16)."""
@@ -56,8 +57,7 @@ def chunk_loss(
 class Fp8Head:
     """The head's two 8-bit products for one micro-batch; operands are quantized once."""
 
-    def __init__(self, x_ND: Tensor, weight_VD: Tensor, compiled: bool) -> None:
-        quantize = quantize_function(compiled)
+    def __init__(self, x_ND: Tensor, weight_VD: Tensor) -> None:
         self.x, self.x_scale = quantize(x_ND)
         self.rows, self.row_scale = quantize(weight_VD)
         self.columns, self.column_scale = quantize(weight_VD.t().contiguous())
@@ -83,7 +83,6 @@ class _HeadLoss(torch.autograd.Function):
         scale: float,
         vocab_size: int,
         softcap: float,
-        compiled: bool,
         fp8: bool,
     ) -> Tensor:
         weight_VD = head_VD.to(x_ND.dtype)
@@ -91,7 +90,7 @@ class _HeadLoss(torch.autograd.Function):
         grad_head_VD = torch.zeros_like(head_VD)
         nats_N = torch.empty(x_ND.size(0), device=x_ND.device)
         per_chunk = max(1, (CHUNK_ELEMENTS if x_ND.is_cuda else CACHED_ELEMENTS) // head_VD.size(0))
-        rows8 = Fp8Head(x_ND, weight_VD, compiled) if fp8 else None
+        rows8 = Fp8Head(x_ND, weight_VD) if fp8 else None
         for start in range(0, x_ND.size(0), per_chunk):
             part = slice(start, start + per_chunk)
             x_CD = x_ND[part]
@@ -120,7 +119,6 @@ class _HeadLoss(torch.autograd.Function):
             None,
             None,
             None,
-            None,
         )
 
 
@@ -132,11 +130,10 @@ def head_loss(
     scale: float,
     vocab_size: int,
     softcap: float,
-    compiled: bool,
     fp8: bool = False,
 ) -> Tensor:
     """Return `scale` times the sum of the nats of all targets, differentiable in `x_ND` and `head_VD`."""
-    loss: Tensor = _HeadLoss.apply(x_ND, head_VD, targets_N, scale, vocab_size, softcap, compiled, fp8)
+    loss: Tensor = _HeadLoss.apply(x_ND, head_VD, targets_N, scale, vocab_size, softcap, fp8)
     return loss
 
 

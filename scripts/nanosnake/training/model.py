@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training import fused
+from nanosnake.training import fused, fused8
 from nanosnake.training.attention import Documents, attend
 from nanosnake.training.config import ModelConfig
 from nanosnake.training.linear import linear
@@ -144,9 +144,9 @@ class GPT(nn.Module):
         return embedded_NX.view(-1, config.kv_heads, config.head_dim), self.value_gate[number].to(dtype)
 
     def _mlp(self, x_ND: Tensor, up: Tensor, down: Tensor) -> Tensor:
-        if self.fused and not self.fp8:
-            return fused.mlp(x_ND, up, down)
-        return linear(F.relu(linear(x_ND, up, self.fp8)).square(), down, self.fp8)
+        if self.fused:
+            return (fused8 if self.fp8 else fused).mlp(x_ND, up, down)
+        return linear(F.relu(linear(x_ND, up, self.fp8, normed=True)).square(), down, self.fp8)
 
     def _attention(
         self,
@@ -159,7 +159,7 @@ class GPT(nn.Module):
     ) -> Tensor:
         config = self.config
         heads, kv_heads = config.heads, config.kv_heads
-        qkv_N = linear(x_ND, qkv, self.fp8).view(-1, heads + 2 * kv_heads, config.head_dim)
+        qkv_N = linear(x_ND, qkv, self.fp8, normed=True).view(-1, heads + 2 * kv_heads, config.head_dim)
         q_NHE, k_NKE, v_NKE = torch.split(qkv_N, [heads, kv_heads, kv_heads], dim=1)
         if value is not None:
             embedded_NKE, gate = value

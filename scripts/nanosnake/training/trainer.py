@@ -213,7 +213,6 @@ class Trainer:
             scale=scale,
             vocab_size=self.config.vocab_size,
             softcap=self.config.softcap,
-            compiled=self.compiled,
             fp8=self.options.fp8,
         )
         loss.backward()  # type: ignore[no-untyped-call]
