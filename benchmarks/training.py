@@ -58,7 +58,7 @@ CASES = {
     "d12-x2": Case(12, 20, gpus=2),
     "d20": Case(20, 8, ("--micro-batch", "64")),
     "d20-whole": Case(20, 8, (*WHOLE, "--micro-batch", "64")),
-    "d20-fp8": Case(20, 8, ("--fp8", "--micro-batch", "32")),
+    "d20-fp8": Case(20, 8, ("--fp8", "--micro-batch", "64")),
 }
 FEW_TOKENS = ("--eval-tokens", "131072")
 """Validation tokens of the cases that are too short to say how well a model learns."""

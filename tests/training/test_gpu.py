@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from nanosnake.training import flash4, head
+from nanosnake.training import flash4, fused, fused8, head
 from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import head_loss
 from nanosnake.training.model import GPT, build_model
+from nanosnake.training.quantize import quantize, quantize_rows
 from nanosnake.training.trainer import Files, Trainer
 
 pytestmark = [
@@ -86,6 +87,44 @@ def test_fp8_is_near_the_reference() -> None:
     found = gradients(config, "cuda", choose_backend("auto", torch.device("cuda")), fp8=True, compiled=True)
     for name, value in wanted.items():
         assert float((found[name] - value).norm() / value.norm()) < 0.2, name
+
+
+@pytest.mark.parametrize("columns", [128, 1280, 5000])
+def test_rows_are_quantized_as_by_plain_operations(columns: int) -> None:
+    if torch.cuda.get_device_capability() < (8, 9):
+        pytest.skip("the GPU has no 8-bit floats")
+    x = torch.randn(77, columns, device="cuda", dtype=torch.bfloat16)
+    x[1] *= 1e-7
+    x[2] = 0.0
+    found, wanted = quantize(x), quantize_rows(x)
+    torch.testing.assert_close(found[1], wanted[1], rtol=1e-5, atol=0.0)
+    differ = (found[0].float() - wanted[0].float()).abs() > 0.0
+    assert float(differ.float().mean()) < 1e-3  # where the two scales differ in their last bit
+    assert float((found[0].float() * found[1] - x.float()).norm() / x.float().norm()) < 0.04
+
+
+def test_the_8bit_mlp_agrees_with_the_reference() -> None:
+    if not fused.usable():
+        pytest.skip("quack-kernels is not installed, or the GPU is no Hopper")
+    x = torch.nn.functional.rms_norm(torch.randn(640, 256, device="cuda"), (256,)).bfloat16()
+    up, down = (torch.randn(shape, device="cuda").bfloat16() * 0.05 for shape in ((1024, 256), (256, 1024)))
+    grad = (
+        torch.randn(640, 256, device="cuda").bfloat16() * torch.logspace(-8, 0, 640, device="cuda")[:, None]
+    )
+    leaves = [t.requires_grad_() for t in (x, up, down)]
+    found = fused8.mlp(*leaves)
+    exact = [t.detach().double().requires_grad_() for t in leaves]
+    wanted = (exact[0] @ exact[1].t()).relu().square() @ exact[2].t()
+    pairs = [
+        (found, wanted),
+        *zip(
+            torch.autograd.grad(found, leaves, grad.bfloat16()),
+            torch.autograd.grad(wanted, exact, grad.bfloat16().double()),
+            strict=True,
+        ),
+    ]
+    for one, two in pairs:
+        assert float((one.double() - two).norm() / two.norm()) < 0.08
 
 
 @pytest.mark.parametrize("vocabulary", [5000, 8192])

@@ -248,6 +248,16 @@ def test_quantized_rows_keep_small_rows_beside_large_ones() -> None:
         assert float(error.max()) < 0.04
 
 
+@pytest.mark.parametrize("tokens", [64, 72, 16])
+def test_a_weight_gradient_in_pieces_is_that_of_all_tokens(
+    tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "PIECE", 16)
+    generator = torch.Generator().manual_seed(0)
+    grad, x = (torch.randn(tokens, size, generator=generator) for size in (24, 40))
+    torch.testing.assert_close(linear.weight_gradient(grad, x), grad.t() @ x, rtol=1e-4, atol=1e-4)
+
+
 def test_the_scale_of_normed_rows_needs_no_look_at_them() -> None:
     x = torch.randn(8, 64, generator=torch.Generator().manual_seed(0)) ** 3
     x[0] = 0.0

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nanosnake.training import optional
+from nanosnake.training.linear import weight_gradient
 
 
 def usable() -> bool:
@@ -78,7 +79,7 @@ class _Mlp(torch.autograd.Function):
     def backward(ctx: Any, grad_ND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x_ND, up_FD, down_DF, squares_NF = ctx.saved_tensors
         grad_NF = down_backward(grad_ND, down_DF, squares_NF)
-        return grad_NF @ up_FD, grad_NF.t() @ x_ND, grad_ND.t() @ squares_NF
+        return grad_NF @ up_FD, weight_gradient(grad_NF, x_ND), weight_gradient(grad_ND, squares_NF)
 
 
 def mlp(x_ND: Tensor, up_FD: Tensor, down_DF: Tensor) -> Tensor:

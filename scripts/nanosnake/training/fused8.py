@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanosnake.training.linear import scaled_product
+from nanosnake.training.linear import scaled_product, weight_gradient
 from nanosnake.training.quantize import FP8, FP8_MAX, quantize, quantize_normed, quantize_rows
 
 COSINE = FP8_MAX**-1.5
@@ -109,8 +109,8 @@ class _Mlp(torch.autograd.Function):
         factor_F1 = 2.0 * x_ND.size(1) ** 0.5 * FP8_MAX**2 * up_scale_F1 * down_scale_F1
         up8 = quantize_rows((up_FD.float() * factor_F1).t().contiguous())
         grad_x_ND = scaled_product(small_NF, scale_N1, *up8, grad_ND.dtype)
-        grad_up_FD = (grad_NF.t() @ x_ND).float() * factor_F1
-        grad_down_DF = (grad_ND.t() @ squares_NF).float() * factor_F
+        grad_up_FD = weight_gradient(grad_NF, x_ND).float() * factor_F1
+        grad_down_DF = weight_gradient(grad_ND, squares_NF).float() * factor_F
         return grad_x_ND, grad_up_FD.to(up_FD.dtype), grad_down_DF.to(down_DF.dtype)
 
 

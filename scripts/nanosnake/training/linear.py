@@ -15,13 +15,27 @@ from torch import Tensor
 
 from nanosnake.training.quantize import quantize, quantize_normed, quantize_rows
 
+PIECE = 1 << 14
+"""Tokens whose part of a weight's gradient is one product."""
+
 
 def linear(x_NI: Tensor, weight_OI: Tensor, fp8: bool, *, normed: bool = False) -> Tensor:
     """Return x @ weight.T [N, O]; `normed` says that x comes from an RMS norm."""
-    if fp8:
-        out: Tensor = _Fp8Linear.apply(x_NI, weight_OI, normed)
-        return out
-    return F.linear(x_NI, weight_OI)
+    out: Tensor = _Fp8Linear.apply(x_NI, weight_OI, normed) if fp8 else _Linear.apply(x_NI, weight_OI)
+    return out
+
+
+def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
+    """Return grad.T @ x [O, I], as the sum over pieces of the tokens.
+
+    A weight has too few tiles for the GPU's multiprocessors: one and a half rounds of them take as long as two.
+    With as many tiles again for each piece, the last round matters less.
+    """
+    pieces = grad_NO.size(0) // PIECE
+    if pieces < 2 or grad_NO.size(0) % PIECE:
+        return grad_NO.t() @ x_NI
+    grad_SPO, x_SPI = (t.reshape(pieces, PIECE, -1) for t in (grad_NO, x_NI))
+    return torch.bmm(grad_SPO.transpose(1, 2), x_SPI).float().sum(0).to(x_NI.dtype)
 
 
 def scaled_product(
@@ -33,16 +47,30 @@ def scaled_product(
     )
 
 
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_NI: Tensor, weight_OI: Tensor) -> Tensor:
+        ctx.save_for_backward(x_NI, weight_OI)
+        return F.linear(x_NI, weight_OI)
+
+    @staticmethod
+    def backward(ctx: Any, grad_NO: Tensor) -> tuple[Tensor, Tensor]:
+        x_NI, weight_OI = ctx.saved_tensors
+        return grad_NO @ weight_OI, weight_gradient(grad_NO, x_NI)
+
+
 class _Fp8Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_NI: Tensor, weight_OI: Tensor, normed: bool) -> Tensor:
         ctx.save_for_backward(x_NI, weight_OI)
-        small = quantize_normed(x_NI) if normed else quantize(x_NI)
-        return scaled_product(*small, *quantize_rows(weight_OI), x_NI.dtype)
+        x8_NI, x_scale_N1 = quantize_normed(x_NI) if normed else quantize(x_NI)
+        weight8_OI, weight_scale_O1 = quantize_rows(weight_OI)
+        return scaled_product(x8_NI, x_scale_N1, weight8_OI, weight_scale_O1, x_NI.dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_NO: Tensor) -> tuple[Tensor, Tensor, None]:
         x_NI, weight_OI = ctx.saved_tensors
-        columns = quantize_rows(weight_OI.t().contiguous())
-        grad_x_NI = scaled_product(*quantize(grad_NO), *columns, grad_NO.dtype)
-        return grad_x_NI, grad_NO.t() @ x_NI, None
+        grad8_NO, scale_N1 = quantize(grad_NO)
+        weight8_IO, weight_scale_I1 = quantize_rows(weight_OI.t().contiguous())
+        grad_x_NI = scaled_product(grad8_NO, scale_N1, weight8_IO, weight_scale_I1, grad_NO.dtype)
+        return grad_x_NI, weight_gradient(grad_NO, x_NI), None

@@ -145,7 +145,7 @@ class GPT(nn.Module):
 
     def _mlp(self, x_ND: Tensor, up: Tensor, down: Tensor) -> Tensor:
         if self.fused:
-            return (fused8 if self.fp8 else fused).mlp(x_ND, up, down)
+            return fused8.mlp(x_ND, up, down) if self.fp8 else fused.mlp(x_ND, up, down)
         return linear(F.relu(linear(x_ND, up, self.fp8, normed=True)).square(), down, self.fp8)
 
     def _attention(
