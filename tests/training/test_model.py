@@ -253,6 +253,7 @@ def test_a_weight_gradient_in_pieces_is_that_of_all_tokens(
     tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linear, "PIECE", 16)
+    monkeypatch.setattr(linear, "WIDE", 24)
     generator = torch.Generator().manual_seed(0)
     grad, x = (torch.randn(tokens, size, generator=generator) for size in (24, 40))
     torch.testing.assert_close(linear.weight_gradient(grad, x), grad.t() @ x, rtol=1e-4, atol=1e-4)

@@ -16,7 +16,9 @@ from torch import Tensor
 from nanosnake.training.quantize import quantize, quantize_normed, quantize_rows
 
 PIECE = 1 << 14
-"""Tokens whose part of a weight's gradient is one product."""
+"""Tokens whose part of a wide weight's gradient is one product."""
+WIDE = 1024
+"""Rows and columns from which a weight is wide: of narrower ones cuBLAS cuts the tokens itself."""
 
 
 def linear(x_NI: Tensor, weight_OI: Tensor, fp8: bool, *, normed: bool = False) -> Tensor:
@@ -26,13 +28,14 @@ def linear(x_NI: Tensor, weight_OI: Tensor, fp8: bool, *, normed: bool = False) 
 
 
 def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
-    """Return grad.T @ x [O, I], as the sum over pieces of the tokens.
+    """Return grad.T @ x [O, I], of a wide weight as the sum over pieces of the tokens.
 
-    A weight has too few tiles for the GPU's multiprocessors: one and a half rounds of them take as long as two.
+    Its tiles do not fill the GPU's multiprocessors evenly: one and a half rounds of them take as long as two.
     With as many tiles again for each piece, the last round matters less.
     """
     pieces = grad_NO.size(0) // PIECE
-    if pieces < 2 or grad_NO.size(0) % PIECE:
+    narrow = min(grad_NO.size(1), x_NI.size(1)) < WIDE
+    if narrow or pieces < 2 or grad_NO.size(0) % PIECE:
         return grad_NO.t() @ x_NI
     grad_SPO, x_SPI = (t.reshape(pieces, PIECE, -1) for t in (grad_NO, x_NI))
     return torch.bmm(grad_SPO.transpose(1, 2), x_SPI).float().sum(0).to(x_NI.dtype)
