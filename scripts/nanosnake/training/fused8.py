@@ -51,7 +51,7 @@ def _products() -> tuple[Any, Any]:
 
 
 def _run(product: Any, a: Tensor, b: Tensor, out: Tensor, c: Tensor | None, **operands: Tensor) -> None:
-    # sums that are kept exact for longer would halve the speed; cuBLAS is asked for the same elsewhere
+    # no second set of registers for the sums, as `use_fast_accum` asks of cuBLAS
     fast = (("fp8_slow_accum", False),)
     product.gemm(a, b, out, c, epi_args=operands, post_init_attrs=fast, **SHAPE)
 
