@@ -73,3 +73,12 @@ def test_any_value_anywhere(data: st.DataObject) -> None:
         for shard in dataset.locations:
             assert "/" not in shard
             assert not shard.startswith(".")
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"": "\ud800"}, ["a", "\udfff"], {"\ud800": 1}])
+def test_half_of_a_character_is_named(value: object) -> None:
+    raw = copy.deepcopy(SHIPPED[0])
+    raw["datasets"]["demo"] = value
+    with pytest.raises(NanosnakeError, match=r"datasets\.demo.*half of a character") as caught:
+        configuration.load(raw, origin="test.yaml")
+    str(caught.value).encode()

@@ -25,6 +25,8 @@ def load(raw: Mapping[str, Any], *, origin: str = "the configuration") -> Config
     Raises:
         NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
     """
+    if problems := list(_half_characters(raw)):
+        raise _refusal(origin, problems)
     try:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
@@ -42,6 +44,20 @@ def json_schema() -> dict[str, Any]:
 def _refusal(origin: str, problems: list[str]) -> NanosnakeError:
     count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
     return NanosnakeError("\n  ".join([f"{origin}: {count}; nothing was run", *problems]))
+
+
+def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str]:
+    """Find texts that cannot be written: an escape in YAML can name half of a character (a lone surrogate)."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _half_characters(name, f"{key}, a key")
+            below = str(name) if key == "the configuration" else f"{key}.{name}"
+            yield from _half_characters(inner, ascii(below)[1:-1])
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _half_characters(inner, f"{key}[{number}]")
+    elif isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        yield f"{key}: half of a character (a lone surrogate); write the character itself; got {value!a}"
 
 
 def _contradictions(config: Config) -> Iterator[str]:
