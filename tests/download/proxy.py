@@ -1,4 +1,4 @@
-"""A proxy on loopback that is slow, busy, or passes on only the beginning of a file."""
+"""A proxy on loopback that is slow, busy, holds uploads up, or passes on only the beginning of a file."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         if proxy.is_busy():
             self._send(503, [], b"")
             return
+        proxy.wait(self.command)
         status, headers, body = self._ask(sent)
         if self.command == "HEAD":
             self._send(status, headers, b"")
@@ -88,7 +89,12 @@ class Proxy:
     """Every so many requests are answered with 503, and not passed on."""
     pause: float = 0.0
     """Seconds before each answer."""
+    uploads: int | None = None
+    """How many bodies that clients send it passes on at once; it holds the others until `released` is set. None: all."""
     asked: int = 0
+    holds: threading.Event = field(default_factory=threading.Event)
+    """Set once it holds one."""
+    released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_busy(self) -> bool:
@@ -96,6 +102,17 @@ class Proxy:
         with self.lock:
             self.asked += 1
             return bool(self.busy_every) and self.asked % self.busy_every == 0
+
+    def wait(self, command: str) -> None:
+        """Wait with a request that has to be held until it may go on."""
+        if self.uploads is None or command != "PUT":
+            return
+        with self.lock:
+            self.uploads -= 1
+            passed_on = self.uploads >= 0
+        if not passed_on:
+            self.holds.set()
+            self.released.wait(60)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
@@ -107,6 +124,7 @@ class Proxy:
         try:
             yield f"http://127.0.0.1:{listener.server_address[1]}"
         finally:
+            self.released.set()
             listener.shutdown()
             listener.server_close()
             thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,12 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 import publish_files
+from download.proxy import Proxy
 from nanosnake.files import NanosnakeError, sha256_file
 from publish.conftest import TINY, become, make_bucket
 from publish.server import PLANTED, Server
@@ -24,24 +27,30 @@ BIG = TINY / "tokenizer/big.bin"
 KEY = "prefix/tiny/bpe/tokenizer/big.bin"
 
 
-def start_upload(server: Server, bucket: str) -> subprocess.Popen[str]:
-    """Start the script on a large file, and return when the server has got the first part of it."""
+@contextlib.contextmanager
+def holding(server: Server, bucket: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the script on a large file, and hold it up when some parts of it are sent, until the block ends."""
     command = [
         *(sys.executable, publish_files.__file__, "--destination", f"s3://{bucket}/prefix"),
         *(*server.options_of_endpoint(), "--gate", str(TINY / "gate.json")),
         *("--receipt", str(TINY / "published/big.json"), str(BIG)),
     ]
-    client = server.client()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
-    deadline = time.monotonic() + 60
-    while not client.list_multipart_uploads(Bucket=bucket).get("Uploads"):
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline
-    return process
+    proxy = Proxy(uploads=3)  # without it, a busy machine may have sent all before the test goes on
+    with proxy.running() as url:
+        variables = {**os.environ, "http_proxy": url, "no_proxy": "", "NO_PROXY": ""}
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables)
+        try:
+            assert proxy.holds.wait(60)
+            assert unfinished(server, bucket)
+            yield process
+            proxy.released.set()
+            process.wait(timeout=120)
+        finally:
+            process.kill()
 
 
 def write_long(path: Path) -> None:
-    """Write a file that takes seconds to send."""
+    """Write a file that goes in many parts."""
     path.touch()
     os.truncate(path, 250 << 20)
 
@@ -67,9 +76,9 @@ def test_a_publisher_that_is_stopped_leaves_what_was_there(
         publish(writer, bucket, BIG)
     before = objects(writer, bucket)
     write_long(BIG)
-    process = start_upload(writer, bucket)
-    process.send_signal(number)
-    process.communicate(timeout=60)
+    with holding(writer, bucket) as process:
+        process.send_signal(number)
+        time.sleep(1)  # until it has been told; the parts under way are waited for
     assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -number)
     assert objects(writer, bucket) == before
     assert not (TINY / "published/big.json").exists()
@@ -85,15 +94,15 @@ def test_a_server_that_dies_in_the_middle_shows_nothing(
     bucket = make_bucket(own_server)
     publish(own_server, bucket)
     write_long(BIG)
-    process = start_upload(own_server, bucket)
-    own_server.kill()
-    _, said = process.communicate(timeout=120)
+    with holding(own_server, bucket) as process:
+        own_server.kill()
     assert process.returncode == 1
+    said = process.stderr.read() if process.stderr else ""
     last = said.splitlines()[-1]
     assert last.startswith("publish_files.py: error: s3://")
-    assert re.search(r"broke off; nothing half-written|no connection to 127\.0\.0\.1:\d+: refused", last), (
-        said
-    )
+    assert re.search(
+        r"broke off; nothing half-written|the proxy did not connect to 127\.0\.0\.1:\d+", last
+    ), said
     assert PLANTED not in said
     assert "Traceback" not in said
     own_server.start()
