@@ -55,18 +55,14 @@ ORDER = [
     "train_model", "evaluate_model", "export_model", "make_model_report", "make_manifest",
 ]  # fmt: skip
 """Rules in the order of the table; others come after them."""
-
-
 BUCKET = "kept"
 MODEL = {
-    **{
-        "tokenizer": "bpe",
-        "depth": 2,
-        "sequence_length": 256,
-        "aspect_ratio": 32,
-        "head_dim": 32,
-        "export": True,
-    },
+    "tokenizer": "bpe",
+    "depth": 2,
+    "sequence_length": 256,
+    "aspect_ratio": 32,
+    "head_dim": 32,
+    "export": True,
     "options": {"steps": 10, "global_batch": 2048, "micro_batch": 8, "compile": False, "eval_every": 0},
 }
 VALIDATION = 1_000_000

@@ -143,12 +143,14 @@ class Graph:
         """Return where a shard is and what it has to hold, as options of the command line."""
         dataset = self._dataset(wildcards)
         words = ["--url", dataset.locations[wildcards.shard], "--text-column", dataset.text_column]
-        if isinstance(dataset.source, UrlSource) and "{revision" in dataset.source.url:
-            words += ["--revision", dataset.source.revision]
-        if isinstance(dataset.source, UrlSource) and dataset.source.allow_http_redirects:
-            words.append("--allow-http-redirects")
-        if isinstance(dataset.source, S3Source):
-            words += dataset.source.endpoint.options()
+        source = dataset.source
+        if isinstance(source, UrlSource):
+            if "{revision" in source.url:
+                words += ["--revision", source.revision]
+            if source.allow_http_redirects:
+                words.append("--allow-http-redirects")
+        if isinstance(source, S3Source):
+            words += source.endpoint.options()
         for table in self.checksums(wildcards):
             words += ["--checksums", table]
         return shlex.join(words)

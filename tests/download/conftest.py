@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -128,3 +129,21 @@ def bench(tmp_path: Path, parquet_bytes: bytes, monkeypatch: pytest.MonkeyPatch)
         origin.content[PATH] = parquet_bytes
         yield Bench(origin, storage, parquet_bytes, tmp_path / "shards")
     assert origin.errors + storage.errors == []
+
+
+@pytest.fixture
+def secure(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Return the two servers, the first of which speaks TLS with a certificate that is trusted."""
+    certificate = tmp_path / "certificate.pem"
+    command: list[str | Path] = [
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
+        *("-days", "1", "-batch", "-subj", "/CN=127.0.0.1"),
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", certificate, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    origin = Origin(bench.storage)
+    origin.certificate = certificate
+    origin.content = bench.origin.content
+    with origin.running():
+        yield dataclasses.replace(bench, origin=origin)
+    assert origin.errors == []

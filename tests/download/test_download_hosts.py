@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from download.conftest import PATH, TOKEN, Bench
-from download.stand_in import SIGNATURE, Origin, Server, change, cut, send_instead, status
+from download.stand_in import SIGNATURE, Server, change, cut, send_instead, status
 from nanosnake.download import hosts
 from nanosnake.files import NanosnakeError
 
@@ -167,32 +164,6 @@ def test_from_https_to_http() -> None:
     assert allowed == "http://huggingface.co/b"
     assert hosts.next_hop("http://host/a/b", "c?d=e") == "http://host/a/c?d=e"
     assert hosts.next_hop("http://host/a", "https://other/b") == "https://other/b"
-
-
-@pytest.fixture
-def secure(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """Return the two servers, the first of which speaks TLS with a certificate that is trusted."""
-    certificate = tmp_path / "certificate.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=127.0.0.1",
-    ]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", certificate, "-out", certificate]
-    subprocess.run([*command, "-batch"], check=True, capture_output=True)
-    origin = Origin(bench.storage)
-    origin.certificate = certificate
-    origin.content = bench.origin.content
-    with origin.running():
-        yield dataclasses.replace(bench, origin=origin)
-    assert origin.errors == []
 
 
 def test_a_host_whose_certificate_nobody_vouches_for_is_not_believed(secure: Bench) -> None:

@@ -88,3 +88,18 @@ def test_a_shard_that_changes_on_the_server_between_two_runs(
     metadata = json.loads((project.folder / SHARDS / "shard_00001.json").read_text())
     assert metadata["sha256"] == sha256_file(tmp_path / "new.parquet")
     assert project.plan(*until) == {}
+
+
+def test_a_redirect_to_http_that_the_configuration_allows(
+    secure: Bench, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.origin.certificate))
+    source = project.config["datasets"]["tiny"]["source"]
+    source["url"] = secure.origin.address + TEMPLATE
+    shard = f"{SHARDS}/shard_00001.parquet"
+    ended = project.snakemake(shard)
+    assert ended.returncode != 0
+    assert "allow it with allow_http_redirects in its source" in ended.stderr
+    source["allow_http_redirects"] = True
+    project.make(shard)
+    assert (project.folder / shard).read_bytes() == secure.body

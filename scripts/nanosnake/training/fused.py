@@ -23,12 +23,16 @@ def usable() -> bool:
     return optional.usable("quack.epilogue", 9)
 
 
+def parts() -> tuple[Any, Any, Any]:
+    """Return what products with an end of our own are made of: (the decorator of the end, ReLU, CuTe)."""
+    epilogue = importlib.import_module("quack.epilogue").gemm_epilogue
+    return epilogue, importlib.import_module("quack.activation").relu, importlib.import_module("cutlass.cute")
+
+
 @cache
 def _products() -> tuple[Any, Any]:
     """Return (product, then squared ReLU; product, then times the derivative at `c`, the squares)."""
-    epilogue = importlib.import_module("quack.epilogue").gemm_epilogue
-    relu = importlib.import_module("quack.activation").relu
-    cute = importlib.import_module("cutlass.cute")
+    epilogue, relu, cute = parts()
 
     def relu_square(acc):  # type: ignore[no-untyped-def]
         positive = relu(acc)

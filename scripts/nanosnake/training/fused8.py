@@ -15,13 +15,13 @@ Where bf16 is needed, for the weights' gradients, the products store both.
 
 from __future__ import annotations
 
-import importlib
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nanosnake.training import fused
 from nanosnake.training.linear import scaled_product, weight_gradient
 from nanosnake.training.quantize import FP8, FP8_MAX, quantize, quantize_normed, quantize_rows
 
@@ -34,9 +34,7 @@ SHAPE = {"tile_M": 128, "tile_N": 192, "cluster_M": 2, "cluster_N": 1, "pingpong
 @cache
 def _products() -> tuple[Any, Any]:
     """Return (product, then squared ReLU; product, then times the root of `c`), each stored twice."""
-    epilogue = importlib.import_module("quack.epilogue").gemm_epilogue
-    relu = importlib.import_module("quack.activation").relu
-    cute = importlib.import_module("cutlass.cute")
+    epilogue, relu, cute = fused.parts()
 
     def relu_square(acc):  # type: ignore[no-untyped-def]
         positive = relu(acc) * COSINE
