@@ -36,13 +36,15 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     rule asks for one.
     """
     signal.signal(signal.SIGTERM, _terminated)
-    if os.environ.get(RECORD_VARIABLE):
-        _end_with_parent()
     try:
+        if os.environ.get(RECORD_VARIABLE):
+            _end_with_parent()
         code = recorded(main)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _fail("stopped by Ctrl-C", 130)
+    except _Terminated as stopped:
+        _fail(f"stopped by {stopped}", 128 + stopped.number)
     except BrokenPipeError:
         # the reader of our stdout went away; without this, Python complains once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -103,8 +105,22 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+class _Terminated(SystemExit):
+    """A signal has asked for the end.
+
+    It is told of once the program has unwound: a signal that meets a line being written cannot write another.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return signal.Signals(self.number).name
+
+
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    _fail(f"stopped by {signal.Signals(number).name}", 128 + number)
+    raise _Terminated(number)
 
 
 def _end_with_parent() -> None:

@@ -126,6 +126,26 @@ def test_a_signal_removes_temporary_files(tmp_path: Path, number: int, code: int
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_signal_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    """Python refuses to write a line while it writes one, which the pipe, full and read by nobody, holds up."""
+    (tmp_path / "out").mkdir()
+    body = f"""open({str(tmp_path / "out/begun")!r}, "w").close()
+    while True:
+        log("x" * 1000)"""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(script(tmp_path, body), stderr=subprocess.PIPE, text=True, env=buffered)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "out/begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert said.endswith("some_script.py: error: stopped by SIGTERM\n")
+    assert "Traceback" not in said
+
+
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     command = [*script(tmp_path, "print('x\\\\n' * 1_000_000)")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
