@@ -80,10 +80,13 @@ onstart:
         leftovers.start()
     except NanosnakeError as error:
         raise WorkflowError(str(error)) from None
+    # Snakemake does not come to `onerror` where its own notes find no room
+    atexit.register(say_if_full)
 
 
 # at exit, so that it stands below Snakemake's own last lines; what is registered last is said first
 onsuccess:
+    atexit.unregister(say_if_full)
     atexit.register(graph.say_verdicts)
     leftovers.summarize()
 

@@ -13,6 +13,7 @@ from nanosnake.run_id import run_id
 sys.path.insert(0, str(Path(workflow.basedir, "rules")))
 
 from clock import check_times
+from disk import hush_log_files, say_if_full
 from graph import (
     BASELINES,
     CHECKPOINTS,
@@ -32,6 +33,7 @@ from planning import plan_quickly
 from products import EXPORTED, Products
 from resources import memory, minutes
 
+hush_log_files()
 plan_quickly()
 put_python_first()
 run_id()  # all jobs of this run inherit it

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from disk import cannot_write
 from planning import per_job
 
 from nanosnake.checks.verdict import read_verdict
@@ -56,14 +57,6 @@ def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
         return str(Path(files if isinstance(files, str) else files[0]).parent)
 
     return folder
-
-
-def cannot_write(error: OSError) -> str:
-    """Return what to say where Snakemake's folder is full or read-only."""
-    return (
-        f"{Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
-        "make room there, or run in a folder that you may write (--directory)"
-    )
 
 
 def put_python_first() -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from graph import cannot_write
+from disk import cannot_write
 from snakemake.exceptions import WorkflowError
 
 from nanosnake import cli, cluster
@@ -38,9 +38,12 @@ class Leftovers:
         run = self.workflow.executor_plugin and self.workflow.is_main_process and not self.workflow.dryrun
         if run and not self.asked:
             self.asked = True
-            self.turn = cluster.take_turn(self.folder)
-            cluster.settle(self.folder, unlock=self._unlock)
-            self._sign()
+            try:
+                self.turn = cluster.take_turn(self.folder)
+                cluster.settle(self.folder, unlock=self._unlock)
+                self._sign()
+            except OSError as error:
+                raise WorkflowError(cannot_write(error)) from None
             if self.workflow.execution_settings.lock:
                 share_locks(self.workflow.persistence, self.folder)
         return []
