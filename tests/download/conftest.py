@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,15 @@ HASTE = [
 
 IMPATIENT = ("--read-timeout", "0.4")
 """For servers that go silent."""
+
+
+def wait_for_bytes(partial: Path, size: int, process: subprocess.Popen[str]) -> None:
+    """Wait until so much stands in the partial file that a process writes."""
+    deadline = time.monotonic() + 60
+    while not partial.exists() or partial.stat().st_size < size:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

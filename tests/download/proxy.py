@@ -1,12 +1,14 @@
-"""A proxy on loopback that is slow, busy, holds uploads up, or passes on only the beginning of a file."""
+"""A proxy on loopback that is slow, busy, holds files up, or passes on only their beginnings."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import os
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -38,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
         length = PASSED_ON if cut and proxy.lies else len(body)
         self._send(status, [*headers, ("Content-Length", str(length))], body[:PASSED_ON] if cut else body)
-        self.close_connection = cut
+        self.close_connection |= cut
 
     do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
 
@@ -57,13 +59,19 @@ class Handler(BaseHTTPRequestHandler):
         return answer.status, passed_on, body
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        time.sleep(self.server.proxy.pause)
+        proxy = self.server.proxy
+        time.sleep(proxy.pause)
         self.send_response(status)
         for name, value in headers or [("Content-Length", "0")]:
             self.send_header(name, value)
         self.end_headers()
         with contextlib.suppress(ConnectionError):
-            self.wfile.write(body)
+            if proxy.download is None or len(body) <= proxy.download:
+                self.wfile.write(body)
+                return
+            self.wfile.write(body[: proxy.download])
+            proxy.hold()
+            self.close_connection = True
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
@@ -91,6 +99,8 @@ class Proxy:
     """Seconds before each answer."""
     uploads: int | None = None
     """How many bodies that clients send it passes on at once; it holds the others until `released` is set. None: all."""
+    download: int | None = None
+    """How many bytes of a longer body it passes on before it holds that until `released` is set, and then breaks off."""
     asked: int = 0
     holds: threading.Event = field(default_factory=threading.Event)
     """Set once it holds one."""
@@ -111,8 +121,12 @@ class Proxy:
             self.uploads -= 1
             passed_on = self.uploads >= 0
         if not passed_on:
-            self.holds.set()
-            self.released.wait(60)
+            self.hold()
+
+    def hold(self) -> None:
+        """Say that it holds something, and wait until it may go on."""
+        self.holds.set()
+        self.released.wait(60)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
@@ -128,3 +142,22 @@ class Proxy:
             listener.shutdown()
             listener.server_close()
             thread.join()
+
+
+@contextlib.contextmanager
+def held_up(proxy: Proxy, command: Sequence[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command behind a proxy, hold it up where the proxy does, until the block ends; then wait for its end.
+
+    Without it, a fast server or a busy machine may be done before a test comes to interrupt the command.
+    """
+    with proxy.running() as url:
+        through = {"http_proxy": url, "no_proxy": "", "NO_PROXY": ""}
+        environment = {**os.environ, **variables, **through}
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        try:
+            assert proxy.holds.wait(60), "nothing came that would have been held up"
+            yield process
+            proxy.released.set()
+            process.wait(timeout=120)
+        finally:
+            process.kill()

@@ -9,27 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
 
 import download_shard
-from download.conftest import TOKEN, Bench
+from download.conftest import TOKEN, Bench, wait_for_bytes
 from download.stand_in import COMMIT, cut, drip, stall, status
 from nanosnake.cli import Progress
 from nanosnake.download import body
 from nanosnake.download.partial import Partial
 from nanosnake.files import write_json
-
-
-def wait_for_bytes(bench: Bench, size: int, process: subprocess.Popen[str]) -> None:
-    """Wait until so much stands in the partial file."""
-    deadline = time.monotonic() + 30
-    while not bench.partial.exists() or bench.partial.stat().st_size < size:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -40,7 +30,7 @@ def test_stopped_in_the_middle(bench: Bench, number: int, direct: bool) -> None:
     server = bench.origin if direct else bench.storage
     server.faults.append(drip(20_000, 0.05))
     process = bench.process()
-    wait_for_bytes(bench, 100_000, process)
+    wait_for_bytes(bench.partial, 100_000, process)
     process.send_signal(number)
     _, log = process.communicate()
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
@@ -120,7 +110,7 @@ def test_damaged_bytes_in_the_partial_file(bench: Bench) -> None:
 def test_two_at_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.storage.faults.append(stall(50_000, 60))
     process = bench.process("--read-timeout", "60")
-    wait_for_bytes(bench, 50_000, process)
+    wait_for_bytes(bench.partial, 50_000, process)
     message = bench.refusal()
     assert message.startswith(f"{bench.partial}: another process downloads this file; wait until it ends")
     assert "another process downloads it; waiting up to 0 s" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import boto3
 import requests
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -70,6 +71,19 @@ class Server:
                 raise RuntimeError(f"the S3 server does not answer; see {self.folder / 'log'}")
             time.sleep(0.2)
         return self
+
+    def start_again(self, bucket: str, key: str) -> None:
+        """Start it after a kill, and wait until it has found its files again: until it reads this one."""
+        self.start()
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.client().get_object(Bucket=bucket, Key=key)["Body"].read()
+                return
+            except (BotoCoreError, ClientError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def kill(self) -> None:
         """Kill it, as a power failure would."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fetch_published
+from download.conftest import wait_for_bytes
+from download.proxy import Proxy, held_up
 from nanosnake.download import partial_path
 from nanosnake.files import NanosnakeError, sha256_file
 from publish.conftest import RUN, TINY, become, make_bucket, write_big
@@ -142,15 +142,10 @@ def test_a_fetch_that_was_killed_goes_on(
     place = publish_all(own_server, make_bucket(own_server), made)
     to = tmp_path / "node"
     command = [sys.executable, fetch_published.__file__, place, "--to", str(to)]
-    process = subprocess.Popen([*command, *own_server.options_of_endpoint()], env=os.environ.copy())
     part = partial_path(to / "tiny/bpe/tokens/train/big.ds")
-    deadline = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 1 << 20):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=30)
+    with held_up(Proxy(download=8 << 20), [*command, *own_server.options_of_endpoint()]) as process:
+        wait_for_bytes(part, 1 << 20, process)
+        process.send_signal(signal.SIGKILL)
     assert 0 < part.stat().st_size < 110 << 20
     ended = subprocess.run(
         [*command, *own_server.options_of_endpoint()],

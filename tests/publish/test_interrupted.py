@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 import publish_files
-from download.proxy import Proxy
+from download.proxy import Proxy, held_up
 from nanosnake.files import NanosnakeError, sha256_file
 from publish.conftest import TINY, become, make_bucket
 from publish.server import PLANTED, Server
@@ -35,18 +35,9 @@ def holding(server: Server, bucket: str) -> Iterator[subprocess.Popen[str]]:
         *(*server.options_of_endpoint(), "--gate", str(TINY / "gate.json")),
         *("--receipt", str(TINY / "published/big.json"), str(BIG)),
     ]
-    proxy = Proxy(uploads=3)  # without it, a busy machine may have sent all before the test goes on
-    with proxy.running() as url:
-        variables = {**os.environ, "http_proxy": url, "no_proxy": "", "NO_PROXY": ""}
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables)
-        try:
-            assert proxy.holds.wait(60)
-            assert unfinished(server, bucket)
-            yield process
-            proxy.released.set()
-            process.wait(timeout=120)
-        finally:
-            process.kill()
+    with held_up(Proxy(uploads=3), command) as process:
+        assert unfinished(server, bucket)
+        yield process
 
 
 def write_long(path: Path) -> None:
@@ -105,8 +96,7 @@ def test_a_server_that_dies_in_the_middle_shows_nothing(
     ), said
     assert PLANTED not in said
     assert "Traceback" not in said
-    own_server.start()
-    wait_until_it_reads(own_server, bucket)
+    own_server.start_again(bucket, "prefix/tiny/bpe/tokenizer/meta.json")
     assert KEY not in objects(own_server, bucket)
     check_sent(own_server, bucket)
     receipt = json.loads((TINY / "published/tokenizer.json").read_text())
@@ -143,17 +133,3 @@ def fill(server: Server, bucket: str) -> None:
             return
         time.sleep(0.5)
     raise AssertionError("the server takes ever more")
-
-
-def wait_until_it_reads(server: Server, bucket: str) -> None:
-    """Wait until a server that was killed has found its files again."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            server.client().get_object(Bucket=bucket, Key="prefix/tiny/bpe/tokenizer/meta.json")[
-                "Body"
-            ].read()
-            return
-        except (BotoCoreError, ClientError):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)

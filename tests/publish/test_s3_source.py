@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import download_shard
+from download.conftest import wait_for_bytes
+from download.proxy import Proxy, held_up
 from nanosnake.download import partial_path
 from nanosnake.files import NanosnakeError, sha256_file
 from publish.conftest import make_bucket, write_big
@@ -101,18 +104,13 @@ def test_what_is_no_shard_is_refused(
     assert left(output) == []
 
 
-def start_download(server: Server, url: str, output: Path) -> subprocess.Popen[str]:
-    """Start the script as a process, and return when the first bytes have arrived."""
+@contextlib.contextmanager
+def held_download(server: Server, url: str, output: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start the script as a process, and hold it up when some bytes have arrived, until the block ends."""
     command = [sys.executable, download_shard.__file__, *arguments(server, url, output)]
-    environment = {**os.environ, **server.environment()}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    part = partial_path(output)
-    deadline = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 1 << 20):
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return process
+    with held_up(Proxy(download=8 << 20), command, **server.environment()) as process:
+        wait_for_bytes(partial_path(output), 1 << 20, process)
+        yield process
 
 
 @pytest.fixture
@@ -135,9 +133,8 @@ def test_a_stopped_download_goes_on_unless_the_object_has_changed(
     client, url = writer.client(), f"s3://{bucket}/big.parquet"
     client.upload_file(str(big), bucket, "big.parquet")
     for change in (False, True):
-        process = start_download(writer, url, output)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        with held_download(writer, url, output) as process:
+            process.send_signal(signal.SIGKILL)
         arrived = partial_path(output).stat().st_size
         assert arrived < big.stat().st_size
         assert not output.exists()
@@ -156,13 +153,13 @@ def test_a_stopped_download_goes_on_unless_the_object_has_changed(
 def test_a_server_that_dies_in_the_middle_is_waited_for(own_server: Server, big: Path, output: Path) -> None:
     bucket = make_bucket(own_server)
     own_server.client().upload_file(str(big), bucket, "big.parquet")
-    process = start_download(own_server, f"s3://{bucket}/big.parquet", output)
-    own_server.kill()
-    _, said = process.communicate(timeout=120)
+    with held_download(own_server, f"s3://{bucket}/big.parquet", output) as process:
+        own_server.kill()
+    said = process.stderr.read() if process.stderr else ""
     assert process.returncode == 1, said
     assert "gave up after 2 failures in a row" in said
     assert "MB are kept for the next run" in said
-    own_server.start()
+    own_server.start_again(bucket, "big.parquet")
     environment = {**os.environ, **own_server.environment()}
     command = [sys.executable, download_shard.__file__]
     again = subprocess.run(
