@@ -1,8 +1,8 @@
 """Leave out each part of the GPT and of its optimizer, one at a time, and see what that does to bits per byte.
 
 Trains small models on the CPU, on the demo's token shards, one thread each, with several seeds. Each variant gets as
-many steps as the whole model, or more where a step of it is cheaper: as many as the same time allows, and rather
-too many. Writes a line for each run, from which it goes on when started again, and prints a table.
+many steps as the whole model; more where a step of it is cheaper, fewer where it is dearer (on a GPU at depth 12): as
+many as the same time allows, and rather too many. Writes a line for each run, from which it goes on when started again, and prints a table.
 
     snakemake --cores all
     python benchmarks/parts.py --out results/benchmarks/parts.jsonl
@@ -164,19 +164,18 @@ class Variant:
     config: dict[str, Any] = field(default_factory=dict)
     """Fields of the model's configuration."""
     steps: float = 1.0
-    """Over those of the whole model, for what a step saves, rounded up."""
+    """Over those of the whole model, for what a step saves or costs."""
 
 
 VARIANTS = {
     "whole": Variant("the model as it is: 3 query heads share a key/value head"),
-    "own": Variant("a key/value head for each query head", config={"kv_heads": 6}),
+    "own": Variant("a key/value head for each query head", config={"kv_heads": 6}, steps=0.952),
     "value": Variant("no value embeddings", config={"value_embeddings": False}, steps=1.05),
     "residual": Variant(
         "no scaled residual stream, no embedding mixed into each layer",
         partial(fix, residual_scale=1.0, embedding_scale=0.0),
     ),
     "smear": Variant("no smear of the previous token", partial(fix, smear_scale=0.0)),
-    "backout": Variant("no backout of the middle layer", partial(fix, backout_scale=0.0)),
     "gains": Variant("RMS norm with a learnt factor for each channel", gains),
     "qk": Variant("no norm of queries and keys", no_query_norm),
     "qk08": Variant("queries and keys of length 0.8 in place of 1.2", partial(length, 0.8)),

@@ -1,9 +1,9 @@
 """A trained model on disk: `model.safetensors` and `model.json`, and the loader of the two.
 
-`model.json`: {"format": "nanosnake.model.1", "model": the configuration, "tokenizer": {vocab_size, bos,
+`model.json`: {"format": "nanosnake.model.2", "model": the configuration, "tokenizer": {vocab_size, bos,
 special_tokens}, "step", "figures"}. docs/training.md describes each tensor. The architecture (value
-embeddings, smear, backout, learnt residual scalars, windows) is in no class of `transformers`, so that a
-file in its format could not be loaded without code of ours; this layout says it plainly instead.
+embeddings, smear, learnt residual scalars, windows) is in no class of `transformers`, so that a file in its
+format could not be loaded without code of ours; this layout says it plainly instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nanosnake.training.model import GPT, build_model
 from nanosnake.training.tensors import read_tensors, write_tensors
 from nanosnake.training.vocabulary import Vocabulary
 
-FORMAT = "nanosnake.model.1"
+FORMAT = "nanosnake.model.2"
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 

@@ -1,8 +1,8 @@
-"""The GPT: pre-norm layers on a residual stream, with what nanochat found to pay.
+"""The GPT: pre-norm layers on a residual stream, with what nanochat found to pay and our runs found again.
 
 RMS norm without parameters, rotary embeddings, QK norm, squared ReLU, untied head with softcapped logits,
-sliding windows, value embeddings behind a gate, a learnt mix of the embedding into each layer, a "smear" of
-the previous token's embedding into each token, and a "backout" of the middle layer before the head.
+sliding windows, value embeddings behind a gate, a learnt mix of the embedding into each layer, and a "smear"
+of the previous token's embedding into each token. docs/experiments.md says what each is worth.
 
 Matrices of the same shape stand together in one parameter [L, out, in] (a bank): one cast per forward pass,
 one gradient, and Muon works on the whole bank at once.
@@ -78,7 +78,6 @@ class GPT(nn.Module):
         self.embedding_scale = bank(layers)
         self.smear_gate = bank(SMEAR_CHANNELS)
         self.smear_scale = bank(1)
-        self.backout_scale = bank(1)
         cosine, sine = rotary_table(config, torch.device("cpu"))
         self.register_buffer("cosine", cosine, persistent=False)
         self.register_buffer("sine", sine, persistent=False)
@@ -100,7 +99,6 @@ class GPT(nn.Module):
         self.residual_scale.copy_(1.15 - 0.10 * ramp)
         self.embedding_scale.copy_(0.20 - 0.15 * ramp)
         self.smear_scale.zero_()
-        self.backout_scale.fill_(0.2)
 
     def forward(self, tokens_N: Tensor, positions_N: Tensor, documents: Documents) -> Tensor:
         """Return the normed stream [N, D] that the head multiplies.
@@ -114,7 +112,7 @@ class GPT(nn.Module):
         dtype = torch.bfloat16 if tokens_N.is_cuda else torch.float32
         x_ND = norm(F.embedding(tokens_N, self.embedding).to(dtype))
         x_ND = self._smear(x_ND, positions_N)
-        first_ND, middle_ND = x_ND, x_ND
+        first_ND = x_ND
         qkv = torch.cat([self.query, self.key_value], dim=1).to(dtype).unbind(0)
         out, up, down = (w.to(dtype).unbind(0) for w in (self.out, self.up, self.down))
         for i, size in enumerate(config.windows):
@@ -123,9 +121,7 @@ class GPT(nn.Module):
             value = self._value(i, tokens_N, dtype)
             x_ND = added(x_ND, self._attention(norm(x_ND), qkv[i], out[i], value, documents, window))
             x_ND = added(x_ND, self._mlp(norm(x_ND), up[i], down[i]))
-            if i == config.depth // 2:
-                middle_ND = x_ND
-        return norm(x_ND - self.backout_scale.to(dtype) * middle_ND)
+        return norm(x_ND)
 
     def _smear(self, x_ND: Tensor, positions_N: Tensor) -> Tensor:
         gate_N = torch.sigmoid(x_ND[:, :SMEAR_CHANNELS] @ self.smear_gate.to(x_ND.dtype))

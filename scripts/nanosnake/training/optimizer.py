@@ -160,7 +160,6 @@ def rules(model: GPT, options: TrainOptions, lr_scale: float) -> dict[str, Rule]
         "embedding_scale": Rule("adamw", scalar, betas=(0.96, 0.95)),
         "smear_gate": Rule("adamw", 0.2),
         "smear_scale": Rule("adamw", 0.2),
-        "backout_scale": Rule("adamw", 0.2),
     }
 
 
