@@ -1,8 +1,9 @@
 """Leave out each part of the GPT and of its optimizer, one at a time, and see what that does to bits per byte.
 
 Trains small models on the CPU, on the demo's token shards, one thread each, with several seeds. Each variant gets as
-many steps as the whole model; more where a step of it is cheaper, fewer where it is dearer (on a GPU at depth 12): as
-many as the same time allows, and rather too many. Writes a line for each run, from which it goes on when started again, and prints a table.
+many steps as the same time allows, and rather too many: more than the whole model where a step of it is cheaper, fewer
+where it is dearer (on a GPU at depth 12). Writes a line for each run, from which it goes on when started again, and
+prints a table.
 
     snakemake --cores all
     python benchmarks/parts.py --out results/benchmarks/parts.jsonl

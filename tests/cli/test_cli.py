@@ -66,6 +66,14 @@ def test_full_disk(tmp_path: Path) -> None:
     assert done.stderr == "some_script.py: error: No space left on device; make room and run again\n"
 
 
+def wait_for(path: Path) -> None:
+    """Wait until a process has made a file."""
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of the end of a parent on Linux alone")
 def test_a_job_ends_with_its_shell(tmp_path: Path) -> None:
     """Without the variable that a rule sets, it is a person's, who may close the shell."""
@@ -77,15 +85,10 @@ def test_a_job_ends_with_its_shell(tmp_path: Path) -> None:
         shell = subprocess.Popen(
             ["bash", "-c", f"'{python}' '{path}' 2> said; true"], cwd=folder, env={**os.environ, **variables}
         )
-        deadline = time.monotonic() + 30
-        while not (folder / "begun").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(folder / "begun")
         shell.kill()
         shell.wait()
-    while not (tmp_path / "0/made").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(tmp_path / "0/made")
     time.sleep(0.5)
     assert (tmp_path / "1/said").read_text() == "some_script.py: error: stopped by SIGTERM\n"
     assert not (tmp_path / "1/made").exists()
@@ -134,10 +137,7 @@ def test_a_signal_in_the_middle_of_a_line(tmp_path: Path) -> None:
         log("x" * 1000)"""
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(script(tmp_path, body), stderr=subprocess.PIPE, text=True, env=buffered)
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "out/begun").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(tmp_path / "out/begun")
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)
