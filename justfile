@@ -41,7 +41,7 @@ lint: && test-rust
     uv run ruff format --check
     uv run snakefmt --check Snakefile rules
     uv run snakemake --lint
-    uv run mypy scripts rules
+    uv run mypy scripts
     uv run python -m mypy.stubtest rustbpe --allowlist tests/rust/stubtest_allowed.txt
     cargo fmt --manifest-path rustbpe/Cargo.toml --all --check
     cargo clippy --manifest-path rustbpe/Cargo.toml --workspace --all-targets --locked -- -D warnings

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from nanosnake.export import hugging_face_json
 from nanosnake.files import replacing
+from nanosnake.tokenizer.export import hugging_face_json
 
 GPT4_SPELLING = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+sys.path.insert(0, str(Path(workflow.basedir, "scripts")))  # the library, where it is not installed
+
 from nanosnake import config as configuration
 from nanosnake.files import NanosnakeError
-from nanosnake.run_id import run_id
+from nanosnake.provenance.run_id import run_id
 
-sys.path.insert(0, str(Path(workflow.basedir, "rules")))
-
-from clock import check_times
-from disk import hush_log_files, say_if_full
-from graph import (
+from nanosnake.runs.clock import check_times
+from nanosnake.runs.disk import hush_log_files, say_if_full
+from nanosnake.workflow.graph import (
     BASELINES,
     CHECKPOINTS,
     COUNTS,
@@ -29,9 +29,9 @@ from graph import (
     folder_of,
     put_python_first,
 )
-from planning import plan_quickly
-from products import EXPORTED, Products
-from resources import memory, minutes
+from nanosnake.workflow.snakemake_internals import plan_quickly
+from nanosnake.workflow.products import EXPORTED, Products
+from nanosnake.workflow.resources import memory, minutes
 
 hush_log_files()
 plan_quickly()

@@ -4,7 +4,7 @@ Each rule leaves a receipt. The code of the publisher is no input, as that of th
 leaves is compared by checksum, and an edit of it must not read terabytes again.
 """
 
-from publishing import PUBLISHED, Publishing
+from nanosnake.workflow.publishing import PUBLISHED, Publishing
 
 publishing = Publishing(CONFIG, graph)
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanosnake import cli
-from nanosnake.baselines import Baselines, load_baselines
 from nanosnake.checks import CHECKS, MODES, Verdict
 from nanosnake.checks.material import Subject, read_texts, sample_items
 from nanosnake.checks.run import run_check
 from nanosnake.checks.verdict import skipped
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.tokenizer import load
+from nanosnake.tokenizer.baselines import Baselines, load_baselines
+from nanosnake.tokenizer.folder import load
 
 NEEDS_BASELINES = {"compression"}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nanosnake import cli, cluster
+from nanosnake import cli, slurm
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,11 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path(), help="where Snakemake runs; here by default")
     arguments = parser.parse_args(argv)
     if arguments.action == "summary":
-        print(cluster.summarize(arguments.folder))
+        print(slurm.summarize(arguments.folder))
     elif arguments.action == "wait":
-        cluster.wait(arguments.folder, say=print)
+        slurm.wait(arguments.folder, say=print)
     else:
-        act = cluster.cancel if arguments.action == "cancel" else cluster.unfinished
+        act = slurm.cancel if arguments.action == "cancel" else slurm.unfinished
         for job in act(arguments.folder):
             print(job)
     return 0

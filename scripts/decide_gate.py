@@ -16,7 +16,7 @@ from typing import Any
 from nanosnake import cli
 from nanosnake.checks.verdict import Verdict, read_verdict
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.tokenizer import TokenizerFolder, load
+from nanosnake.tokenizer.folder import TokenizerFolder, load
 
 SHOWN = 5
 """How many failures of one check are printed; all stand in its verdict file."""

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from nanosnake import cli, parquet, shards
-from nanosnake.download import Download, Patience, fetch
-from nanosnake.download.checksums import check_sha256, look_up
+from nanosnake import cli
 from nanosnake.s3.place import Endpoint, Place, add_endpoint, place_argument
+from nanosnake.sources import parquet, shards
+from nanosnake.sources.download import Download, Patience, fetch
+from nanosnake.sources.download.checksums import check_sha256, look_up
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards
 
     sha256 = wanted_sha256(options)
     if from_s3:
-        from nanosnake.download.objects import fetch_object  # takes a third of a second
+        from nanosnake.sources.download.objects import fetch_object  # takes a third of a second
 
         arrived = fetch_object(
             Place.parse(options.url),

@@ -47,13 +47,13 @@ class Options:
 
 def evaluate_model(options: Options) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and each returns it."""
+    from nanosnake.evaluation.evaluate import baselines, evaluate_tokens, sample
+    from nanosnake.evaluation.tasks import evaluate_tasks, load_tasks
     from nanosnake.training.attention import choose_backend
     from nanosnake.training.distributed import Ranks
-    from nanosnake.training.evaluate import baselines, evaluate_tokens, sample
     from nanosnake.training.export import read_model
     from nanosnake.training.schedule import fitting_micro_batch
     from nanosnake.training.shards import TokenShards
-    from nanosnake.training.tasks import evaluate_tasks, load_tasks
     from nanosnake.training.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.load(options.tokenizer)

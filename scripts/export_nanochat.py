@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nanosnake import cli, nanochat
-from nanosnake.tokenizer import load
+from nanosnake import cli
+from nanosnake.tokenizer import nanochat
+from nanosnake.tokenizer.folder import load
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from nanosnake import cli, naming
-from nanosnake.export import Recipe, export, read_merges
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.tokenizer.export import Recipe, export, read_merges
 
 WORDS = ("format", "text_column")
 """What a counts file says of itself in words; all else are numbers, empty for none."""

@@ -18,12 +18,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nanosnake import cli
-from nanosnake.download import Download, Patience
-from nanosnake.download.objects import fetch_object, patient_client
 from nanosnake.files import NanosnakeError, read_json, sha256_file
 from nanosnake.publish.manifest import MANIFEST
 from nanosnake.publish.receipts import key_of
 from nanosnake.s3.place import Endpoint, Place, add_endpoint, place_argument
+from nanosnake.sources.download import Download, Patience
+from nanosnake.sources.download.objects import fetch_object, patient_client
 
 
 @dataclass(frozen=True)

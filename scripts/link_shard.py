@@ -13,8 +13,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli, parquet, shards
+from nanosnake import cli
 from nanosnake.files import NanosnakeError, sha256_file, sync
+from nanosnake.sources import parquet, shards
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from nanosnake import cli
 from nanosnake.files import NanosnakeError, replacing
 from nanosnake.naming import expand
-from nanosnake.shards import ShardMetadata
+from nanosnake.sources.shards import ShardMetadata
 
 Value = str | int | float | None
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from nanosnake import cli, demo, parquet, shards
+from nanosnake import cli
 from nanosnake.files import NanosnakeError, replacing, sha256_file
+from nanosnake.sources import demo, parquet, shards
 
 
 @dataclass(frozen=True)

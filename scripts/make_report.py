@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanosnake import cli
-from nanosnake.baselines import load_baselines
 from nanosnake.report.data import Report, Sources, gather
 from nanosnake.report.render import render, write_page
 from nanosnake.report.sections import draw, tokenizer_page
 from nanosnake.report.segments import Encoding
 from nanosnake.report.tables import format_size
-from nanosnake.tokenizer import load
+from nanosnake.tokenizer.baselines import load_baselines
+from nanosnake.tokenizer.folder import load
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from typing import Any
 import tiktoken
 
 from nanosnake import cli
-from nanosnake.baselines import load_baselines
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.samples import read_samples
-from nanosnake.tokenizer import TokenizerFolder, load
+from nanosnake.sources.samples import read_samples
+from nanosnake.tokenizer.baselines import load_baselines
+from nanosnake.tokenizer.folder import TokenizerFolder, load
 
 FREQUENT = 100
 SMALLEST = 512

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from nanosnake import cli
 from nanosnake.files import NanosnakeError
+from nanosnake.provenance.run_id import run_id
 from nanosnake.publish.destination import Destination
 from nanosnake.publish.receipts import Published, write_receipt
-from nanosnake.run_id import run_id
 from nanosnake.s3.client import connect
 from nanosnake.s3.place import Endpoint, Place, add_destination
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from nanosnake import cli
 from nanosnake.files import read_json, write_json
+from nanosnake.provenance.run_id import run_id
 from nanosnake.publish.destination import Destination
 from nanosnake.publish.manifest import check_complete, expand_receipts, extend
 from nanosnake.publish.receipts import key_of, read_receipt
-from nanosnake.run_id import run_id
 from nanosnake.s3.client import connect
 from nanosnake.s3.place import Endpoint, Place, add_destination
 

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nanosnake import cli, history
+from nanosnake import cli
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.files import write_json
-from nanosnake.tokenizer import TOKENIZER_JSON, TokenizerFolder, load
+from nanosnake.provenance import history
+from nanosnake.tokenizer.folder import TOKENIZER_JSON, TokenizerFolder, load
 
 
 def collect(dataset: str, tokenizer: TokenizerFolder, verdicts: Sequence[Path]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nanosnake import cli, naming
 from nanosnake.files import NanosnakeError
-from nanosnake.samples import MAX_CHARS, sample_documents, write_samples
+from nanosnake.sources.samples import MAX_CHARS, sample_documents, write_samples
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import rustbpe
 
 from nanosnake import cli
 from nanosnake.files import write_json
-from nanosnake.tokenizer import TOKENIZER_JSON, load
+from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
 
 
 @dataclass(frozen=True)

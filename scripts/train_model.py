@@ -32,7 +32,6 @@ STARTED = time.perf_counter()
 
 from nanosnake import cli  # noqa: E402
 from nanosnake.files import replacing, write_json  # noqa: E402
-from nanosnake.modules import imported_files  # noqa: E402
 from nanosnake.training.config import (  # noqa: E402
     EXIT_STOPPED,
     STATUS_VARIABLE,
@@ -40,6 +39,7 @@ from nanosnake.training.config import (  # noqa: E402
     Stopped,
     TrainOptions,
 )
+from nanosnake.workflow.modules import imported_files  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 import oracle
 from nanosnake.checks import CHECKS, Failure, Findings
 from nanosnake.checks.verdict import verdict_of
-from nanosnake.export import Recipe, export
 from nanosnake.files import write_json
-from nanosnake.samples import Sample, write_samples
+from nanosnake.sources.samples import Sample, write_samples
+from nanosnake.tokenizer.export import Recipe, export
 
 PATTERN = r"\s?\S+|\s+"
 PROSE = (

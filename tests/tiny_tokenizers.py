@@ -12,7 +12,7 @@ import rustbpe
 
 import export_tokenizer
 from nanosnake.files import sha256_file, write_json
-from nanosnake.tokenizer import META, TokenizerFolder, load
+from nanosnake.tokenizer.folder import META, TokenizerFolder, load
 
 TEXTS = Path(__file__).parents[1] / "resources" / "texts"
 SPECIAL_TOKENS = ["<|bos|>", "<|user_start|>", "<|user_end|>"]

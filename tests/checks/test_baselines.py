@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from nanosnake import baselines
 from nanosnake.files import NanosnakeError
+from nanosnake.tokenizer import baselines
 
 
 @pytest.fixture(autouse=True)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.baselines import load_baselines
 from nanosnake.checks import CHECKS, Verdict
 from nanosnake.checks.material import Document, Item, Subject, read_texts
 from nanosnake.checks.reachability import is_piece, merge
 from nanosnake.checks.run import FUNCTIONS, run_check
 from nanosnake.checks.verdict import read_verdict
-from nanosnake.export import byte_characters
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.tokenizer import RANKS, TOKENIZER_JSON, TokenizerFolder
+from nanosnake.tokenizer.baselines import load_baselines
+from nanosnake.tokenizer.export import byte_characters
+from nanosnake.tokenizer.folder import RANKS, TOKENIZER_JSON, TokenizerFolder
 from tiny_tokenizers import TEXTS, damage, evaluation_texts, train
 
 

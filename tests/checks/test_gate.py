@@ -16,8 +16,8 @@ import decide_gate
 import record_figures
 from nanosnake.checks import CHECKS
 from nanosnake.files import NanosnakeError
-from nanosnake.samples import Sample, write_samples
-from nanosnake.tokenizer import META, TOKENIZER_JSON, load
+from nanosnake.sources.samples import Sample, write_samples
+from nanosnake.tokenizer.folder import META, TOKENIZER_JSON, load
 from tiny_tokenizers import TEXTS, evaluation_texts, train
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake import history
+from nanosnake.provenance import history
 from nanosnake.provenance.code import WorkTree
 
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import sample_documents as script
-from nanosnake import samples
 from nanosnake.files import NanosnakeError
+from nanosnake.sources import samples
 
 
 def shard(

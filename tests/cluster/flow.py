@@ -17,8 +17,8 @@ HEAD = """\
 import sys
 
 sys.path.insert(0, "rules")
-from graph import put_python_first
-from resources import memory, minutes
+from nanosnake.workflow.graph import put_python_first
+from nanosnake.workflow.resources import memory, minutes
 
 put_python_first()
 

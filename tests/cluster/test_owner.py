@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.cluster.jobs import settle
-from nanosnake.cluster.owner import owners, sign
+from nanosnake.runs.owner import owners, sign
+from nanosnake.slurm.jobs import settle
 
 SIGN_AND_STAY = """
 import sys, time
 from pathlib import Path
-from nanosnake.cluster.owner import sign
+from nanosnake.runs.owner import sign
 print(sign(Path(sys.argv[1])), flush=True)
 time.sleep(60)
 """

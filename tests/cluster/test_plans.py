@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 import launch
-from nanosnake.cluster.jobs import Unfinished
-from nanosnake.cluster.progress import changes
-from nanosnake.cluster.summary import Record, aligned, megabytes, parse, seconds, table
+from nanosnake.slurm.jobs import Unfinished
+from nanosnake.slurm.progress import changes
+from nanosnake.slurm.summary import Record, aligned, megabytes, parse, seconds, table
 from workflow.project import Project
 
 REPOSITORY = Path(__file__).parents[2]

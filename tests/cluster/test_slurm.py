@@ -18,7 +18,7 @@ import yaml
 
 from cluster.cluster import Cluster, poll
 from cluster.flow import PROFILE, REPOSITORY, Flow, sbatch_calls
-from nanosnake.cluster import records
+from nanosnake.slurm import records
 from workflow.project import TINY_MODEL, Project
 
 HERE = Path(__file__).parent

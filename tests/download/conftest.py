@@ -23,8 +23,8 @@ import pytest
 
 import download_shard
 from download.stand_in import SIGNATURE, Origin, Storage
-from nanosnake.download import partial_path
 from nanosnake.files import NanosnakeError
+from nanosnake.sources.download import partial_path
 
 PATH = "/datasets/ns/name/resolve/main/data/shard_00007.parquet"
 TOKEN = "hf_planted_secret"

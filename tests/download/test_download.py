@@ -9,7 +9,7 @@ import pytest
 from download import stand_in
 from download.conftest import IMPATIENT, PATH, Bench
 from download.stand_in import COMMIT, Fault, both, change, cut, flip_bit, reset, send_instead, stall, status
-from nanosnake.download import loop
+from nanosnake.sources.download import loop
 
 HALF = 200_000
 

@@ -12,8 +12,8 @@ import pytest
 
 from download.conftest import PATH, Bench
 from download.stand_in import COMMIT, change, cut, flip_bit, send_instead, status
-from nanosnake.download.checksums import look_up
 from nanosnake.files import NanosnakeError
+from nanosnake.sources.download.checksums import look_up
 
 OTHER = "0" * 64
 

@@ -8,8 +8,8 @@ import pytest
 
 from download.conftest import PATH, TOKEN, Bench
 from download.stand_in import SIGNATURE, Server, change, cut, send_instead, status
-from nanosnake.download import hosts
 from nanosnake.files import NanosnakeError
+from nanosnake.sources.download import hosts
 
 
 def authorizations(server: Server) -> list[str | None]:

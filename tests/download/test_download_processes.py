@@ -17,9 +17,9 @@ import download_shard
 from download.conftest import TOKEN, Bench, wait_for_bytes
 from download.stand_in import COMMIT, cut, drip, stall, status
 from nanosnake.cli import Progress
-from nanosnake.download import body
-from nanosnake.download.partial import Partial
 from nanosnake.files import write_json
+from nanosnake.sources.download import body
+from nanosnake.sources.download.partial import Partial
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -8,9 +8,9 @@ import pytest
 
 from download.conftest import Bench
 from download.stand_in import Fault, status
-from nanosnake.download import Download, Patience, fetch
-from nanosnake.download.headers import Linked, content_range, linked, validator, wait_asked
 from nanosnake.files import NanosnakeError
+from nanosnake.sources.download import Download, Patience, fetch
+from nanosnake.sources.download.headers import Linked, content_range, linked, validator, wait_asked
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nanosnake.download import headers, hosts
 from nanosnake.files import NanosnakeError
 from nanosnake.s3.place import Place, check_endpoint_url
+from nanosnake.sources.download import headers, hosts
 
 PARTS = ["https://", "http://", "file://", "//", "a.example", "u:p@", ":80", ":0x", "/", "..", "?q=1", "#f", "\\",
          "\r\n", " ", "\t", "[::1]", "[", "%2e%2e", "\ud800", "Ⅸ", "s3://", "javascript:", "@", "data:,"]  # fmt: skip

@@ -14,9 +14,9 @@ import rustbpe
 import tokenizers
 
 import export_tokenizer
-from nanosnake import export
 from nanosnake.files import NanosnakeError
-from nanosnake.tokenizer import META, RANKS, TOKENIZER_JSON, TokenizerFolder, load, load_tiktoken
+from nanosnake.tokenizer import export
+from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON, TokenizerFolder, load, load_tiktoken
 from tiny_tokenizers import SPECIAL_TOKENS, arguments_of_export, damage, evaluation_texts, train
 
 PATTERNS = ["gpt2", "gpt4", "gpt4o", "nanochat"]

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import export_nanochat
-from nanosnake import nanochat
-from nanosnake.tokenizer import TokenizerFolder
+from nanosnake.tokenizer import nanochat
+from nanosnake.tokenizer.folder import TokenizerFolder
 from tiny_tokenizers import evaluation_texts, train
 
 

@@ -8,7 +8,7 @@ import pytest
 import rustbpe
 from tokenizers import Regex, pre_tokenizers
 
-from nanosnake.oniguruma import translate
+from nanosnake.tokenizer.oniguruma import translate
 from tiny_tokenizers import evaluation_texts
 
 # what tiktoken itself has for GPT-2 and GPT-4, with possessive repetitions and an end of text

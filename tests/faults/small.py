@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nanosnake.run_id import RUN_VARIABLE
+from nanosnake.provenance.run_id import RUN_VARIABLE
 from workflow.project import REPOSITORY
 
 SNAKEFILE = """\
 import sys
 
 sys.path.insert(0, "rules")
-from nanosnake.run_id import run_id
+from nanosnake.provenance.run_id import run_id
 
 run_id()
 

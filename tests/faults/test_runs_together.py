@@ -14,10 +14,10 @@ import pytest
 
 from faults.killing import processes
 from faults.small import Small, wait_until
-from nanosnake.cluster.orphans import orphans, stop_orphans
-from nanosnake.cluster.owner import take_turn
 from nanosnake.provenance.record import VARIABLE
-from nanosnake.run_id import RUN_VARIABLE
+from nanosnake.provenance.run_id import RUN_VARIABLE
+from nanosnake.runs.orphans import orphans, stop_orphans
+from nanosnake.runs.owner import take_turn
 
 WAIT_FOR_EVER = "import signal, sys, time; signal.signal(15, getattr(signal, sys.argv[1])); print(flush=True); time.sleep(90)"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import rustbpe
 
 from nanosnake.files import NanosnakeError
-from nanosnake.parquet import check_shard
+from nanosnake.sources.parquet import check_shard
 
 
 def ended(read: Callable[[], object]) -> list[object]:

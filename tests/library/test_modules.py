@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.modules import imported_files
+from nanosnake.workflow.modules import imported_files
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from nanosnake.run_id import RUN_VARIABLE, run_id
+from nanosnake.provenance.run_id import RUN_VARIABLE, run_id
 
 
 def test_a_run_has_one_name_which_its_processes_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_run_has_one_name_which_its_processes_inherit(monkeypatch: pytest.Monk
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", made)
     assert run_id() == made
     asked = subprocess.run(
-        [sys.executable, "-c", "from nanosnake.run_id import run_id; print(run_id())"],
+        [sys.executable, "-c", "from nanosnake.provenance.run_id import run_id; print(run_id())"],
         capture_output=True,
         text=True,
         check=True,

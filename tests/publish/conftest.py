@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.run_id import RUN_VARIABLE
+from nanosnake.provenance.run_id import RUN_VARIABLE
 from publish.server import Server
 
 TINY = Path("results/tiny/bpe")

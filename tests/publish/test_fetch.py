@@ -14,8 +14,8 @@ import pytest
 import fetch_published
 from download.conftest import wait_for_bytes
 from download.proxy import Proxy, held_up
-from nanosnake.download import partial_path
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.sources.download import partial_path
 from publish.conftest import RUN, TINY, become, make_bucket, write_big
 from publish.server import Server
 from publish.test_publish import publish, publish_the_manifest

@@ -17,8 +17,8 @@ import pytest
 import download_shard
 from download.conftest import wait_for_bytes
 from download.proxy import Proxy, held_up
-from nanosnake.download import partial_path
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.sources.download import partial_path
 from publish.conftest import make_bucket, write_big
 from publish.server import Server
 from workflow.project import Project, write_shard

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 import make_report
 import measure_vocabulary_curve
-from nanosnake.baselines import Baselines
-from nanosnake.tokenizer import load
+from nanosnake.tokenizer.baselines import Baselines
+from nanosnake.tokenizer.folder import load
 from report_builder import ATTACK, build
 
 

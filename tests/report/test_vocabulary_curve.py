@@ -8,8 +8,8 @@ import pytest
 import measure_vocabulary_curve
 import oracle
 from nanosnake.files import NanosnakeError
-from nanosnake.samples import Sample, write_samples
-from nanosnake.tokenizer import load
+from nanosnake.sources.samples import Sample, write_samples
+from nanosnake.tokenizer.folder import load
 from report_builder import PATTERN, PROSE, train_tokenizer
 
 TEXTS = ["Such water in the town.", "The ferry did not run in the night. \uac15"]

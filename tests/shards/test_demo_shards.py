@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import make_demo_shard
-from nanosnake import demo
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.sources import demo
 
 OF = 4
 

@@ -11,7 +11,7 @@ import pytest
 
 import list_shards
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.shards import ShardMetadata
+from nanosnake.sources.shards import ShardMetadata
 
 
 def metadata(name: str, **more: object) -> ShardMetadata:

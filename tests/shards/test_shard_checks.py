@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nanosnake.files import NanosnakeError
-from nanosnake.parquet import ShardFacts, check_shard
+from nanosnake.sources.parquet import ShardFacts, check_shard
 
 TEXTS = ["one", None, "", "zwei é", "\U0001f600 три", "x\0y"]
 CHARACTERS = 3 + 0 + 0 + 6 + 5 + 3
@@ -92,7 +92,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     with pq.ParquetWriter(tmp_path / "a.parquet", schema, use_dictionary=False) as writer:
         writer.write_table(pa.table([pa.concat_arrays([documents] * 10)], schema), row_group_size=20_000)
     code = (
-        "import sys, pyarrow as pa\nfrom nanosnake.parquet import check_shard\n"
+        "import sys, pyarrow as pa\nfrom nanosnake.sources.parquet import check_shard\n"
         "print(check_shard(sys.argv[1], 'text').characters, pa.default_memory_pool().max_memory())"
     )
     output = subprocess.check_output([sys.executable, "-c", code, str(tmp_path / "a.parquet")], text=True)

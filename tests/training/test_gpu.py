@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from nanosnake.training import flash4, fused, fused8, head
+from nanosnake.training import head
 from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import head_loss
+from nanosnake.training.kernels import flash4, fused, fused8
+from nanosnake.training.kernels.quantize import quantize, quantize_rows
 from nanosnake.training.model import GPT, build_model
-from nanosnake.training.quantize import quantize, quantize_rows
 from nanosnake.training.trainer import Files, Trainer
 
 pytestmark = [

@@ -9,14 +9,15 @@ import torch
 import torch.nn.functional as F
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training import fused, fused8, linear
+from nanosnake.training import linear
 from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import head_loss, softcapped, target_nats
+from nanosnake.training.kernels import fused, fused8
+from nanosnake.training.kernels.quantize import quantize, quantize_normed, quantize_rows
 from nanosnake.training.model import GPT, build_model
 from nanosnake.training.optimizer import Optimizer, orthogonalize
-from nanosnake.training.quantize import quantize, quantize_normed, quantize_rows
 
 LENGTH = 64
 

@@ -6,8 +6,9 @@ import inspect
 from types import SimpleNamespace
 
 import pytest
-from planning import format_commands_once, per_job, with_known_signature
 from snakemake.common import get_input_function_aux_params
+
+from nanosnake.workflow.snakemake_internals import format_commands_once, per_job, with_known_signature
 
 
 class Shelf:

@@ -151,7 +151,7 @@ CHANGES: Changes = [
     (edit("rustbpe/core/src/train/mod.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/checks/compression.py"), {"check_tokenizer": 6, **AFTER_CHECKS}),
     (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
-    (edit("scripts/nanosnake/download/__init__.py"), {}),
+    (edit("scripts/nanosnake/sources/download/__init__.py"), {}),
     (edit("scripts/nanosnake/provenance/verify.py"), {}),
     (edit("scripts/nanosnake/provenance/manifest.py"), {"make_manifest": 1}),
     (edit("scripts/nanosnake/config/models.py"), {}),

@@ -20,7 +20,7 @@ import yaml
 from tokenizers import Tokenizer
 
 from nanosnake.files import sha256_file
-from nanosnake.tokenizer import load_tiktoken
+from nanosnake.tokenizer.folder import load_tiktoken
 from workflow.project import REPOSITORY, Project
 
 ARTIFACTS = ("tokenizer.json", "tokenizer.tiktoken", "meta.json")

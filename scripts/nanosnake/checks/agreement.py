@@ -13,7 +13,7 @@ from itertools import zip_longest
 from nanosnake.checks.engines import Engine, all_engines, shown
 from nanosnake.checks.material import Item, Subject
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.tokenizer import TokenizerFolder
+from nanosnake.tokenizer.folder import TokenizerFolder
 
 REFERENCE = "tiktoken"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nanosnake.tokenizer import TokenizerFolder
+from nanosnake.tokenizer.folder import TokenizerFolder
 
 
 @dataclass(frozen=True)

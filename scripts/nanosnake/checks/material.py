@@ -9,8 +9,8 @@ from pathlib import Path
 import tiktoken
 
 from nanosnake.files import NanosnakeError
-from nanosnake.samples import read_samples
-from nanosnake.tokenizer import TokenizerFolder
+from nanosnake.sources.samples import read_samples
+from nanosnake.tokenizer.folder import TokenizerFolder
 
 
 @dataclass(frozen=True)

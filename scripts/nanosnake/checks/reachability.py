@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from nanosnake.checks.engines import rustbpe_engine, shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.export import byte_characters
-from nanosnake.tokenizer import RANKS, TOKENIZER_JSON, TokenizerFolder
+from nanosnake.tokenizer.export import byte_characters
+from nanosnake.tokenizer.folder import RANKS, TOKENIZER_JSON, TokenizerFolder
 
 
 def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nanosnake.checks.engines import rustbpe_engine, shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.export import BYTES
+from nanosnake.tokenizer.export import BYTES
 
 LONGEST = 30
 """How many of the longest tokens are listed."""

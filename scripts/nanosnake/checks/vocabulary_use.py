@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nanosnake.checks.engines import rustbpe_engine, shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.export import BYTES
+from nanosnake.tokenizer.export import BYTES
 
 LISTED = 50
 """How many unused tokens are listed."""

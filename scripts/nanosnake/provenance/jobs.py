@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nanosnake.modules import HASHES
+from nanosnake.workflow.modules import HASHES
 
 NOTES = Path(".snakemake/metadata")
 NAME_MAX = 255

@@ -25,8 +25,8 @@ from typing import Any, Literal
 
 from nanosnake.files import NanosnakeError, read_json, sha256_file
 from nanosnake.provenance.jobs import Job, Jobs
+from nanosnake.provenance.run_id import run_id
 from nanosnake.provenance.words import code_words
-from nanosnake.run_id import run_id
 
 FORMAT = "nanosnake.manifest.1"
 SEAL = "seal"

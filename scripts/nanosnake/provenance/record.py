@@ -23,7 +23,7 @@ from typing import Any
 from nanosnake import __version__
 from nanosnake.files import sha256_file, write_json
 from nanosnake.provenance.code import loaded_files, work_tree
-from nanosnake.run_id import run_id
+from nanosnake.provenance.run_id import run_id
 
 VARIABLE = "NANOSNAKE_RECORD"
 

@@ -13,11 +13,11 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from s3transfer.subscribers import BaseSubscriber
 
 from nanosnake import cli
-from nanosnake.download.headers import bare_etag
 from nanosnake.files import NanosnakeError, sha256_file
 from nanosnake.publish.receipts import Published, key_of
 from nanosnake.s3.place import Endpoint, Place
 from nanosnake.s3.problems import S3_ERRORS, explain, not_there, precondition_failed
+from nanosnake.sources.download.headers import bare_etag
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client

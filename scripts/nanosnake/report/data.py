@@ -23,7 +23,7 @@ from nanosnake.report.segments import Encoding, Sample, samples
 from nanosnake.report.tables import Column, Table
 from nanosnake.report.verdicts import Gate, read_gate
 from nanosnake.report.visible import token_text
-from nanosnake.tokenizer import TokenizerFolder
+from nanosnake.tokenizer.folder import TokenizerFolder
 
 EXCERPT_CHARACTERS = 700
 MOST_TOKENS = 30

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nanosnake import history
+from nanosnake.provenance import history
 from nanosnake.report.tables import Column, Table, label
 
 MOST_SHARDS = 200

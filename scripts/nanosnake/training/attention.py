@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training import flash4
 from nanosnake.training.config import ModelConfig
+from nanosnake.training.kernels import flash4
 
 _varlen_attn: Callable[..., Any] | None = None
 if torch.cuda.is_available():  # it brings the compiler along: seconds on a CPU, which has no use for it

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanosnake.training import loss_kernel
+from nanosnake.training.kernels import loss_kernel
+from nanosnake.training.kernels.quantize import FP8, quantize
 from nanosnake.training.linear import scaled_product
-from nanosnake.training.quantize import FP8, quantize
 
 CHUNK_ELEMENTS = 1 << 29
 """Logits held at once on a GPU (1 GiB in bf16)."""

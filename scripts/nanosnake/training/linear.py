@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nanosnake.training.quantize import quantize, quantize_normed, quantize_rows
+from nanosnake.training.kernels.quantize import quantize, quantize_normed, quantize_rows
 
 PIECE = 1 << 14
 """Tokens whose part of a wide weight's gradient is one product."""

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training import fused, fused8
 from nanosnake.training.attention import Documents, attend
 from nanosnake.training.config import ModelConfig
+from nanosnake.training.kernels import fused, fused8
 from nanosnake.training.linear import linear
 
 GATE_CHANNELS = 12

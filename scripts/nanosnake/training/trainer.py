@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nanosnake.evaluation.evaluate import Scores, evaluate_tokens
 from nanosnake.files import NanosnakeError
 from nanosnake.training import checkpoint, schedule
 from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
-from nanosnake.training.evaluate import Scores, evaluate_tokens
 from nanosnake.training.flops import flops_per_token, peak_flops
 from nanosnake.training.head import head_loss
 from nanosnake.training.loader import Batch, Loader, Position

@@ -1,0 +1,1 @@
+"""The tokenizer folder, its exports, and the vocabularies it is compared with."""

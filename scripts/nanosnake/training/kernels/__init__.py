@@ -1,0 +1,1 @@
+"""What needs a GPU package, each with its fallback."""

@@ -1,0 +1,92 @@
+"""The MLP with its squared ReLU inside the matrix products, as operators that torch.compile takes.
+
+Beside a product of 3,072 columns, squared ReLU as a kernel of its own costs half as much again, as it reads and
+writes the widest tensors of the model. The package `quack-kernels`, which `flash-attn-4` brings along, lets a
+product end with a function of ours. Only the squares are kept: the derivative is two times their root.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nanosnake.training.kernels import optional
+from nanosnake.training.linear import weight_gradient
+
+
+def usable() -> bool:
+    """Return whether the package and a Hopper GPU are there."""
+    return optional.usable("quack.epilogue", 9)
+
+
+def parts() -> tuple[Any, Any, Any]:
+    """Return what products with an end of our own are made of: (the decorator of the end, ReLU, CuTe)."""
+    epilogue = importlib.import_module("quack.epilogue").gemm_epilogue
+    return epilogue, importlib.import_module("quack.activation").relu, importlib.import_module("cutlass.cute")
+
+
+@cache
+def _products() -> tuple[Any, Any]:
+    """Return (product, then squared ReLU; product, then times the derivative at `c`, the squares)."""
+    epilogue, relu, cute = parts()
+
+    def relu_square(acc):  # type: ignore[no-untyped-def]
+        positive = relu(acc)
+        return {"D": positive * positive}
+
+    def times_derivative(acc, c):  # type: ignore[no-untyped-def]
+        root = cute.math.sqrt(c, approx=True, ftz=True)  # the exact root takes longer than the product
+        return {"D": acc * (root + root)}
+
+    return epilogue()(relu_square), epilogue()(times_derivative)
+
+
+@torch.library.custom_op("nanosnake::up", mutates_args=())
+def up_product(x_ND: Tensor, up_FD: Tensor) -> Tensor:
+    """Return relu(x @ up.T) squared [N, F]."""
+    squares_NF = x_ND.new_empty(x_ND.size(0), up_FD.size(0))
+    _products()[0](x_ND, up_FD.t(), out={"D": squares_NF}, tuned=False)
+    return squares_NF
+
+
+@up_product.register_fake
+def _(x_ND: Tensor, up_FD: Tensor) -> Tensor:
+    return x_ND.new_empty(x_ND.size(0), up_FD.size(0))
+
+
+@torch.library.custom_op("nanosnake::down_backward", mutates_args=())
+def down_backward(grad_ND: Tensor, down_DF: Tensor, squares_NF: Tensor) -> Tensor:
+    """Return the gradient [N, F] of what stands before the squared ReLU."""
+    grad_NF = torch.empty_like(squares_NF)
+    _products()[1](grad_ND.contiguous(), down_DF, squares_NF, out={"D": grad_NF}, tuned=False)
+    return grad_NF
+
+
+@down_backward.register_fake
+def _(grad_ND: Tensor, down_DF: Tensor, squares_NF: Tensor) -> Tensor:
+    return torch.empty_like(squares_NF)
+
+
+class _Mlp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_ND: Tensor, up_FD: Tensor, down_DF: Tensor) -> Tensor:
+        squares_NF = up_product(x_ND, up_FD)
+        ctx.save_for_backward(x_ND, up_FD, down_DF, squares_NF)
+        out_ND: Tensor = squares_NF @ down_DF.t()
+        return out_ND
+
+    @staticmethod
+    def backward(ctx: Any, grad_ND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x_ND, up_FD, down_DF, squares_NF = ctx.saved_tensors
+        grad_NF = down_backward(grad_ND, down_DF, squares_NF)
+        return grad_NF @ up_FD, weight_gradient(grad_NF, x_ND), weight_gradient(grad_ND, squares_NF)
+
+
+def mlp(x_ND: Tensor, up_FD: Tensor, down_DF: Tensor) -> Tensor:
+    """Return relu(x @ up.T) squared @ down.T [N, D]."""
+    out: Tensor = _Mlp.apply(x_ND, up_FD, down_DF)
+    return out
