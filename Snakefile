@@ -1,6 +1,4 @@
 # nanosnake: from text shards to a validated BPE tokenizer, every step a file.
-import atexit
-
 from snakemake.utils import min_version
 
 min_version("9.19")
@@ -8,7 +6,7 @@ min_version("9.19")
 
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 report: "report/workflow.rst"
@@ -25,7 +23,6 @@ include: "rules/report.smk"
 include: "rules/manifest.smk"
 include: "rules/publish.smk"
 include: "rules/cluster.smk"
-include: "rules/leftovers.smk"
 
 
 # Everything that the configuration describes.
@@ -33,10 +30,10 @@ rule all:
     default_target: True
     input:
         leftovers.settle,
-        expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
-        products.all(),
-        graph.of_each_tokenizer(f"{TOKENIZER}/manifest.json"),
-        graph.of_each_model(f"{MODEL}/manifest.json"),
+        expand(layout.SHARD_TABLE, dataset=CONFIG.datasets),
+        manifests.products(),
+        tokenizers.each(f"{layout.TOKENIZER}/manifest.json"),
+        models.each(f"{layout.MODEL}/manifest.json"),
         publishing.published(),
 
 
@@ -44,23 +41,23 @@ rule all:
 rule shards:
     input:
         leftovers.settle,
-        expand("results/{dataset}/shards.csv", dataset=CONFIG.datasets),
+        expand(layout.SHARD_TABLE, dataset=CONFIG.datasets),
 
 
 # The shards in each tokenizer's ids, where its gate is open.
 rule tokens:
     input:
         leftovers.settle,
-        graph.all_token_shards(),
-        graph.of_each_tokenizer(f"{TOKENIZER}/tokens/manifest.json"),
+        tokenizers.all_token_shards(),
+        tokenizers.each(f"{layout.TOKENIZER}/tokens/manifest.json"),
 
 
 # Only the reports.
 rule reports:
     input:
         leftovers.settle,
-        graph.of_each_tokenizer(f"{TOKENIZER}/report/index.html"),
-        graph.of_each_model(f"{MODEL}/report/index.html"),
+        tokenizers.each(layout.TOKENIZER_PAGE),
+        models.each(layout.MODEL_PAGE),
 
 
 # The published copies, where the configuration has a `publish` section.
@@ -74,24 +71,26 @@ rule publish:
 # end. That a bucket cannot be written is better known before days of training than after them; as a file that the
 # trainer depends on, this would be asked only once, and a new input would make every tokenizer outdated.
 onstart:
+    if note := untested():
+        log(note)
     try:
-        check_times(file for job in workflow.dag.needrun_jobs() for file in job.input)
-        publishing.check_destination(job.rule.name for job in workflow.dag.needrun_jobs())
+        check_times(run.inputs)
+        publishing.check_destination(run.rules)
         leftovers.start()
     except NanosnakeError as error:
-        raise WorkflowError(str(error)) from None
+        refuse(str(error))
     # Snakemake does not come to `onerror` where its own notes find no room
     atexit.register(say_if_full)
 
 
-# at exit, so that it stands below Snakemake's own last lines; what is registered last is said first
+# at exit, so that it is below Snakemake's own last lines; what is registered last is said first
 onsuccess:
     atexit.unregister(say_if_full)
-    atexit.register(graph.say_verdicts)
+    atexit.register(say_verdicts, tokenizers, models)
     leftovers.summarize()
 
 
 onerror:
     leftovers.stop_what_is_left()
-    atexit.register(graph.say_verdicts)
+    atexit.register(say_verdicts, tokenizers, models)
     leftovers.summarize()

@@ -1,37 +1,30 @@
 """The typed configuration and what the rules ask it."""
 
-import os
+import atexit
 import sys
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))  # the library, where it is not installed
 
 from nanosnake import config as configuration
+from nanosnake import layout
 from nanosnake.files import NanosnakeError
+from nanosnake.layout import benchmark_of, logs
+from nanosnake.messages import log
 from nanosnake.provenance.run_id import run_id
-
 from nanosnake.runs.clock import check_times
-from nanosnake.runs.disk import hush_log_files, say_if_full
-from nanosnake.workflow.graph import (
-    BASELINES,
-    CHECKPOINTS,
-    COUNTS,
-    HISTORY,
-    MODEL,
-    SAMPLES,
-    SHARDS,
-    TOKENIZER,
-    TOKENS,
-    Graph,
-    any_of,
-    folder_of,
-    put_python_first,
-)
-from nanosnake.workflow.snakemake_internals import plan_quickly
-from nanosnake.workflow.products import EXPORTED, Products
+from nanosnake.runs.disk import cannot_write, hush_log_files, say_if_full
+from nanosnake.snakemake_internals import Run, plan_quickly, refuse, untested
+from nanosnake.workflow.datasets import Datasets
+from nanosnake.workflow.leftovers import Leftovers
+from nanosnake.workflow.manifests import Manifests
+from nanosnake.workflow.models import EXPORTED, Models
+from nanosnake.workflow.modules import code
+from nanosnake.workflow.publishing import THINGS, Publishing
 from nanosnake.workflow.resources import memory, minutes
+from nanosnake.workflow.shell import any_of, command, folder_of, put_python_first, repository_path
+from nanosnake.workflow.tokenizers import Tokenizers
+from nanosnake.workflow.verdicts import say_verdicts
 
 hush_log_files()
 plan_quickly()
@@ -41,19 +34,24 @@ run_id()  # all jobs of this run inherit it
 try:
     CONFIG = configuration.load(config, origin=", ".join(map(str, workflow.configfiles)))
 except NanosnakeError as error:
-    raise WorkflowError(str(error)) from None
+    refuse(str(error))
 
-SETTINGS = CONFIG.model_dump(mode="json")  # with every default, for lookup()
-graph = Graph(CONFIG, Path(os.path.relpath(workflow.basedir)))
-products = Products(graph)
+datasets = Datasets(CONFIG)
+tokenizers = Tokenizers(CONFIG, datasets)
+models = Models(CONFIG, tokenizers)
+manifests = Manifests(CONFIG, tokenizers, models)
+publishing = Publishing(CONFIG, tokenizers, models)
+run = Run(workflow)
+leftovers = Leftovers(run)
 
 
 wildcard_constraints:
     dataset=any_of(CONFIG.datasets),
+    source=any_of(CONFIG.sources),
     tokenizer=any_of(CONFIG.tokenizers),
     counting=any_of({tokenizer.counting for tokenizer in CONFIG.tokenizers.values()}),
     selection=r"[^/]+",
     shard=r"[^/]+",
     split="train|validation",
-    check=any_of(graph.checks()),
+    check=any_of(tokenizers.checks()),
     model=any_of(CONFIG.models),

@@ -1,20 +1,21 @@
 """Manifests: for each file that is published, what it was made from, by which code, where and when."""
 
+from make_manifest import MakeManifest
+
 
 rule make_manifest:
     """Write the manifest of a tokenizer, of its token shards, or of a model; the gate has to be open."""
     input:
-        **graph.code("make_manifest.py"),
-        gate=ancient(products.gate),
-        files=products.files,
-        tokens=products.tokens,
+        code=code(MakeManifest),
+        gate=ancient(manifests.gate),
+        files=manifests.files,
+        tokens=manifests.tokens,
     output:
-        f"{TOKENIZER}{{part}}/manifest.json",
+        layout.MANIFEST,
     log:
-        text="logs/{dataset}/{tokenizer}{part}/manifest.log",
-        record="logs/{dataset}/{tokenizer}{part}/manifest.json",
+        **logs(layout.MANIFEST),
     benchmark:
-        "logs/{dataset}/{tokenizer}{part}/manifest.tsv"
+        benchmark_of(layout.MANIFEST)
     wildcard_constraints:
         part=f"(?:/(?:tokens|{any_of(CONFIG.models)}))?",
     conda:
@@ -22,12 +23,6 @@ rule make_manifest:
     resources:
         mem_mb=1000,
     params:
-        part=products.part,
-        settings=products.settings,
-        tokens=products.token_words,
-        code=graph.code_folder,
+        options=manifests.options,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {wildcards.tokenizer:q}"
-        " --part {params.part:q} --config {params.settings:q} --code {params.code:q} --files {input.files:q}"
-        " --token-shards {params.tokens:q} --output {output:q} |& tee -i {log.text:q}"
+        command(MakeManifest, "{params.options}", files="input.files", output="output")

@@ -1,25 +1,31 @@
 """A model: trained on token shards, evaluated on the pinned validation shards, exported on request."""
 
+from evaluate_model import EvaluateModel
+from export_model import ExportModel
+from train_model import TrainModel
+
+LAUNCHER = repository_path("scripts/launch.py")
+LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
+
 
 rule train_model:
-    """Train a GPT. Its rolling checkpoints stand outside the outputs, which Snakemake deletes before a rerun:
+    """Train a GPT. Its rolling checkpoints are not among the outputs, which Snakemake deletes before a rerun:
     a job that is killed and started again goes on from the last one."""
     input:
-        **graph.code("train_model.py"),
-        gate=ancient(f"{TOKENIZER}/gate.json"),
-        tokenizer=rules.export_tokenizer.output,
-        train=graph.train_tokens,
-        validation=graph.validation_tokens,
+        code=code(TrainModel),
+        gate=ancient(tokenizers.gate),
+        tokenizer=models.tokenizer_files,
+        train=models.train_tokens,
+        validation=models.validation_tokens,
     output:
-        weights=f"{MODEL}/model.safetensors",
-        model=f"{MODEL}/model.json",
-        metrics=f"{MODEL}/metrics.jsonl",
-        summary=f"{MODEL}/training.json",
+        weights=layout.WEIGHTS,
+        model=f"{layout.MODEL}/model.json",
+        metrics=f"{layout.MODEL}/metrics.jsonl",
+        summary=f"{layout.MODEL}/training.json",
     log:
-        text="logs/{dataset}/{tokenizer}/{model}/train.log",
-        record="logs/{dataset}/{tokenizer}/{model}/train.json",
+        **logs(f"{layout.MODEL}/train"),
     benchmark:
-        "logs/{dataset}/{tokenizer}/{model}/train.tsv"
+        benchmark_of(f"{layout.MODEL}/train")
     conda:
         "../envs/nanosnake.yaml"
     threads: 64
@@ -29,36 +35,27 @@ rule train_model:
         nodes=1,
         processes=1,
     params:
-        launch=graph.script("launch.py"),
+        options=models.train,
         folder=folder_of("tokenizer"),
-        train=graph.train_tokens_word,
-        validation=graph.validation_tokens_word,
-        checkpoints=CHECKPOINTS,
-        model=MODEL,
-        options=graph.model_options,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
-        " --train {params.train:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
-        " --checkpoints {params.checkpoints:q} --out {params.model:q} {params.options} |& tee -i {log.text:q}"
+        command(TrainModel, "{params.options}", launcher=LAUNCHER, tokenizer="params.folder")
 
 
 rule evaluate_model:
     """Measure bits per byte on the pinned validation shards, write samples, answer tasks."""
     input:
-        **graph.code("evaluate_model.py"),
-        weights=rules.train_model.output.weights,
+        code=code(EvaluateModel),
+        weights=layout.WEIGHTS,
         model=rules.train_model.output.model,
-        tokenizer=rules.export_tokenizer.output,
-        validation=graph.validation_tokens,
-        extra=graph.evaluation_inputs,
+        tokenizer=models.tokenizer_files,
+        validation=models.validation_tokens,
+        extra=models.evaluation_inputs,
     output:
-        f"{MODEL}/evaluation.json",
+        layout.EVALUATION,
     log:
-        text="logs/{dataset}/{tokenizer}/{model}/evaluate.log",
-        record="logs/{dataset}/{tokenizer}/{model}/evaluate.json",
+        **logs(layout.EVALUATION),
     benchmark:
-        "logs/{dataset}/{tokenizer}/{model}/evaluate.tsv"
+        benchmark_of(layout.EVALUATION)
     conda:
         "../envs/nanosnake.yaml"
     threads: 64
@@ -68,32 +65,33 @@ rule evaluate_model:
         nodes=1,
         processes=1,
     params:
-        launch=graph.script("launch.py"),
+        options=models.evaluate,
         folder=folder_of("tokenizer"),
-        validation=graph.validation_tokens_word,
         model=folder_of("weights"),
-        options=graph.evaluation_options,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {params.launch:q} --nodes {resources.nodes} --processes {resources.processes} {input.script:q}"
-        " --model {params.model:q} --validation {params.validation:q} --tokenizer {params.folder:q}"
-        " --out {output:q} {params.options} |& tee -i {log.text:q}"
+        command(
+            EvaluateModel,
+            "{params.options}",
+            launcher=LAUNCHER,
+            model="params.model",
+            tokenizer="params.folder",
+            out="output",
+        )
 
 
 rule export_model:
     """Put the weights, their description and the tokenizer in one folder for others to load."""
     input:
-        **graph.code("export_model.py"),
-        weights=rules.train_model.output.weights,
+        code=code(ExportModel),
+        weights=layout.WEIGHTS,
         model=rules.train_model.output.model,
-        tokenizer=rules.export_tokenizer.output,
+        tokenizer=models.tokenizer_files,
     output:
-        expand(f"{MODEL}/export/{{file}}", file=EXPORTED, allow_missing=True),
+        expand(f"{layout.MODEL_EXPORT}/{{file}}", file=EXPORTED, allow_missing=True),
     log:
-        text="logs/{dataset}/{tokenizer}/{model}/export.log",
-        record="logs/{dataset}/{tokenizer}/{model}/export.json",
+        **logs(layout.MODEL_EXPORT),
     benchmark:
-        "logs/{dataset}/{tokenizer}/{model}/export.tsv"
+        benchmark_of(layout.MODEL_EXPORT)
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -101,8 +99,6 @@ rule export_model:
     params:
         folder=folder_of("tokenizer"),
         model=folder_of("weights"),
-        export=f"{MODEL}/export",
+        export=layout.MODEL_EXPORT,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --model {params.model:q} --tokenizer {params.folder:q}"
-        " --out {params.export:q} |& tee -i {log.text:q}"
+        command(ExportModel, model="params.model", tokenizer="params.folder", out="params.export")

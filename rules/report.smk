@@ -1,101 +1,121 @@
 """The report: one page per tokenizer that opens from disk. It is made whether the gate opens or not."""
 
+from make_model_report import MakeModelReport
+from make_report import MakeReport
+from measure_vocabulary_curve import MeasureVocabularyCurve
+
 
 rule measure_vocabulary_curve:
     """Measure smaller vocabularies, which are prefixes of the merges, on the validation documents."""
     input:
-        **graph.code("measure_vocabulary_curve.py"),
+        code=code(MeasureVocabularyCurve),
         tokenizer=rules.export_tokenizer.output,
-        samples=f"{SAMPLES}/validation.jsonl",
+        samples=expand(layout.SAMPLES, split="validation", allow_missing=True),
     output:
-        f"{TOKENIZER}/curve.json",
+        layout.CURVE,
     log:
-        text="logs/{dataset}/{tokenizer}/curve.log",
-        record="logs/{dataset}/{tokenizer}/curve.json",
+        **logs(layout.CURVE),
     benchmark:
-        "logs/{dataset}/{tokenizer}/curve.tsv"
+        benchmark_of(layout.CURVE)
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=2000,
     params:
         folder=folder_of("tokenizer"),
-        baselines=BASELINES,
+        baselines=layout.BASELINES,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --tokenizer {params.folder:q} --samples {input.samples:q}"
-        " --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"
+        command(
+            MeasureVocabularyCurve,
+            tokenizer="params.folder",
+            samples="input.samples",
+            baseline_cache="params.baselines",
+            output="output",
+        )
 
 
 rule make_report:
     """Write the page. From existing results this takes seconds and trains nothing."""
     input:
-        **graph.code("make_report.py"),
-        templates=graph.templates(),
-        texts=graph.texts(),
+        code=code(MakeReport),
+        templates=tokenizers.templates(),
+        texts=tokenizers.texts(),
         tokenizer=rules.export_tokenizer.output,
         verdicts=rules.decide_gate.input.verdicts,
         figures=rules.record_figures.output,
         curve=rules.measure_vocabulary_curve.output,
-        shards="results/{dataset}/shards.csv",
+        shards=layout.SHARD_TABLE,
     output:
         report(
-            f"{TOKENIZER}/report/index.html",
+            layout.TOKENIZER_PAGE,
             caption="../report/tokenizer.rst",
             category="{dataset}",
             labels={"tokenizer": "{tokenizer}"},
         ),
     log:
-        text="logs/{dataset}/{tokenizer}/report.log",
-        record="logs/{dataset}/{tokenizer}/report.json",
+        **logs(layout.TOKENIZER_PAGE),
     benchmark:
-        "logs/{dataset}/{tokenizer}/report.tsv"
+        benchmark_of(layout.TOKENIZER_PAGE)
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=2000,
     params:
         folder=folder_of("tokenizer"),
-        history=HISTORY,
-        benchmarks="logs/{dataset}",
+        history=layout.HISTORY,
+        benchmarks=layout.log_folder("results/{dataset}"),
+        record=logs(layout.MERGES)["record"],
         texts=folder_of("texts"),
-        baselines=BASELINES,
+        baselines=layout.BASELINES,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer"
-        " {params.folder:q} --verdicts {input.verdicts:q} --curve {input.curve:q}"
-        " --shards {input.shards:q} --history {params.history:q} --benchmarks {params.benchmarks:q}"
-        " --texts {params.texts:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"
+        command(
+            MakeReport,
+            dataset="wildcards.dataset",
+            tokenizer="params.folder",
+            verdicts="input.verdicts",
+            curve="input.curve",
+            shards="input.shards",
+            history="params.history",
+            benchmarks="params.benchmarks",
+            record="params.record",
+            texts="params.texts",
+            baseline_cache="params.baselines",
+            output="output",
+        )
 
 
 rule make_model_report:
     """Write the page of a model: what it learned, the training run, what it writes."""
     input:
-        **graph.code("make_model_report.py"),
-        templates=graph.templates(),
+        code=code(MakeModelReport),
+        templates=tokenizers.templates(),
         training=rules.train_model.output.summary,
         metrics=rules.train_model.output.metrics,
         evaluation=rules.evaluate_model.output,
     output:
         report(
-            f"{MODEL}/report/index.html",
+            layout.MODEL_PAGE,
             caption="../report/model.rst",
             category="{dataset}",
             labels={"tokenizer": "{tokenizer}", "model": "{model}"},
         ),
     log:
-        text="logs/{dataset}/{tokenizer}/{model}/report.log",
-        record="logs/{dataset}/{tokenizer}/{model}/report.json",
+        **logs(layout.MODEL_PAGE),
     benchmark:
-        "logs/{dataset}/{tokenizer}/{model}/report.tsv"
+        benchmark_of(layout.MODEL_PAGE)
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=2000,
     params:
         model=folder_of("evaluation"),
-        benchmarks="logs/{dataset}/{tokenizer}/{model}",
+        benchmarks=layout.log_folder(layout.MODEL),
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {wildcards.tokenizer:q}"
-        " --model {params.model:q} --benchmarks {params.benchmarks:q} --output {output:q} |& tee -i {log.text:q}"
+        command(
+            MakeModelReport,
+            dataset="wildcards.dataset",
+            tokenizer="wildcards.tokenizer",
+            model="params.model",
+            benchmarks="params.benchmarks",
+            output="output",
+        )

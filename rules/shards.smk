@@ -1,52 +1,51 @@
 """Shards: one parquet file each, checked, with a metadata file beside it."""
 
+from download_shard import DownloadShard
+from link_shard import LinkShard
+from list_shards import ListShards
+from make_demo_shard import MakeDemoShard
+
 
 rule make_demo_shard:
     """Cut one shard out of the corpus that comes with the environment."""
     input:
-        **graph.code("make_demo_shard.py", "check_shard", "shard"),
+        code=code(MakeDemoShard),
     output:
-        shard=f"{SHARDS}/{{shard}}.parquet",
-        metadata=f"{SHARDS}/{{shard}}.json",
+        shard=layout.SHARD,
+        metadata=layout.SHARD_METADATA,
     log:
-        text="logs/{dataset}/shards/{shard}.make.log",
-        record="logs/{dataset}/shards/{shard}.make.json",
+        **logs(layout.SHARD),
     benchmark:
-        "logs/{dataset}/shards/{shard}.make.tsv"
+        benchmark_of(layout.SHARD)
     wildcard_constraints:
-        dataset=any_of(graph.datasets("embedded")),
+        source=any_of(datasets.of_kind("embedded")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(800),
         runtime=minutes(1),
     params:
-        number=graph.shard_number,
-        total=lookup("datasets/{dataset}/source/shards", within=SETTINGS),
-        language=lookup("datasets/{dataset}/source/language", within=SETTINGS),
+        options=datasets.cut,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --shard {params.number} --of {params.total} --language {params.language}"
-        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
+        command(MakeDemoShard, "{params.options}", output="output.shard", metadata="output.metadata")
 
 
 rule download_shard:
-    """Fetch one shard; nothing stands under its name before size, checksum and text column are right.
+    """Fetch one shard; it gets its final name only after its size, checksum and text column have been verified.
 
-    The downloader is no input: a change in it must not fetch a whole dataset again.
+    The downloader's code is not an input: a change in it must not fetch a whole data set again.
     """
     input:
-        checksums=graph.checksums,
+        checksums=datasets.checksums,
     output:
-        shard=f"{SHARDS}/{{shard}}.parquet",
-        metadata=f"{SHARDS}/{{shard}}.json",
+        shard=layout.SHARD,
+        metadata=layout.SHARD_METADATA,
     log:
-        text="logs/{dataset}/shards/{shard}.download.log",
-        record="logs/{dataset}/shards/{shard}.download.json",
+        **logs(layout.SHARD),
     benchmark:
-        "logs/{dataset}/shards/{shard}.download.tsv"
+        benchmark_of(layout.SHARD)
     wildcard_constraints:
-        dataset=any_of([*graph.datasets("url"), *graph.datasets("s3")]),
+        source=any_of(datasets.of_kind("url", "s3")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -54,63 +53,63 @@ rule download_shard:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
-        script=graph.script("download_shard.py"),
-        source=graph.download_options,
-        patience=graph.patience_options(),
+        options=datasets.download,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {params.script:q} {params.source} {params.patience} --memory-mb {resources.mem_mb}"
-        " --output {output.shard:q} --metadata {output.metadata:q} |& tee -i {log.text:q}"
+        command(
+            DownloadShard,
+            "{params.options}",
+            memory_mb="resources.mem_mb",
+            output="output.shard",
+            metadata="output.metadata",
+        )
 
 
 rule link_shard:
     """Check a local parquet file and link to it."""
     input:
-        **graph.code("link_shard.py", "check_shard", "shard"),
-        file=graph.location,
+        code=code(LinkShard),
+        file=datasets.location,
     output:
-        shard=f"{SHARDS}/{{shard}}.parquet",
-        metadata=f"{SHARDS}/{{shard}}.json",
+        shard=layout.SHARD,
+        metadata=layout.SHARD_METADATA,
     log:
-        text="logs/{dataset}/shards/{shard}.link.log",
-        record="logs/{dataset}/shards/{shard}.link.json",
+        **logs(layout.SHARD),
     benchmark:
-        "logs/{dataset}/shards/{shard}.link.tsv"
+        benchmark_of(layout.SHARD)
     wildcard_constraints:
-        dataset=any_of(graph.datasets("local")),
+        source=any_of(datasets.of_kind("local")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=memory(700, per_input_mb=4),
         runtime=minutes(0.5, per_input_gb=3),
     params:
-        text_column=graph.shard_column,
+        options=datasets.link,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --input {input.file:q} --text-column {params.text_column:q}"
-        " --memory-mb {resources.mem_mb} --output {output.shard:q} --metadata {output.metadata:q}"
-        " |& tee -i {log.text:q}"
+        command(
+            LinkShard,
+            "{params.options}",
+            input="input.file",
+            memory_mb="resources.mem_mb",
+            output="output.shard",
+            metadata="output.metadata",
+        )
 
 
 rule list_shards:
-    """Write the table of all shards of a dataset."""
+    """Write the table of all shards of a data set."""
     input:
-        **graph.code("list_shards.py"),
-        metadata=graph.metadata,
+        code=code(ListShards),
+        metadata=datasets.metadata,
     output:
-        report("results/{dataset}/shards.csv", caption="../report/shards.rst", category="{dataset}"),
+        report(layout.SHARD_TABLE, caption="../report/shards.rst", category="{dataset}"),
     log:
-        text="logs/{dataset}/shards.log",
-        record="logs/{dataset}/shards.json",
+        **logs(layout.SHARD_TABLE),
     benchmark:
-        "logs/{dataset}/shards.tsv"
+        benchmark_of(layout.SHARD_TABLE)
     conda:
         "../envs/nanosnake.yaml"
     params:
-        folder=SHARDS,
-        train=graph.train_names,
-        validation=graph.validation_names,
+        options=datasets.table,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --folder {params.folder:q} --train {params.train:q}"
-        " --validation {params.validation:q} --output {output:q} |& tee -i {log.text:q}"
+        command(ListShards, "{params.options}", output="output")

@@ -1,19 +1,21 @@
 """A tokenizer: merges learned from summed counts, and the artifacts that other tools read."""
 
+from export_nanochat import ExportNanochat
+from export_tokenizer import ExportTokenizer
+from train_tokenizer import TrainTokenizer
+
 
 rule train_tokenizer:
     """Learn the merges. One job whatever the size of the corpus: it needs the summed counts alone."""
     input:
-        **graph.code("train_tokenizer.py", "train"),
-        counts=graph.merged_counts,
+        code=code(TrainTokenizer),
+        counts=tokenizers.merged_counts,
     output:
-        merges=f"{TOKENIZER}/merges.arrow",
-        times=f"{TOKENIZER}/training.json",
+        layout.MERGES,
     log:
-        text="logs/{dataset}/{tokenizer}/merges.log",
-        record="logs/{dataset}/{tokenizer}/merges.json",
+        **logs(layout.MERGES),
     benchmark:
-        "logs/{dataset}/{tokenizer}/merges.tsv"
+        benchmark_of(layout.MERGES)
     conda:
         "../envs/nanosnake.yaml"
     threads: 8
@@ -21,62 +23,56 @@ rule train_tokenizer:
         mem_mb=memory(4000, per_input_mb=30),
         runtime=minutes(60, per_input_gb=120),
     params:
-        merges=graph.num_merges,
+        options=tokenizers.train,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --counts {input.counts:q} --merges {params.merges} --output {output.merges:q}"
-        " --times {output.times:q} --threads {threads} |& tee -i {log.text:q}"
+        command(TrainTokenizer, "{params.options}", counts="input.counts", output="output", threads="threads")
 
 
 rule export_tokenizer:
     """Write what other tools read: Hugging Face's format, tiktoken's ranks, and where it all came from."""
     input:
-        **graph.code("export_tokenizer.py"),
-        merges=f"{TOKENIZER}/merges.arrow",
-        counts=graph.merged_counts,
-        metadata=graph.training_metadata,
+        code=code(ExportTokenizer),
+        merges=layout.MERGES,
+        counts=tokenizers.merged_counts,
+        metadata=tokenizers.training_metadata,
     output:
-        hugging_face=f"{TOKENIZER}/tokenizer/tokenizer.json",
-        hugging_face_config=f"{TOKENIZER}/tokenizer/tokenizer_config.json",
-        tiktoken=f"{TOKENIZER}/tokenizer/tokenizer.tiktoken",
-        meta=f"{TOKENIZER}/tokenizer/meta.json",
+        hugging_face=f"{layout.TOKENIZER_FOLDER}/tokenizer.json",
+        hugging_face_config=f"{layout.TOKENIZER_FOLDER}/tokenizer_config.json",
+        tiktoken=f"{layout.TOKENIZER_FOLDER}/tokenizer.tiktoken",
+        meta=f"{layout.TOKENIZER_FOLDER}/meta.json",
     log:
-        text="logs/{dataset}/{tokenizer}/export.log",
-        record="logs/{dataset}/{tokenizer}/export.json",
+        **logs(f"{layout.TOKENIZER}/export"),
     benchmark:
-        "logs/{dataset}/{tokenizer}/export.tsv"
+        benchmark_of(f"{layout.TOKENIZER}/export")
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=2000,
     params:
-        shard_folder=SHARDS,
-        folder=f"{TOKENIZER}/tokenizer",
-        shards=graph.training_names,
-        pattern=lookup("tokenizers/{tokenizer}/pattern", within=SETTINGS),
-        vocab_size=lookup("tokenizers/{tokenizer}/vocab_size", within=SETTINGS),
-        special_tokens=graph.special_tokens,
+        options=tokenizers.export,
+        folder=layout.TOKENIZER_FOLDER,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --name {wildcards.tokenizer:q} --merges {input.merges:q}"
-        " --counts {input.counts:q} --pattern {params.pattern:q} --vocab-size {params.vocab_size}"
-        " --special-tokens {params.special_tokens:q} --folder {params.shard_folder:q}"
-        " --shards {params.shards:q} --output {params.folder:q} |& tee -i {log.text:q}"
+        command(
+            ExportTokenizer,
+            "{params.options}",
+            merges="input.merges",
+            counts="input.counts",
+            output="params.folder",
+        )
 
 
 rule export_nanochat:
     """Write nanochat's two files, where the configuration asks for them."""
     input:
-        **graph.code("export_nanochat.py"),
+        code=code(ExportNanochat),
         tokenizer=rules.export_tokenizer.output,
     output:
-        pickle=f"{TOKENIZER}/tokenizer/tokenizer.pkl",
-        token_bytes=f"{TOKENIZER}/tokenizer/token_bytes.pt",
+        pickle=f"{layout.TOKENIZER_FOLDER}/tokenizer.pkl",
+        token_bytes=f"{layout.TOKENIZER_FOLDER}/token_bytes.pt",
     log:
-        text="logs/{dataset}/{tokenizer}/export_nanochat.log",
-        record="logs/{dataset}/{tokenizer}/export_nanochat.json",
+        **logs(f"{layout.TOKENIZER}/export_nanochat"),
     benchmark:
-        "logs/{dataset}/{tokenizer}/export_nanochat.tsv"
+        benchmark_of(f"{layout.TOKENIZER}/export_nanochat")
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -84,5 +80,4 @@ rule export_nanochat:
     params:
         folder=folder_of("tokenizer"),
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --tokenizer {params.folder:q} --output {params.folder:q} |& tee -i {log.text:q}"
+        command(ExportNanochat, tokenizer="params.folder", output="params.folder")

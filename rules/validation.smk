@@ -1,118 +1,113 @@
 """Validation: documents to look at, one verdict file per check, and one gate before what is expensive."""
 
+from check_tokenizer import CheckTokenizer
+from decide_gate import DecideGate
+from record_figures import RecordFigures
+from sample_documents import SampleDocuments
+
 
 rule sample_documents:
     """Draw documents of a split; every check looks at the same ones."""
     input:
-        **graph.code("sample_documents.py", "shard"),
-        shards=graph.sampled_shards,
+        code=code(SampleDocuments),
+        shards=datasets.sampled,
     output:
-        f"{SAMPLES}/{{split}}.jsonl",
+        layout.SAMPLES,
     log:
-        text="logs/{dataset}/samples/{split}.log",
-        record="logs/{dataset}/samples/{split}.json",
+        **logs(layout.SAMPLES),
     benchmark:
-        "logs/{dataset}/samples/{split}.tsv"
+        benchmark_of(layout.SAMPLES)
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=1000,
     params:
-        folder=SHARDS,
-        shards=graph.sampled_names,
-        text_column=lookup("datasets/{dataset}/text_column", within=SETTINGS),
-        documents=CONFIG.evaluation.sampled_documents,
-        seed=CONFIG.evaluation.seed,
+        options=datasets.sample,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --folder {params.folder:q} --shards {params.shards:q}"
-        " --split {wildcards.split} --documents {params.documents} --seed {params.seed}"
-        " --text-column {params.text_column:q} --output {output:q} |& tee -i {log.text:q}"
+        command(SampleDocuments, "{params.options}", output="output")
 
 
 rule check_tokenizer:
     """Look at a tokenizer in one respect; a verdict that fails stops nothing yet."""
     input:
-        **graph.code("check_tokenizer.py", "pretokenize", "encode"),
+        code=code(CheckTokenizer),
         tokenizer=rules.export_tokenizer.output,
-        texts=graph.texts(),
-        samples=expand(
-            f"{SAMPLES}/{{split}}.jsonl",
-            split=["train", "validation"],
-            allow_missing=True,
-        ),
+        texts=tokenizers.texts(),
+        samples=expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True),
     output:
         report(
-            f"{TOKENIZER}/checks/{{check}}.json",
+            layout.VERDICT,
             caption="../report/verdict.rst",
             category="{dataset}",
             subcategory="{tokenizer}",
             labels={"check": "{check}"},
         ),
     log:
-        text="logs/{dataset}/{tokenizer}/checks/{check}.log",
-        record="logs/{dataset}/{tokenizer}/checks/{check}.json",
+        **logs(layout.VERDICT),
     benchmark:
-        "logs/{dataset}/{tokenizer}/checks/{check}.tsv"
+        benchmark_of(layout.VERDICT)
     conda:
         "../envs/nanosnake.yaml"
     resources:
         mem_mb=2000,
     params:
-        mode=graph.check_mode,
-        thresholds=graph.check_thresholds,
+        options=tokenizers.check,
         folder=folder_of("tokenizer"),
         texts=folder_of("texts"),
-        baselines=BASELINES,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --check {wildcards.check} --mode {params.mode}"
-        " --thresholds {params.thresholds:q} --tokenizer {params.folder:q} --texts {params.texts:q}"
-        " --samples {input.samples:q} --baseline-cache {params.baselines:q} --output {output:q} |& tee -i {log.text:q}"
+        command(
+            CheckTokenizer,
+            "{params.options}",
+            tokenizer="params.folder",
+            texts="params.texts",
+            samples="input.samples",
+            output="output",
+        )
 
 
 rule decide_gate:
     """Open the gate to what is expensive, unless a check that blocks has failed."""
     input:
-        **graph.code("decide_gate.py"),
+        code=code(DecideGate),
         tokenizer=rules.export_tokenizer.output,
-        verdicts=expand(rules.check_tokenizer.output, check=graph.checks(), allow_missing=True),
+        verdicts=expand(layout.VERDICT, check=tokenizers.checks(), allow_missing=True),
     output:
-        f"{TOKENIZER}/gate.json",
+        layout.GATE,
     log:
-        text="logs/{dataset}/{tokenizer}/gate.log",
-        record="logs/{dataset}/{tokenizer}/gate.json",
+        **logs(layout.GATE),
     benchmark:
-        "logs/{dataset}/{tokenizer}/gate.tsv"
+        benchmark_of(layout.GATE)
     conda:
         "../envs/nanosnake.yaml"
     params:
         folder=folder_of("tokenizer"),
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --tokenizer {params.folder:q} --verdicts {input.verdicts:q}"
-        " --output {output:q} |& tee -i {log.text:q}"
+        command(DecideGate, tokenizer="params.folder", verdicts="input.verdicts", output="output")
 
 
 rule record_figures:
     """Collect the figures of this state, and add them to the history, which no run deletes."""
     input:
-        **graph.code("record_figures.py"),
+        code=code(RecordFigures),
         tokenizer=rules.export_tokenizer.output,
-        verdicts=expand(rules.check_tokenizer.output, check=graph.checks(), allow_missing=True),
+        verdicts=rules.decide_gate.input.verdicts,
     output:
-        f"{TOKENIZER}/figures.json",
+        layout.FIGURES,
     log:
-        text="logs/{dataset}/{tokenizer}/figures.log",
-        record="logs/{dataset}/{tokenizer}/figures.json",
+        **logs(layout.FIGURES),
     benchmark:
-        "logs/{dataset}/{tokenizer}/figures.tsv"
+        benchmark_of(layout.FIGURES)
     conda:
         "../envs/nanosnake.yaml"
     params:
         folder=folder_of("tokenizer"),
-        history=HISTORY,
+        history=layout.HISTORY,
     shell:
-        "NANOSNAKE_RECORD={log.record:q}"
-        " python {input.script:q} --dataset {wildcards.dataset:q} --tokenizer {params.folder:q}"
-        " --verdicts {input.verdicts:q} --history {params.history:q} --output {output:q} |& tee -i {log.text:q}"
+        command(
+            RecordFigures,
+            dataset="wildcards.dataset",
+            tokenizer="params.folder",
+            verdicts="input.verdicts",
+            history="params.history",
+            output="output",
+        )

@@ -8,22 +8,26 @@ Out: one line, and exit code 0 or 1; nothing is left in the bucket. Snakemake as
 
 from __future__ import annotations
 
-from nanosnake import cli
-from nanosnake.publish.preflight import check
-from nanosnake.s3.client import connect
-from nanosnake.s3.place import Endpoint, add_destination
+from dataclasses import dataclass
+
+from nanosnake.s3.place import AnyPlace, Endpoint
+from nanosnake.stages import Stage, main
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and ask."""
-    parser = cli.parser(__doc__)
-    add_destination(parser)
-    arguments = parser.parse_args(argv)
-    endpoint = cli.fill(Endpoint, arguments)
-    check(connect(endpoint), endpoint, arguments.destination)
-    cli.log(f"{arguments.destination}: ready, as far as can be seen without writing")
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class CheckDestination(Stage, Endpoint):
+    """See whether publishing can work."""
+
+    destination: AnyPlace
+    """s3://bucket/prefix."""
+
+    def run(self) -> str | None:
+        from nanosnake.publish.preflight import check
+        from nanosnake.s3.client import connect
+
+        check(connect(self), self, self.destination)
+        return f"{self.destination}: ready, as far as can be seen without writing"
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(CheckDestination)

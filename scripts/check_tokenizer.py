@@ -12,38 +12,52 @@ stops anything is for scripts/decide_gate.py; this one exits with 1 only if the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from nanosnake import cli
-from nanosnake.checks import CHECKS, MODES, Verdict
+from nanosnake.checks import CHECKS, Verdict
 from nanosnake.checks.material import Subject, read_texts, sample_items
 from nanosnake.checks.run import run_check
 from nanosnake.checks.verdict import skipped
 from nanosnake.files import NanosnakeError, write_json
+from nanosnake.stages import Object, Stage, main
 from nanosnake.tokenizer.baselines import Baselines, load_baselines
 from nanosnake.tokenizer.folder import load
 
 NEEDS_BASELINES = {"compression"}
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to check, with what, and where to write the verdict."""
+@dataclass(frozen=True, kw_only=True)
+class CheckTokenizer(Stage):
+    """Check a tokenizer in one respect."""
 
     check: str
-    mode: str
-    thresholds: Mapping[str, float | None]
+    """Name of the check."""
+    mode: Literal["block", "warn", "off"]
+    """What a failure does; kept in the verdict, for the gate."""
+    thresholds: Object = field(default_factory=dict)
+    """Thresholds as a JSON object, or @FILE; the check's own for those that are absent."""
     tokenizer: Path
+    """Tokenizer folder."""
     texts: Path
-    samples: tuple[Path, ...]
-    baseline_cache: Path
-    offline: bool
+    """Folder of .txt files."""
+    samples: tuple[Path, ...] = ()
+    """Files of sampled documents."""
+    baseline_cache: Path = Path(".cache/baselines")
+    """Where baselines are kept."""
+    offline: bool = False
+    """Do not look for baselines on the network."""
     output: Path
+    """Verdict to write, JSON."""
+
+    def run(self) -> str | None:
+        verdict = check_tokenizer(self)
+        lines = [*(failure.message for failure in verdict.failures), *verdict.notes]
+        return "\n  ".join([f"{verdict.check}: {verdict.verdict}: {verdict.summary}", *lines])
 
 
-def check_tokenizer(options: Options) -> Verdict:
+def check_tokenizer(options: CheckTokenizer) -> Verdict:
     """Run the check and write its verdict."""
     if options.mode == "off":
         verdict = skipped(CHECKS[options.check])
@@ -77,29 +91,5 @@ def parse_thresholds(text: str) -> dict[str, float | None]:
     return given
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and run the check."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--check", choices=CHECKS, required=True)
-    parser.add_argument("--mode", choices=MODES, required=True, help="kept in the verdict, for the gate")
-    parser.add_argument("--thresholds", default="{}", help="JSON object, or @FILE; default: the check's own")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--texts", type=Path, required=True, help="folder of .txt files")
-    parser.add_argument("--samples", type=Path, nargs="*", default=(), help="files of sampled documents")
-    parser.add_argument(
-        "--baseline-cache", type=Path, default=Path(".cache/baselines"), help="where baselines are kept"
-    )
-    parser.add_argument("--offline", action="store_true", help="do not look for baselines on the network")
-    parser.add_argument("--output", type=Path, required=True, help="verdict file to write")
-    arguments = parser.parse_args(argv)
-    arguments.thresholds = parse_thresholds(arguments.thresholds)
-    arguments.samples = tuple(arguments.samples)
-    verdict = check_tokenizer(cli.fill(Options, arguments))
-    cli.log(f"{verdict.check}: {verdict.verdict}: {verdict.summary}")
-    for line in [*(failure.message for failure in verdict.failures), *verdict.notes]:
-        cli.log(f"  {line}")
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(CheckTokenizer)

@@ -8,27 +8,35 @@ python scripts/cluster_jobs.py summary    # the last run's jobs by rule: times, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from nanosnake import cli, slurm
+from nanosnake import slurm
+from nanosnake.options import Positional
+from nanosnake.stages import Stage, main
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and do what it says."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("action", choices=["list", "wait", "cancel", "summary"])
-    parser.add_argument("--folder", type=Path, default=Path(), help="where Snakemake runs; here by default")
-    arguments = parser.parse_args(argv)
-    if arguments.action == "summary":
-        print(slurm.summarize(arguments.folder))
-    elif arguments.action == "wait":
-        slurm.wait(arguments.folder, say=print)
-    else:
-        act = slurm.cancel if arguments.action == "cancel" else slurm.unfinished
-        for job in act(arguments.folder):
+@dataclass(frozen=True, kw_only=True)
+class ClusterJobs(Stage):
+    """Look after the jobs that Snakemake submitted to SLURM."""
+
+    action: Annotated[Literal["list", "wait", "cancel", "summary"], Positional]
+    """What to do."""
+    folder: Path = Path()
+    """Where Snakemake runs."""
+
+    def run(self) -> str | None:
+        if self.action == "summary":
+            return slurm.summarize(self.folder)
+        if self.action == "wait":
+            slurm.wait(self.folder, say=print)
+            return None
+        act = slurm.cancel if self.action == "cancel" else slurm.unfinished
+        for job in act(self.folder):
             print(job)
-    return 0
+        return None
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(ClusterJobs)

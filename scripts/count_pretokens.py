@@ -12,26 +12,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import rustbpe
+from nanosnake.messages import Progress
+from nanosnake.stages import Stage, main
 
-from nanosnake import cli
 
-
-@dataclass(frozen=True)
-class Options:
-    """What to count and how."""
+@dataclass(frozen=True, kw_only=True)
+class CountPretokens(Stage):
+    """Count the pre-tokens of one shard."""
 
     shard: Path
+    """The parquet file."""
     text_column: str
+    """Column of the documents."""
     pattern: str
-    doc_cap: int
+    """Split pattern: gpt2, gpt4, gpt4o, nanochat, or a regex."""
+    doc_cap: int = 0
+    """Characters of each document; 0 for all."""
     output: Path
-    threads: int
+    """Count file to write, Arrow."""
+    threads: int = 1
+    """Threads."""
+
+    def run(self) -> str | None:
+        return count(self)
 
 
-def count(options: Options) -> str:
+def count(options: CountPretokens) -> str:
     """Write the counts of a shard and return a line that says what was found."""
-    with cli.Progress(f"counting {options.shard.name}", unit="MB", scale=1e6) as progress:
+    import rustbpe
+
+    with Progress(f"counting {options.shard.name}", unit="MB", scale=1e6) as progress:
         counts = rustbpe.count_parquet(
             str(options.shard),
             pattern=options.pattern,
@@ -47,18 +57,5 @@ def count(options: Options) -> str:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and count."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--shard", type=Path, required=True)
-    parser.add_argument("--text-column", required=True)
-    parser.add_argument("--pattern", required=True, help="gpt2, gpt4, gpt4o, nanochat, or a regex")
-    parser.add_argument("--doc-cap", type=int, default=0, help="characters per document, 0 for all")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    cli.log(count(cli.fill(Options, parser.parse_args(argv))))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(CountPretokens)

@@ -10,13 +10,16 @@ this exits with 1 and names the check, the text, the figure and the next step. W
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nanosnake import cli
-from nanosnake.checks.verdict import Verdict, read_verdict
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.tokenizer.folder import TokenizerFolder, load
+from nanosnake.stages import Stage, main
+
+if TYPE_CHECKING:
+    from nanosnake.checks.verdict import Verdict
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 SHOWN = 5
 """How many failures of one check are printed; all stand in its verdict file."""
@@ -73,22 +76,28 @@ def _refusal(tokenizer: TokenizerFolder, blocking: Mapping[Path, Verdict]) -> st
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and decide."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--verdicts", type=Path, nargs="*", required=True, help="verdict files")
-    parser.add_argument("--output", type=Path, required=True, help="gate file to write")
-    options = parser.parse_args(argv)
-    options.output.unlink(missing_ok=True)  # a refusal leaves no open gate of an earlier run
-    gate = decide(load(options.tokenizer), {path: read_verdict(path) for path in options.verdicts})
-    write_json(options.output, gate)
-    passed = list(gate["checks"].values()).count("pass")
-    cli.log(f"{options.output}: open; {passed} of {len(gate['checks'])} checks passed")
-    for warning in gate["warnings"]:
-        cli.log(f"  warning: {warning}")
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class DecideGate(Stage):
+    """Open the gate, unless a check that blocks has failed."""
+
+    tokenizer: Path
+    """Tokenizer folder."""
+    verdicts: tuple[Path, ...]
+    """Verdict files."""
+    output: Path
+    """Gate file to write."""
+
+    def run(self) -> str | None:
+        from nanosnake.checks.verdict import read_verdict
+        from nanosnake.tokenizer.folder import load
+
+        self.output.unlink(missing_ok=True)  # a refusal leaves no open gate of an earlier run
+        gate = decide(load(self.tokenizer), {path: read_verdict(path) for path in self.verdicts})
+        write_json(self.output, gate)
+        passed = list(gate["checks"].values()).count("pass")
+        lines = [f"{self.output}: open; {passed} of {len(gate['checks'])} checks passed"]
+        return "\n".join([*lines, *(f"  warning: {warning}" for warning in gate["warnings"])])
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(DecideGate)

@@ -11,37 +11,68 @@ Out: the parquet file and its metadata. While the download runs or after it was 
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
 
-from nanosnake import cli
-from nanosnake.s3.place import Endpoint, Place, add_endpoint, place_argument
-from nanosnake.sources import parquet, shards
+from nanosnake.files import NanosnakeError
+from nanosnake.messages import log
+from nanosnake.options import Word
+from nanosnake.s3.place import Endpoint, Place
 from nanosnake.sources.download import Download, Patience, fetch
 from nanosnake.sources.download.checksums import check_sha256, look_up
+from nanosnake.stages import Stage, main
+
+if TYPE_CHECKING:
+    from nanosnake.sources.shards import ShardMetadata
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to download, and where to."""
+def check_url(url: str) -> str:
+    """Return a URL; one that begins with s3:// has to name a place.
 
-    url: str
-    revision: str | None
+    Raises:
+        ValueError: if it does not.
+    """
+    return str(Place.parse(url)) if url.startswith("s3://") else url
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadShard(Stage, Patience, Endpoint):
+    """Download one shard and check it."""
+
+    url: Annotated[str, Word(check_url, str)]
+    """The URL of the file, complete: https, http or s3."""
+    revision: str | None = None
+    """The revision that the URL is of, for the metadata."""
     output: Path
+    """Parquet file to write."""
     metadata: Path
-    shard: str | None
-    text_column: str
-    sha256: str | None
-    checksums: Path | None
-    memory_mb: int | None
-    allow_http_redirects: bool
+    """JSON file to write."""
+    shard: str | None = None
+    """Name in the metadata; the stem of --output if absent."""
+    text_column: str = "text"
+    """Column of the documents."""
+    sha256: str | None = None
+    """What the file's SHA-256 has to be, 64 hexadecimal digits."""
+    checksums: Path | None = None
+    """Table of checksums as sha256sum writes it."""
+    memory_mb: int | None = None
+    """Megabytes that this process may use: a page that would need more is refused; absent: the file's size bounds it."""
+    allow_http_redirects: bool = False
+    """Follow redirects from https to http."""
+
+    def run(self) -> str | None:
+        from nanosnake.sources import shards
+
+        if self.sha256 is not None and self.checksums is not None:
+            raise NanosnakeError(
+                "--sha256 and --checksums both say what the file has to be; give one of them"
+            )
+        return shards.summary(download(self))
 
 
-def wanted_sha256(options: Options) -> str | None:
+def wanted_sha256(options: DownloadShard) -> str | None:
     """Return the SHA-256 that the user wants the file to have, if any."""
     if options.sha256 is not None:
         return check_sha256(options.sha256, "--sha256")
@@ -51,14 +82,16 @@ def wanted_sha256(options: Options) -> str | None:
     return None
 
 
-def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards.ShardMetadata:
-    """Download a shard and write its metadata; `endpoint` is who is asked for an s3:// URL.
+def download(options: DownloadShard) -> ShardMetadata:
+    """Download a shard and write its metadata.
 
     Raises:
         NanosnakeError: if it cannot be had, is not the right file, or does not fit; nothing stands under the
             final name then.
     """
-    made: list[shards.ShardMetadata] = []
+    from nanosnake.sources import parquet, shards
+
+    made: list[ShardMetadata] = []
     from_s3 = options.url.startswith("s3://")
 
     def accept(arrived: Download) -> None:
@@ -86,9 +119,9 @@ def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards
         arrived = fetch_object(
             Place.parse(options.url),
             options.output,
-            endpoint=endpoint,
+            endpoint=options,
             sha256=sha256,
-            patience=patience,
+            patience=options,
             accept=accept,
         )
     else:
@@ -98,97 +131,19 @@ def download(options: Options, patience: Patience, endpoint: Endpoint) -> shards
             revision=options.revision,
             sha256=sha256,
             allow_http=options.allow_http_redirects,
-            patience=patience,
+            patience=options,
             accept=accept,
         )
     checked = (
         f"sha256 as {arrived.sha256_from} says" if arrived.sha256_from else "no checksum to compare with"
     )
     speed = arrived.bytes / 1e6 / max(arrived.seconds, 1e-3)
-    cli.log(
+    log(
         f"{options.output.stem}: downloaded in {arrived.seconds:,.1f} s ({speed:,.1f} MB/s), "
         f"revision {arrived.revision or 'unknown'}, {checked}"
     )
     return made[0]
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and download the shard."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--url", type=url, required=True, help="the URL of the file, complete")
-    parser.add_argument("--revision", help="the revision that the URL is of, for the metadata")
-    parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
-    parser.add_argument("--metadata", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--shard", help="name in the metadata; the stem of --output if absent")
-    parser.add_argument("--text-column", default="text")
-    sums = parser.add_mutually_exclusive_group()
-    sums.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
-    sums.add_argument("--checksums", type=Path, help="table of checksums as sha256sum writes it")
-    parser.add_argument(
-        "--allow-http-redirects", action="store_true", help="follow redirects from https to http"
-    )
-    parquet.add_memory(parser)
-    add_endpoint(parser)
-    add_patience(parser)
-    arguments = parser.parse_args(argv)
-    metadata = download(
-        cli.fill(Options, arguments), cli.fill(Patience, arguments), cli.fill(Endpoint, arguments)
-    )
-    cli.log(shards.summary(metadata))
-    return 0
-
-
-def add_patience(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each field of `Patience`."""
-    helps = {
-        "connect_timeout": "seconds to wait for a connection",
-        "read_timeout": "seconds to wait for the next byte",
-        "min_speed": "bytes a second; slower than this over --read-timeout counts as broken off",
-        "retries": "failures in a row, without progress in between, that are borne",
-        "backoff": "seconds; bound of the random wait after the first failure, doubled with each one",
-        "backoff_cap": "seconds; the largest such bound",
-        "longest_wait": "seconds; a host that asks to wait for longer ends the download",
-        "lock_wait": "seconds to wait for another process that downloads the same file",
-    }
-    for field in dataclasses.fields(Patience):
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=count if field.name == "retries" else timeout if "timeout" in field.name else seconds,
-            default=field.default,
-            help=f"{helps[field.name]} (default {field.default:g})",
-        )
-
-
-def url(text: str) -> str:
-    """Return a URL of the command line; one that begins with s3:// has to name an object."""
-    if text.startswith("s3://"):
-        place_argument(text)
-    return text
-
-
-def seconds(text: str) -> float:
-    """Return a number of the command line that is not negative."""
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise ValueError(text)
-    return value
-
-
-def timeout(text: str) -> float:
-    """Return a number of the command line that is above zero."""
-    value = seconds(text)
-    if value == 0:
-        raise ValueError(text)
-    return value
-
-
-def count(text: str) -> int:
-    """Return a whole number of the command line that is not negative."""
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(DownloadShard)

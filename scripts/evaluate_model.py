@@ -13,17 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nanosnake import cli
 from nanosnake.files import write_json
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to evaluate, and on what."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateModel(Stage):
+    """Measure a model on validation tokens, write samples, answer tasks."""
 
     model: Path
     """Folder with model.safetensors and model.json."""
-    validation: list[str]
+    validation: tuple[str, ...]
     """Validation shards: .ds files or folders of them."""
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
@@ -44,8 +44,12 @@ class Options:
     device: str = "auto"
     """auto, cuda or cpu."""
 
+    def run(self) -> str | None:
+        evaluate_model(self)
+        return None
 
-def evaluate_model(options: Options) -> dict[str, Any]:
+
+def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and each returns it."""
     from nanosnake.evaluation.evaluate import baselines, evaluate_tokens, sample
     from nanosnake.evaluation.tasks import evaluate_tasks, load_tasks
@@ -57,7 +61,7 @@ def evaluate_model(options: Options) -> dict[str, Any]:
     from nanosnake.training.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.load(options.tokenizer)
-    data = TokenShards(options.validation)
+    data = TokenShards(list(options.validation))
     tasks = load_tasks(options.tasks) if options.tasks else []
     ranks = Ranks.start(options.device)
     try:
@@ -92,23 +96,5 @@ def evaluate_model(options: Options) -> dict[str, Any]:
     return result
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--validation", nargs="+", required=True)
-    parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--prompts", type=Path)
-    parser.add_argument("--tasks", type=Path)
-    parser.add_argument("--max-items", type=int, default=0)
-    parser.add_argument("--max-tokens", type=int, default=0)
-    parser.add_argument("--sample-tokens", type=int, default=64)
-    parser.add_argument("--temperature", type=float, default=0.8)
-    parser.add_argument("--device", default="auto")
-    evaluate_model(cli.fill(Options, parser.parse_args(argv)))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(EvaluateModel)

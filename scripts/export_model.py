@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from nanosnake import cli
-from nanosnake.files import NanosnakeError, read_json, replacing
+from nanosnake.files import read_json, replacing
+from nanosnake.stages import Stage, main
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to export, and where to."""
+@dataclass(frozen=True, kw_only=True)
+class ExportModel(Stage):
+    """Put a model and its tokenizer in one folder for others to load."""
 
     model: Path
     """Folder with model.safetensors and model.json."""
@@ -28,19 +29,20 @@ class Options:
     """The tokenizer's folder."""
     out: Path
     """Folder to write."""
-    dtype: str = "bfloat16"
-    """Type of the weights: bfloat16 or float32."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Type of the weights."""
+
+    def run(self) -> str | None:
+        return "\n".join(map(str, export_model(self)))
 
 
-def export_model(options: Options) -> list[Path]:
+def export_model(options: ExportModel) -> list[Path]:
     """Write the export; return its files."""
     import torch
 
     from nanosnake.training.export import TYPES, read_model, write_model
     from nanosnake.training.vocabulary import Vocabulary
 
-    if options.dtype not in TYPES:
-        raise NanosnakeError(f"export: dtype is {options.dtype!r}; use {' or '.join(TYPES)}")
     description = options.model / "model.json"
     model = read_model(options.model / "model.safetensors", description, torch.device("cpu"))
     tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
@@ -64,17 +66,5 @@ def export_model(options: Options) -> list[Path]:
     return written
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--dtype", default="bfloat16")
-    for path in export_model(cli.fill(Options, parser.parse_args(argv))):
-        print(path)
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(ExportModel)

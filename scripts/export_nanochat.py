@@ -7,24 +7,29 @@ Input: a tokenizer folder. Outputs: the two files, in the folder named by --outp
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
-from nanosnake.tokenizer import nanochat
-from nanosnake.tokenizer.folder import load
+from nanosnake.stages import Stage, main
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write both files."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write into")
-    options = parser.parse_args(argv)
-    tokenizer = load(options.tokenizer)
-    nanochat.export(tokenizer, options.output)
-    cli.log(f"{options.output}: {nanochat.PICKLE} and {nanochat.TOKEN_BYTES} of {tokenizer.name}")
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class ExportNanochat(Stage):
+    """Write nanochat's tokenizer.pkl and token_bytes.pt."""
+
+    tokenizer: Path
+    """Tokenizer folder."""
+    output: Path
+    """Folder to write into."""
+
+    def run(self) -> str | None:
+        from nanosnake.tokenizer import nanochat
+        from nanosnake.tokenizer.folder import load
+
+        tokenizer = load(self.tokenizer)
+        nanochat.export(tokenizer, self.output)
+        return f"{self.output}: {nanochat.PICKLE} and {nanochat.TOKEN_BYTES} of {tokenizer.name}"
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(ExportNanochat)

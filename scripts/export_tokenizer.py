@@ -16,39 +16,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from nanosnake import cli, naming
 from nanosnake.files import NanosnakeError, read_json
-from nanosnake.tokenizer.export import Recipe, export, read_merges
+from nanosnake.stages import Names, Stage, main
 
 WORDS = ("format", "text_column")
 """What a counts file says of itself in words; all else are numbers, empty for none."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to export, and where to."""
+@dataclass(frozen=True, kw_only=True)
+class ExportTokenizer(Stage):
+    """Write the files of a tokenizer that other tools read."""
 
     name: str
+    """The tokenizer's name."""
     merges: Path
+    """Its merges, Arrow."""
     counts: Path
+    """The counts that the merges were learned from."""
     pattern: str
+    """Split pattern: gpt2, gpt4, gpt4o, nanochat, or a regex."""
     vocab_size: int
+    """Bytes, merges and special tokens."""
     special_tokens: tuple[str, ...]
+    """Special tokens; the first begins every document."""
     folder: Path
-    shards: str
+    """Folder of the shards' metadata files."""
+    shards: Names
+    """Shards that it was trained on."""
     output: Path
+    """Folder to write into."""
+
+    def run(self) -> str | None:
+        meta = export_tokenizer(self)
+        return f"{self.output}: {meta['vocab_size']:,} tokens, {meta['merges']:,} of them merges"
 
 
-def export_tokenizer(options: Options) -> dict[str, Any]:
+def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
     """Write the artifacts and return the content of `meta.json`."""
+    from nanosnake.tokenizer.export import Recipe, export, read_merges
+
     recipe = Recipe(
         name=options.name,
         pattern=options.pattern,
         vocab_size=options.vocab_size,
         special_tokens=options.special_tokens,
-        shards=shard_hashes(options.folder, naming.expand(options.shards)),
+        shards=shard_hashes(options.folder, options.shards),
     )
     counting = counting_facts(options.counts, recipe.regex)
     return export(
@@ -62,6 +74,8 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
     Raises:
         NanosnakeError: if it is no counts file, or was counted with another split pattern than `regex`.
     """
+    import pyarrow as pa
+
     try:
         with pa.ipc.open_file(str(path)) as reader:
             raw = reader.schema.metadata or {}
@@ -91,24 +105,5 @@ def shard_hashes(folder: Path, shards: Iterable[str]) -> list[dict[str, str]]:
     return found
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and export the tokenizer."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--name", required=True, help="the tokenizer's name")
-    parser.add_argument("--merges", type=Path, required=True, help="merges.arrow")
-    parser.add_argument("--counts", type=Path, required=True, help="the counts the merges were learned from")
-    parser.add_argument("--pattern", required=True, help="gpt2, gpt4, gpt4o, nanochat, or a regex")
-    parser.add_argument("--vocab-size", type=int, required=True, help="bytes, merges and special tokens")
-    parser.add_argument("--special-tokens", nargs="+", required=True, help="the first begins every document")
-    parser.add_argument("--folder", type=Path, required=True, help="folder of the shards' metadata files")
-    parser.add_argument("--shards", required=True, help="names, runs as shard_[00000-00003], with commas")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write into")
-    arguments = parser.parse_args(argv)
-    arguments.special_tokens = tuple(arguments.special_tokens)
-    meta = export_tokenizer(cli.fill(Options, arguments))
-    cli.log(f"{arguments.output}: {meta['vocab_size']:,} tokens, {meta['merges']:,} of them merges")
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(ExportTokenizer)

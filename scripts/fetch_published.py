@@ -12,28 +12,39 @@ Out: the files below --to, where they stand in results/. A file that is there wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from nanosnake import cli
 from nanosnake.files import NanosnakeError, read_json, sha256_file
+from nanosnake.messages import log
+from nanosnake.options import Positional, Word
 from nanosnake.publish.manifest import MANIFEST
 from nanosnake.publish.receipts import key_of
-from nanosnake.s3.place import Endpoint, Place, add_endpoint, place_argument
+from nanosnake.s3.place import Endpoint, Place
 from nanosnake.sources.download import Download, Patience
 from nanosnake.sources.download.objects import fetch_object, patient_client
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to fetch, and where to."""
+@dataclass(frozen=True, kw_only=True)
+class FetchPublished(Stage, Endpoint):
+    """Fetch what was published of a tokenizer or a model."""
 
-    source: Place
+    source: Annotated[Place, Word(Place.parse, str), Positional]
+    """s3://bucket/prefix/DATASET/TOKENIZER[/MODEL]."""
     to: Path
-    only: list[str]
-    jobs: int
+    """Folder that takes the place of results/."""
+    only: tuple[str, ...] = ()
+    """Folders: tokenizer, tokens, tokens/train, shards ..."""
+    jobs: int = 4
+    """Files at a time."""
+
+    def run(self) -> str | None:
+        fetch(self)
+        return None
 
 
 @dataclass(frozen=True)
@@ -46,18 +57,18 @@ class Item:
     sha256: str
 
 
-def fetch(options: Options, endpoint: Endpoint) -> list[Path]:
+def fetch(options: FetchPublished) -> list[Path]:
     """Fetch the files and return those that were not there yet.
 
     Raises:
         NanosnakeError: if there is no manifest, or a file cannot be had or is not the right one.
     """
     patience = Patience()
-    client = patient_client(endpoint, patience)
+    client = patient_client(options, patience)
 
     def get(place: Place, path: Path, sha256: str | None = None) -> Path:
         fetch_object(
-            place, path, endpoint=endpoint, sha256=sha256, patience=patience, accept=_any, client=client
+            place, path, endpoint=options, sha256=sha256, patience=patience, accept=_any, client=client
         )
         return path
 
@@ -77,7 +88,7 @@ def fetch(options: Options, endpoint: Endpoint) -> list[Path]:
             raise
     (options.to / here).mkdir(parents=True, exist_ok=True)
     newest.replace(options.to / here / MANIFEST)
-    cli.log(
+    log(
         f"{options.to}: {len(fetched)} files fetched ({sum(item.bytes for item in missing) / 1e6:,.1f} MB), "
         f"{len(items) - len(fetched)} were there"
     )
@@ -107,7 +118,7 @@ def items_of(manifest: Any, source: Place) -> tuple[str, list[Item]]:
     return here, items
 
 
-def chosen(items: list[Item], here: str, only: list[str]) -> list[Item]:
+def chosen(items: list[Item], here: str, only: Sequence[str]) -> list[Item]:
     """Return the files below the folders that are named, beside the manifest or a folder up; all if none is named.
 
     Raises:
@@ -141,20 +152,5 @@ def _any(download: Download) -> None:
     """Accept what has the right checksum."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and fetch."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("source", type=place_argument, help="s3://bucket/prefix/DATASET/TOKENIZER[/MODEL]")
-    parser.add_argument("--to", type=Path, required=True, help="folder that stands for results/")
-    parser.add_argument(
-        "--only", nargs="+", default=[], help="folders: tokenizer, tokens, tokens/train, shards ..."
-    )
-    parser.add_argument("--jobs", type=int, default=4, help="files at a time (default 4)")
-    add_endpoint(parser)
-    arguments = parser.parse_args(argv)
-    fetch(cli.fill(Options, arguments), cli.fill(Endpoint, arguments))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(FetchPublished)

@@ -9,25 +9,29 @@ Inputs: files in one folder. Output: a line for each, `sha256sum --check` reads 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
 from nanosnake.files import replacing, sha256_file
+from nanosnake.stages import Stage, main
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the hashes."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--files", type=Path, nargs="+", required=True, help="the tokenizer's files")
-    parser.add_argument("--output", type=Path, required=True, help="file to write")
-    options = parser.parse_args(argv)
-    folder = options.output.parent
-    lines = [f"{sha256_file(file)}  {os.path.relpath(file, folder)}\n" for file in sorted(options.files)]
-    with replacing(options.output) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
-    cli.log(f"{options.output}: {len(lines)} files")
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class HashTokenizer(Stage):
+    """Write the SHA-256 of a tokenizer's files."""
+
+    files: tuple[Path, ...]
+    """The tokenizer's files."""
+    output: Path
+    """File to write."""
+
+    def run(self) -> str | None:
+        folder = self.output.parent
+        lines = [f"{sha256_file(file)}  {os.path.relpath(file, folder)}\n" for file in sorted(self.files)]
+        with replacing(self.output) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
+        return f"{self.output}: {len(lines)} files"
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(HashTokenizer)

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nanosnake import cli
+from nanosnake.process import run_main
 from nanosnake.training.config import EXIT_STOPPED, STATUS_VARIABLE
 
 ON_EACH_NODE = (
@@ -57,7 +57,9 @@ def run_torchrun(command: list[str]) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Read the command line and start the script."""
-    parser = cli.parser(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--nodes", type=int, default=1, help="nodes of the job")
     parser.add_argument("--processes", type=int, default=1, help="processes on each: one per GPU")
     parser.add_argument("script", nargs=argparse.REMAINDER, help="the script and its arguments")
@@ -72,4 +74,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    run_main(main)

@@ -13,30 +13,41 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
 from nanosnake.files import NanosnakeError, sha256_file, sync
-from nanosnake.sources import parquet, shards
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which file becomes a shard, and where."""
+@dataclass(frozen=True, kw_only=True)
+class LinkShard(Stage):
+    """Check a local parquet file and link to it."""
 
     input: Path
+    """The parquet file."""
     output: Path
+    """Link to make."""
     metadata: Path
-    shard: str | None
-    text_column: str
-    sha256: str | None
-    memory_mb: int | None
+    """JSON file to write."""
+    shard: str | None = None
+    """Name in the metadata; the stem of --output if absent."""
+    text_column: str = "text"
+    """Column of the documents."""
+    sha256: str | None = None
+    """What the file's SHA-256 has to be."""
+    memory_mb: int | None = None
+    """Megabytes that this process may use: a page that would need more is refused; absent: the file's size bounds it."""
+
+    def run(self) -> str | None:
+        return link(self)
 
 
-def link(options: Options) -> shards.ShardMetadata:
-    """Check a file, write its metadata, link to it.
+def link(options: LinkShard) -> str:
+    """Check a file, write its metadata, link to it, and return a line that describes it.
 
     Raises:
         NanosnakeError: if the file does not fit, has another sha256 than it should, or changes meanwhile.
     """
+    from nanosnake.sources import parquet, shards
+
     target = Path(os.path.abspath(options.input))  # noqa: PTH100  (links in the path stay: they may be moved on purpose)
     if not target.exists():
         raise NanosnakeError(f"{target}: no such file; it was to become the shard {options.output.name}")
@@ -62,7 +73,7 @@ def link(options: Options) -> shards.ShardMetadata:
     )
     metadata.write(options.metadata)
     replace_link(options.output, target)
-    return metadata
+    return shards.summary(metadata)
 
 
 def _version(target: Path) -> tuple[int, int, int]:
@@ -84,19 +95,5 @@ def replace_link(path: Path, target: Path) -> None:
     sync(path.parent)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and link the shard."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--input", type=Path, required=True, help="the parquet file")
-    parser.add_argument("--output", type=Path, required=True, help="the link to make")
-    parser.add_argument("--metadata", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--shard", help="name in the metadata; the stem of --output if absent")
-    parser.add_argument("--text-column", default="text")
-    parser.add_argument("--sha256", help="what the file's SHA-256 has to be, 64 hexadecimal digits")
-    parquet.add_memory(parser)
-    cli.log(shards.summary(link(cli.fill(Options, parser.parse_args(argv)))))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(LinkShard)

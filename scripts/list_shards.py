@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
 from nanosnake.files import NanosnakeError, replacing
-from nanosnake.naming import expand
 from nanosnake.sources.shards import ShardMetadata
+from nanosnake.stages import Names, Stage, main
 
 Value = str | int | float | None
 
@@ -43,24 +42,31 @@ COLUMNS = (
 """`mb_per_second`: 10^6 bytes a second while downloading."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which shards to list, and where."""
+@dataclass(frozen=True, kw_only=True)
+class ListShards(Stage):
+    """Write the table of a data set's shards."""
 
     folder: Path
-    train: str
-    validation: str
+    """Folder of the metadata files."""
+    train: Names
+    """Training shards."""
+    validation: Names
+    """Validation shards."""
     output: Path
+    """CSV file to write."""
+
+    def run(self) -> str | None:
+        return write_table(self)
 
 
-def rows(options: Options) -> Iterator[dict[str, Value]]:
+def rows(options: ListShards) -> Iterator[dict[str, Value]]:
     """Yield the row of each shard.
 
     Raises:
         NanosnakeError: if a shard has no metadata file, or one that is of another shard.
     """
     for split, names in (("train", options.train), ("validation", options.validation)):
-        for name in expand(names):
+        for name in names:
             path = options.folder / f"{name}.json"
             if not path.is_file():
                 raise NanosnakeError(f"{path}: no metadata file of the shard {name}; fetch the shard first")
@@ -79,7 +85,7 @@ def row(metadata: ShardMetadata, split: str) -> dict[str, Value]:
     return {column: known[column] if column in known else getattr(metadata, column) for column in COLUMNS}
 
 
-def write_table(options: Options) -> str:
+def write_table(options: ListShards) -> str:
     """Write the table and return a line that sums it up."""
     table = list(rows(options))
     with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
@@ -108,16 +114,5 @@ def summary(table: list[dict[str, Value]], output: Path) -> str:
     return line
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the table."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="folder of the metadata files")
-    parser.add_argument("--train", required=True, help="training shards, e.g. 'shard_[00000-00239],extra'")
-    parser.add_argument("--validation", required=True, help="validation shards, in the same form")
-    parser.add_argument("--output", type=Path, required=True, help="CSV file to write")
-    cli.log(write_table(cli.fill(Options, parser.parse_args(argv))))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(ListShards)

@@ -11,32 +11,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import pyarrow.parquet as pq
-
-from nanosnake import cli
 from nanosnake.files import NanosnakeError, replacing, sha256_file
-from nanosnake.sources import demo, parquet, shards
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which shard to make, and where."""
+@dataclass(frozen=True, kw_only=True)
+class MakeDemoShard(Stage):
+    """Cut one shard out of the corpus that comes with the environment."""
 
     shard: int
+    """Number of the shard, from 0."""
     of: int
-    language: str
-    row_group_rows: int
+    """Number of shards that the corpus is cut into."""
+    language: Literal["en", "es", "fr"] = "en"
+    """Language of the articles."""
+    row_group_rows: int = 512
+    """Documents per row group."""
     output: Path
+    """Parquet file to write."""
     metadata: Path
+    """JSON file to write."""
+
+    def run(self) -> str | None:
+        return make(self)
 
 
-def make(options: Options) -> shards.ShardMetadata:
-    """Write a shard and its metadata.
+def make(options: MakeDemoShard) -> str:
+    """Write a shard and its metadata, and return a line that describes it.
 
     Raises:
         NanosnakeError: if there is no such shard or language, or the corpus is not installed.
     """
+    import pyarrow.parquet as pq
+
+    from nanosnake.sources import demo, parquet, shards
+
     documents = demo.read_documents(demo.corpus_file(options.language))
     if not 0 <= options.shard < options.of <= len(documents):
         raise NanosnakeError(
@@ -60,21 +71,8 @@ def make(options: Options) -> shards.ShardMetadata:
             text_column="text",
         )
         metadata.write(options.metadata)
-    return metadata
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and make the shard."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--shard", type=int, required=True, help="number of the shard, from 0")
-    parser.add_argument("--of", type=int, required=True, help="into how many shards the corpus is cut")
-    parser.add_argument("--language", choices=sorted(demo.LANGUAGES), default="en")
-    parser.add_argument("--row-group-rows", type=int, default=512, help="documents per row group")
-    parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
-    parser.add_argument("--metadata", type=Path, required=True, help="JSON file to write")
-    cli.log(shards.summary(make(cli.fill(Options, parser.parse_args(argv)))))
-    return 0
+    return shards.summary(metadata)
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(MakeDemoShard)

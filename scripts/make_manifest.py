@@ -11,20 +11,21 @@ Hashes of shards and token shards were taken when these were made, and are read 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from nanosnake import cli
 from nanosnake.files import write_json
 from nanosnake.naming import expand
-from nanosnake.provenance.manifest import Subject, build, states, unrecorded
+from nanosnake.stages import Object, Stage, main
 
 
 def summary(manifest: Mapping[str, Any]) -> str:
     """Return the lines for the log."""
+    from nanosnake.provenance.manifest import states, unrecorded
+
     code = "; ".join(states(manifest)) or "nothing is known of the code"
     lines = [f"{manifest['path']}: {len(manifest['files']):,} files, {len(manifest['jobs']):,} jobs, {code}"]
     if without := unrecorded(manifest):
@@ -41,38 +42,43 @@ def token_files(word: str) -> list[str]:
     return [f"{folder}/{name}{ending}" for name in expand(names) for ending in (".ds", ".ds.index", ".json")]
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the manifest."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--tokenizer", required=True)
-    parser.add_argument("--part", required=True, help="tokenizer, tokens, or the name of a model")
-    parser.add_argument("--config", type=json.loads, required=True, help="the settings, as JSON")
-    parser.add_argument("--code", required=True, help="folder of the Snakefile")
-    parser.add_argument("--files", nargs="*", default=[], help="what the manifest is of")
-    parser.add_argument(
-        "--token-shards",
-        nargs="*",
-        default=[],
-        metavar="FOLDER/SHARDS.ds",
-        help="and all files of token shards",
-    )
-    parser.add_argument("--output", type=Path, required=True, help="manifest to write")
-    arguments = parser.parse_args(argv)
-    subject = Subject(
-        path=str(arguments.output),
-        files=(*arguments.files, *chain.from_iterable(map(token_files, arguments.token_shards))),
-        dataset=arguments.dataset,
-        tokenizer=arguments.tokenizer,
-        part=arguments.part,
-        config=arguments.config,
-        code=arguments.code,
-    )
-    manifest = build(subject, Path.cwd())
-    write_json(arguments.output, manifest)
-    cli.log(summary(manifest))
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class MakeManifest(Stage):
+    """Write the manifest of a tokenizer, of its token shards, or of a model."""
+
+    dataset: str
+    """Name of the data set."""
+    tokenizer: str
+    """Name of the tokenizer."""
+    part: str
+    """tokenizer, tokens, or the name of a model."""
+    config: Object
+    """The settings that decide the files."""
+    code: str
+    """Folder of the Snakefile."""
+    files: tuple[str, ...] = ()
+    """What the manifest is of."""
+    token_shards: tuple[str, ...] = ()
+    """And all files of token shards, FOLDER/SHARDS.ds."""
+    output: Path
+    """Manifest to write."""
+
+    def run(self) -> str | None:
+        from nanosnake.provenance.manifest import Subject, build
+
+        subject = Subject(
+            path=str(self.output),
+            files=(*self.files, *chain.from_iterable(map(token_files, self.token_shards))),
+            dataset=self.dataset,
+            tokenizer=self.tokenizer,
+            part=self.part,
+            config=dict(self.config),
+            code=self.code,
+        )
+        manifest = build(subject, Path.cwd())
+        write_json(self.output, manifest)
+        return summary(manifest)
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(MakeManifest)

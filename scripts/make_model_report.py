@@ -13,43 +13,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
-from nanosnake.report.model_sections import draw_model, model_page
-from nanosnake.report.models import read_model
-from nanosnake.report.render import render, write_page
-from nanosnake.report.tables import format_size
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """The files that the page is made from, and the page."""
+@dataclass(frozen=True, kw_only=True)
+class MakeModelReport(Stage):
+    """Write the page of a model."""
 
     dataset: str
+    """Name of the data set."""
     tokenizer: str
+    """Name of the tokenizer."""
     model: Path
-    benchmarks: Path | None
+    """Folder of the model, which has its name."""
+    benchmarks: Path | None = None
+    """Folder of the benchmark files of its jobs."""
     output: Path
+    """Page to write."""
+
+    def run(self) -> str | None:
+        from nanosnake.report.render import write_page
+        from nanosnake.report.tables import format_size
+
+        size = write_page(make(self), self.output)
+        return f"{self.output}: {format_size(size)}"
 
 
-def make(options: Options) -> str:
+def make(options: MakeModelReport) -> str:
     """Read the files and return the page."""
+    from nanosnake.report.model_sections import draw_model, model_page
+    from nanosnake.report.models import read_model
+    from nanosnake.report.render import render
+
     model = read_model(options.dataset, options.tokenizer, options.model, options.benchmarks)
     return render(model_page(model), model=model, drawings=draw_model(model), benchmarks=model.benchmarks)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the page."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
-    parser.add_argument("--tokenizer", required=True, help="name of the tokenizer")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model, which has its name")
-    parser.add_argument("--benchmarks", type=Path, help="folder of the benchmark files of its jobs")
-    parser.add_argument("--output", type=Path, required=True, help="page to write")
-    options = cli.fill(Options, parser.parse_args(argv))
-    size = write_page(make(options), options.output)
-    cli.log(f"{options.output}: {format_size(size)}")
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(MakeModelReport)

@@ -15,35 +15,62 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nanosnake import cli
-from nanosnake.report.data import Report, Sources, gather
-from nanosnake.report.render import render, write_page
-from nanosnake.report.sections import draw, tokenizer_page
-from nanosnake.report.segments import Encoding
-from nanosnake.report.tables import format_size
-from nanosnake.tokenizer.baselines import load_baselines
-from nanosnake.tokenizer.folder import load
+from nanosnake.stages import Stage, main
+
+if TYPE_CHECKING:
+    from nanosnake.report.data import Report
+    from nanosnake.report.segments import Encoding
 
 
-@dataclass(frozen=True)
-class Options:
-    """The files that the report is made from, and the page."""
+@dataclass(frozen=True, kw_only=True)
+class MakeReport(Stage):
+    """Write the page of a tokenizer."""
 
     dataset: str
+    """Name of the data set."""
     tokenizer: Path
-    verdicts: list[Path]
-    curve: Path | None
-    shards: Path | None
-    history: Path | None
-    benchmarks: Path | None
-    texts: Path | None
-    baseline_cache: Path | None
+    """Tokenizer folder."""
+    verdicts: tuple[Path, ...] = ()
+    """Verdict files."""
+    curve: Path | None = None
+    """Figures of measure_vocabulary_curve.py."""
+    shards: Path | None = None
+    """Table of the shards, CSV."""
+    history: Path | None = None
+    """Records of earlier runs, JSON lines; may not exist yet."""
+    benchmarks: Path | None = None
+    """Folder of the data set's benchmark files."""
+    record: Path | None = None
+    """Record of the job that learned the merges."""
+    texts: Path | None = None
+    """Folder of evaluation texts."""
+    baseline_cache: Path | None = None
+    """Folder of the baselines; without it, none are shown."""
     output: Path
+    """Page to write."""
+
+    def run(self) -> str | None:
+        from nanosnake.report.render import render, write_page
+        from nanosnake.report.sections import draw, tokenizer_page
+        from nanosnake.report.tables import format_size
+
+        report = make(self)
+        drawings = draw(report)
+        page = tokenizer_page(report, drawings)
+        size = write_page(
+            render(page, report=report, drawings=drawings, benchmarks=report.benchmarks), self.output
+        )
+        return f"{self.output}: {format_size(size)}, {report.gate.headline}"
 
 
-def make(options: Options) -> Report:
+def make(options: MakeReport) -> Report:
     """Read the files and return what the page shows."""
+    from nanosnake.report.data import Sources, gather
+    from nanosnake.tokenizer.baselines import load_baselines
+    from nanosnake.tokenizer.folder import load
+
     tokenizer = load(options.tokenizer)
     encodings: dict[str, Encoding] = {}
     notes: list[str] = []
@@ -63,36 +90,11 @@ def make(options: Options) -> Report:
         shards=options.shards,
         history=options.history,
         benchmarks=options.benchmarks,
+        record=options.record,
         texts=options.texts if encodings else None,
     )
     return gather(sources, tokenizer, encodings, notes)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the page."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--verdicts", type=Path, nargs="*", default=[], help="verdict files")
-    parser.add_argument("--curve", type=Path, help="figures of measure_vocabulary_curve.py")
-    parser.add_argument("--shards", type=Path, help="table of the shards, CSV")
-    parser.add_argument("--history", type=Path, help="records of earlier runs, JSON lines; may not exist yet")
-    parser.add_argument("--benchmarks", type=Path, help="folder of the dataset's benchmark files")
-    parser.add_argument("--texts", type=Path, help="folder of evaluation texts")
-    parser.add_argument(
-        "--baseline-cache", type=Path, help="folder of the baselines; without it, none are shown"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="page to write")
-    options = cli.fill(Options, parser.parse_args(argv))
-    report = make(options)
-    drawings = draw(report)
-    page = render(
-        tokenizer_page(report, drawings), report=report, drawings=drawings, benchmarks=report.benchmarks
-    )
-    size = write_page(page, options.output)
-    cli.log(f"{options.output}: {format_size(size)}, {report.gate.headline}")
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(MakeReport)

@@ -19,28 +19,37 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tiktoken
-
-from nanosnake import cli
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.sources.samples import read_samples
-from nanosnake.tokenizer.baselines import load_baselines
-from nanosnake.tokenizer.folder import TokenizerFolder, load
+from nanosnake.messages import log
+from nanosnake.stages import Stage, main
+
+if TYPE_CHECKING:
+    import tiktoken
+
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 FREQUENT = 100
 SMALLEST = 512
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to measure, and on which documents."""
+@dataclass(frozen=True, kw_only=True)
+class MeasureVocabularyCurve(Stage):
+    """Measure smaller vocabularies, which are prefixes of the merges."""
 
     tokenizer: Path
+    """Tokenizer folder."""
     samples: Path
-    baseline_cache: Path | None
+    """File of sampled validation documents."""
+    baseline_cache: Path | None = None
+    """Folder of the baselines; without it, none are measured."""
     output: Path
+    """JSON file to write."""
+
+    def run(self) -> str | None:
+        write_json(self.output, measure(self))
+        return None
 
 
 def sizes(full: int) -> list[int]:
@@ -51,6 +60,8 @@ def sizes(full: int) -> list[int]:
 
 def prefix(tokenizer: TokenizerFolder, size: int) -> tiktoken.Encoding:
     """Return the vocabulary of the first `size` tokens, with the same split pattern."""
+    import tiktoken
+
     ranks = {token: rank for rank, token in enumerate(tokenizer.tokens[:size])}
     return tiktoken.Encoding(
         name=f"{tokenizer.name}-{size}", pat_str=tokenizer.pattern, mergeable_ranks=ranks, special_tokens={}
@@ -74,12 +85,16 @@ def point(
     return figures, counts
 
 
-def measure(options: Options) -> dict[str, Any]:
+def measure(options: MeasureVocabularyCurve) -> dict[str, Any]:
     """Measure all sizes and baselines.
 
     Raises:
         NanosnakeError: if the samples hold no text, or the tokenizer is unsound.
     """
+    from nanosnake.sources.samples import read_samples
+    from nanosnake.tokenizer.baselines import load_baselines
+    from nanosnake.tokenizer.folder import load
+
     tokenizer = load(options.tokenizer)
     texts = [sample.text for sample in read_samples(options.samples)]
     if not any(texts):
@@ -91,7 +106,7 @@ def measure(options: Options) -> dict[str, Any]:
     counts: Counter[int] = Counter()
     for size in sizes(len(tokenizer.tokens)):
         figures, counts = point(tokenizer.name, prefix(tokenizer, size), texts)
-        cli.log(f"{size:,} tokens: {figures['bytes_per_token']:.3f} bytes per token")
+        log(f"{size:,} tokens: {figures['bytes_per_token']:.3f} bytes per token")
         curve.append(figures)
     found = load_baselines(options.baseline_cache) if options.baseline_cache else None
     encodings = found.encodings if found else {}
@@ -108,19 +123,5 @@ def measure(options: Options) -> dict[str, Any]:
     }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line, measure, write the figures."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--samples", type=Path, required=True, help="file of sampled validation documents")
-    parser.add_argument(
-        "--baseline-cache", type=Path, help="folder of the baselines; without it, none are measured"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    options = cli.fill(Options, parser.parse_args(argv))
-    write_json(options.output, measure(options))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(MeasureVocabularyCurve)

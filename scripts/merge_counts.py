@@ -14,35 +14,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow.ipc
-import rustbpe
-
-from nanosnake import cli
 from nanosnake.files import NanosnakeError
-from nanosnake.naming import expand
+from nanosnake.messages import Progress, log
+from nanosnake.stages import Names, Stage, main
+
+if TYPE_CHECKING:
+    from rustbpe import Counts
 
 
-@dataclass(frozen=True)
-class Options:
-    """Which counts to sum."""
+@dataclass(frozen=True, kw_only=True)
+class MergeCounts(Stage):
+    """Sum the pre-token counts of shards."""
 
     counts: Path
-    shards: list[str]
+    """Folder of the count files."""
+    shards: Names
+    """Shards in order, such as 'shard_[00000-00239]'."""
     output: Path
-    max_chars: int | None
-    shard_folder: Path | None
-    min_count: int
-    threads: int
+    """Count file to write, Arrow."""
+    max_chars: int | None = None
+    """Stop after the document that takes the total past this many characters."""
+    shard_folder: Path | None = None
+    """Folder of the shards, for --max-chars."""
+    min_count: int = 1
+    """Leave out pre-tokens seen fewer times."""
+    threads: int = 1
+    """Threads."""
+
+    def run(self) -> str | None:
+        return merge(self)
 
 
-def merge(options: Options) -> str:
+def merge(options: MergeCounts) -> str:
     """Write the summed counts and return a line that says what they hold."""
+    import rustbpe
+
     paths = [options.counts / f"{shard}.arrow" for shard in options.shards]
-    partial: list[rustbpe.Counts] = []
+    partial: list[Counts] = []
     if options.max_chars is not None:
         paths, partial = _limited(options, paths, options.max_chars)
-    with cli.Progress("merging counts") as progress:
+    with Progress("merging counts") as progress:
         totals = rustbpe.merge_counts(
             [str(path) for path in paths],
             str(options.output),
@@ -57,8 +70,10 @@ def merge(options: Options) -> str:
     )
 
 
-def _limited(options: Options, paths: list[Path], limit: int) -> tuple[list[Path], list[rustbpe.Counts]]:
+def _limited(options: MergeCounts, paths: list[Path], limit: int) -> tuple[list[Path], list[Counts]]:
     """Return the shards that are taken whole, and the counts of the one that crosses the limit."""
+    import rustbpe
+
     taken = 0
     for index, path in enumerate(paths):
         header = _header(path)
@@ -67,7 +82,7 @@ def _limited(options: Options, paths: list[Path], limit: int) -> tuple[list[Path
             continue
         left_out = len(paths) - index - 1
         if left_out:
-            cli.log(
+            log(
                 f"{limit:,} characters are reached in {path.stem}; the {left_out} shards after it are not used"
             )
         if options.shard_folder is None:
@@ -86,25 +101,11 @@ def _limited(options: Options, paths: list[Path], limit: int) -> tuple[list[Path
 
 def _header(path: Path) -> dict[str, str]:
     """Return what a count file says of itself: totals, pattern, text column, characters per document."""
+    import pyarrow.ipc
+
     with pyarrow.ipc.open_file(path) as reader:
         return {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and merge."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--counts", type=Path, required=True, help="folder of the count files")
-    parser.add_argument(
-        "--shards", type=expand, required=True, help="names in order, such as 'shard_[00000-00239]'"
-    )
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--max-chars", type=int)
-    parser.add_argument("--shard-folder", type=Path, help="folder of the shards, for --max-chars")
-    parser.add_argument("--min-count", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    cli.log(merge(cli.fill(Options, parser.parse_args(argv))))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(MergeCounts)

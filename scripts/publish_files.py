@@ -11,47 +11,60 @@ Out: objects s3://bucket/prefix/... with the files' sha256 and this run's name i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from nanosnake import cli
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import log
+from nanosnake.options import Positional
 from nanosnake.provenance.run_id import run_id
-from nanosnake.publish.destination import Destination
 from nanosnake.publish.receipts import Published, write_receipt
-from nanosnake.s3.client import connect
-from nanosnake.s3.place import Endpoint, Place, add_destination
+from nanosnake.s3.place import AnyPlace, Endpoint
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to publish, where to, and the receipt."""
+@dataclass(frozen=True, kw_only=True)
+class PublishFiles(Stage, Endpoint):
+    """Publish files and write a receipt."""
 
-    destination: Place
+    destination: AnyPlace
+    """s3://bucket/prefix."""
     gate: Path
+    """File that exists if the gate is open."""
     receipt: Path
-    sources: list[Path]
+    """JSON file to write."""
+    sources: Annotated[tuple[Path, ...], Positional]
+    """Files and folders below results/."""
+
+    def run(self) -> str | None:
+        published = publish(self)
+        return f"{self.receipt}: {len(published)} files"
 
 
-def publish(options: Options, endpoint: Endpoint) -> list[Published]:
+def publish(options: PublishFiles) -> list[Published]:
     """Publish the files and write the receipt.
 
     Raises:
         NanosnakeError: if the gate is not open, or a file cannot be published.
     """
+    from nanosnake.publish.destination import Destination
+    from nanosnake.s3.client import connect
+
     if not options.gate.is_file():
         raise NanosnakeError(f"{options.gate}: no such file: the gate is not open, so nothing is published")
-    destination = Destination(connect(endpoint), endpoint, options.destination, run_id())
+    destination = Destination(connect(options), options, options.destination, run_id())
     published = []
     for path in files_of(options.sources):
         one, sent = destination.publish(path)
-        cli.log(f"{'sent' if sent else 'already there'}: {destination.place.below(one.key)}")
+        log(f"{'sent' if sent else 'already there'}: {destination.place.below(one.key)}")
         published.append(one)
     write_receipt(options.receipt, str(options.destination), published)
     return published
 
 
-def files_of(sources: list[Path]) -> list[Path]:
+def files_of(sources: Iterable[Path]) -> list[Path]:
     """Return the files that are named or stand in folders that are named, each once, without hidden ones."""
     found: dict[Path, None] = {}
     for source in sources:
@@ -60,17 +73,5 @@ def files_of(sources: list[Path]) -> list[Path]:
     return list(found)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and publish."""
-    parser = cli.parser(__doc__)
-    add_destination(parser)
-    parser.add_argument("--gate", type=Path, required=True, help="file that stands there if the gate is open")
-    parser.add_argument("--receipt", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("sources", type=Path, nargs="+", help="files and folders below results/")
-    arguments = parser.parse_args(argv)
-    publish(cli.fill(Options, arguments), cli.fill(Endpoint, arguments))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(PublishFiles)

@@ -13,65 +13,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from nanosnake import cli
 from nanosnake.files import read_json, write_json
+from nanosnake.options import Positional
 from nanosnake.provenance.run_id import run_id
-from nanosnake.publish.destination import Destination
 from nanosnake.publish.manifest import check_complete, expand_receipts, extend
 from nanosnake.publish.receipts import key_of, read_receipt
-from nanosnake.s3.client import connect
-from nanosnake.s3.place import Endpoint, Place, add_destination
+from nanosnake.s3.place import AnyPlace, Endpoint
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """What was made, what was published, and where the manifest goes."""
+@dataclass(frozen=True, kw_only=True)
+class PublishManifest(Stage, Endpoint):
+    """Publish the manifest of a tokenizer, after everything that it names."""
 
-    destination: Place
+    destination: AnyPlace
+    """s3://bucket/prefix."""
     manifest: Path
+    """Manifest of what was made."""
     receipts: Path
+    """Folder of the receipts."""
     output: Path
-    things: list[str]
+    """Copy of the published manifest to write."""
+    things: Annotated[tuple[str, ...], Positional]
+    """Receipts, below their folder, runs of numbers as [0-3]."""
+
+    def run(self) -> str | None:
+        return publish(self)
 
 
-def publish(options: Options, endpoint: Endpoint) -> None:
-    """See that all is there, write the manifest and send it.
+def publish(options: PublishManifest) -> str:
+    """See that all is there, write the manifest and send it; return a line that says so.
 
     Raises:
         NanosnakeError: if something is not there, or was made anew since.
     """
+    from nanosnake.publish.destination import Destination
+    from nanosnake.s3.client import connect
+
     where = str(options.destination)
     published = [
         one
         for receipt in expand_receipts(options.receipts, options.things)
         for one in read_receipt(receipt, where)
     ]
-    destination = Destination(connect(endpoint), endpoint, options.destination, run_id())
+    destination = Destination(connect(options), options, options.destination, run_id())
     there: dict[str, tuple[str, int]] = {}
     for dataset in sorted({one.key.partition("/")[0] for one in published}):
         there |= destination.etags(dataset)
     check_complete(published, there)
     write_json(options.output, extend(read_json(options.manifest), published, destination=where))
     _, sent = destination.publish(options.output, key_of(options.manifest))
-    cli.log(
+    return (
         f"{options.destination.below(key_of(options.manifest))}: {len(published)} files, "
         f"{'sent' if sent else 'already there'}"
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and publish the manifest."""
-    parser = cli.parser(__doc__)
-    add_destination(parser)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of what was made")
-    parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
-    parser.add_argument("--output", type=Path, required=True, help="copy of the published manifest to write")
-    parser.add_argument("things", nargs="+", help="receipts, below their folder, runs of numbers as [0-3]")
-    arguments = parser.parse_args(argv)
-    publish(cli.fill(Options, arguments), cli.fill(Endpoint, arguments))
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(PublishManifest)

@@ -12,18 +12,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nanosnake import cli
-from nanosnake.checks.verdict import read_verdict
 from nanosnake.files import write_json
-from nanosnake.provenance import history
-from nanosnake.tokenizer.folder import TOKENIZER_JSON, TokenizerFolder, load
+from nanosnake.stages import Stage, main
+
+if TYPE_CHECKING:
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 
 def collect(dataset: str, tokenizer: TokenizerFolder, verdicts: Sequence[Path]) -> dict[str, Any]:
     """Return the state that a record of the history holds."""
+    from nanosnake.checks.verdict import read_verdict
+    from nanosnake.tokenizer.folder import TOKENIZER_JSON
+
     found = [read_verdict(path) for path in verdicts]
     meta = tokenizer.meta
     shards = "".join(f"{shard['sha256']}  {shard['shard']}\n" for shard in meta.get("shards", ()))
@@ -50,23 +54,30 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line, write the figures, append the record."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--dataset", required=True, help="the dataset's name")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--verdicts", type=Path, nargs="*", required=True, help="verdict files")
-    parser.add_argument("--history", type=Path, required=True, help="JSON lines file to append to")
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
-    options = parser.parse_args(argv)
-    state = collect(options.dataset, load(options.tokenizer), options.verdicts)
-    new = history.append(options.history, state)
-    write_json(options.output, state)
-    cli.log(
-        f"{options.history}: {'one record more' if new else 'unchanged, the state is that of its last record'}"
-    )
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class RecordFigures(Stage):
+    """Collect the figures of a tokenizer and add them to its history."""
+
+    dataset: str
+    """The data set's name."""
+    tokenizer: Path
+    """Tokenizer folder."""
+    verdicts: tuple[Path, ...]
+    """Verdict files."""
+    history: Path
+    """JSON lines file to append to."""
+    output: Path
+    """JSON file to write."""
+
+    def run(self) -> str | None:
+        from nanosnake.provenance import history
+        from nanosnake.tokenizer.folder import load
+
+        state = collect(self.dataset, load(self.tokenizer), self.verdicts)
+        new = history.append(self.history, state)
+        write_json(self.output, state)
+        return f"{self.history}: {'one record more' if new else 'unchanged, the state is that of its last record'}"
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(RecordFigures)

@@ -14,29 +14,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import rustbpe
-
-from nanosnake import cli
 from nanosnake.files import write_json
-from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
+from nanosnake.messages import Progress
+from nanosnake.stages import Stage, main
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to encode, with what, and where to."""
+@dataclass(frozen=True, kw_only=True)
+class TokenizeShard(Stage):
+    """Encode the documents of one shard."""
 
     shard: Path
+    """The parquet file."""
     text_column: str
+    """Column of the documents."""
     tokenizer: Path
+    """Tokenizer folder."""
     output: Path
-    threads: int
+    """Token file to write, .ds."""
+    threads: int = 1
+    """Threads."""
+
+    def run(self) -> str | None:
+        facts = tokenize(self)
+        return (
+            f"{self.output}: {facts['documents']:,} documents, {facts['tokens']:,} tokens, "
+            f"{facts['bytes'] / max(facts['tokens'], 1):.3f} bytes per token"
+        )
 
 
-def tokenize(options: Options) -> dict[str, Any]:
+def tokenize(options: TokenizeShard) -> dict[str, Any]:
     """Write the three files of a token shard and return the facts of the JSON file."""
+    import rustbpe
+
+    from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
+
     tokenizer = load(options.tokenizer)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
-    with cli.Progress(f"encoding {options.shard.name}", unit="MB", scale=1e6) as progress:
+    with Progress(f"encoding {options.shard.name}", unit="MB", scale=1e6) as progress:
         written = rustbpe.encode_parquet(
             str(options.shard),
             str(options.output),
@@ -63,22 +77,5 @@ def tokenize(options: Options) -> dict[str, Any]:
     return facts
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and encode."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--shard", type=Path, required=True, help="the parquet file")
-    parser.add_argument("--text-column", required=True)
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer folder")
-    parser.add_argument("--output", type=Path, required=True, help="the .ds file")
-    parser.add_argument("--threads", type=int, default=1)
-    options = cli.fill(Options, parser.parse_args(argv))
-    facts = tokenize(options)
-    cli.log(
-        f"{options.output}: {facts['documents']:,} documents, {facts['tokens']:,} tokens, "
-        f"{facts['bytes'] / max(facts['tokens'], 1):.3f} bytes per token"
-    )
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(TokenizeShard)

@@ -14,7 +14,6 @@ Exit status: 0 trained to the end; 75 told to stop (SIGTERM) with a checkpoint w
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -30,8 +29,9 @@ NOT_DECISIVE = {"checkpoint_every", "checkpoint_keep", "log_every"}
 
 STARTED = time.perf_counter()
 
-from nanosnake import cli  # noqa: E402
 from nanosnake.files import replacing, write_json  # noqa: E402
+from nanosnake.messages import log  # noqa: E402
+from nanosnake.stages import Stage, main  # noqa: E402
 from nanosnake.training.config import (  # noqa: E402
     EXIT_STOPPED,
     STATUS_VARIABLE,
@@ -42,13 +42,13 @@ from nanosnake.training.config import (  # noqa: E402
 from nanosnake.workflow.modules import imported_files  # noqa: E402
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the command line says, beside `TrainOptions`."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainModel(Stage, TrainOptions):
+    """Train a GPT on token shards."""
 
-    train: list[str]
+    train: tuple[str, ...]
     """Training shards: .ds files or folders of them."""
-    validation: list[str]
+    validation: tuple[str, ...]
     """Validation shards: .ds files or folders of them."""
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
@@ -75,9 +75,27 @@ class Options:
     compile_cache: Path | None = None
     """Folder of torch.compile's cache; its default is under /tmp and is lost with the node."""
 
+    @property
+    def training(self) -> TrainOptions:
+        """The training options alone."""
+        return TrainOptions(
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainOptions)}
+        )
 
-def train_model(options: Options, training: TrainOptions) -> dict[str, Any]:
+    def run(self) -> int | None:
+        try:
+            train_model(self)
+        except Stopped as stopped:
+            log(f"train_model: {stopped}")
+            if path := os.environ.get(STATUS_VARIABLE):
+                Path(path).write_text(f"{EXIT_STOPPED}\n")
+            return EXIT_STOPPED
+        return None
+
+
+def train_model(options: TrainModel) -> dict[str, Any]:
     """Train, write the results, and return the run's figures."""
+    training = options.training
     if options.compile_cache is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(options.compile_cache.resolve())
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
@@ -97,7 +115,7 @@ def train_model(options: Options, training: TrainOptions) -> dict[str, Any]:
         kv_share=options.kv_share,
         window_pattern=options.window_pattern,
     )
-    train, validation = TokenShards(options.train), TokenShards(options.validation)
+    train, validation = TokenShards(list(options.train)), TokenShards(list(options.validation))
     run = options.checkpoints / run_key(config, training, train.fingerprint())
     files = Files(train, validation, vocabulary, run, options.tensorboard)
     ranks = Ranks.start(options.device)
@@ -155,46 +173,5 @@ def summary(
     }
 
 
-def add_fields(parser: argparse.ArgumentParser, kind: type) -> None:
-    """Add one argument per field of a dataclass with defaults; the defaults stay the dataclass's."""
-    for field in dataclasses.fields(kind):
-        if field.default is dataclasses.MISSING:
-            continue
-        name = "--" + field.name.replace("_", "-")
-        if isinstance(field.default, bool):
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
-        else:
-            convert = Path if "Path" in str(field.type) else type(field.default)
-            parser.add_argument(name, type=convert, default=field.default)
-
-
-def parse(argv: list[str] | None) -> tuple[Options, TrainOptions]:
-    """Return the options of a command line."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--train", nargs="+", required=True)
-    parser.add_argument("--validation", nargs="+", required=True)
-    parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--checkpoints", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--depth", type=int, required=True)
-    add_fields(parser, Options)
-    add_fields(parser, TrainOptions)
-    arguments = parser.parse_args(argv)
-    return cli.fill(Options, arguments), cli.fill(TrainOptions, arguments)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line."""
-    options, training = parse(argv)
-    try:
-        train_model(options, training)
-    except Stopped as stopped:
-        cli.log(f"train_model: {stopped}")
-        if path := os.environ.get(STATUS_VARIABLE):
-            Path(path).write_text(f"{EXIT_STOPPED}\n")
-        return EXIT_STOPPED
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(TrainModel)

@@ -1,47 +1,49 @@
 """Train a tokenizer: turn summed pre-token counts into a list of merges.
 
 In:  one count file.
-Out: an Arrow file with a row per merge: left id, right id, count of the pair when it was merged; and a JSON file
-     that says when the training began and ended. Times stand apart, so that equal counts give equal merges.
+Out: an Arrow file with a row per merge: left id, right id, count of the pair when it was merged.
 
-    python scripts/train_tokenizer.py --counts merged.arrow --merges 32503 --output merges.arrow --times training.json
+    python scripts/train_tokenizer.py --counts merged.arrow --merges 32503 --output merges.arrow
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import rustbpe
+from nanosnake.files import NanosnakeError
+from nanosnake.messages import Progress, log
+from nanosnake.stages import Stage, main
 
-from nanosnake import cli
-from nanosnake.files import NanosnakeError, write_json
 
-
-@dataclass(frozen=True)
-class Options:
-    """What to train on, and how far."""
+@dataclass(frozen=True, kw_only=True)
+class TrainTokenizer(Stage):
+    """Learn merges from summed counts."""
 
     counts: Path
+    """Count file."""
     merges: int
+    """Merges to learn."""
     output: Path
-    times: Path
-    threads: int
+    """Merges to write, Arrow."""
+    threads: int = 1
+    """Threads."""
+
+    def run(self) -> str | None:
+        return train(self)
 
 
-def train(options: Options) -> str:
+def train(options: TrainTokenizer) -> str:
     """Write the merges and return a line that says how far the training went.
 
     Raises:
         NanosnakeError: if the text has fewer pairs to merge than asked for.
     """
-    began = datetime.now(UTC)
+    import rustbpe
+
     needed = rustbpe.training_memory(str(options.counts), options.merges)
-    cli.log(
-        f"{options.merges:,} merges over {options.counts} will take up to {needed / 1e6:,.0f} MB of memory"
-    )
-    with cli.Progress("merging", unit="merges") as progress:
+    log(f"{options.merges:,} merges over {options.counts} will take up to {needed / 1e6:,.0f} MB of memory")
+    with Progress("merging", unit="merges") as progress:
         merges = rustbpe.train_merges(
             str(options.counts), options.merges, threads=options.threads, progress=progress
         )
@@ -51,28 +53,8 @@ def train(options: Options) -> str:
             f"lower vocab_size by {options.merges - len(merges):,} or more, or train on more text"
         )
     merges.write(str(options.output))
-    ended = datetime.now(UTC)
-    times = {
-        "began": began.isoformat(timespec="seconds"),
-        "ended": ended.isoformat(timespec="seconds"),
-        "seconds": round((ended - began).total_seconds(), 3),
-        "merges": len(merges),
-    }
-    write_json(options.times, times)
-    return f"{len(merges):,} merges in {times['seconds']} s"
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and train."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--counts", type=Path, required=True)
-    parser.add_argument("--merges", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--times", type=Path, required=True, help="JSON file to write: when it was trained")
-    parser.add_argument("--threads", type=int, default=1)
-    cli.log(train(cli.fill(Options, parser.parse_args(argv))))
-    return 0
+    return f"{options.output}: {len(merges):,} merges"
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(TrainTokenizer)

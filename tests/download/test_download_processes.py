@@ -16,7 +16,7 @@ import pytest
 import download_shard
 from download.conftest import TOKEN, Bench, wait_for_bytes
 from download.stand_in import COMMIT, cut, drip, stall, status
-from nanosnake.cli import Progress
+from nanosnake.messages import Progress
 from nanosnake.files import write_json
 from nanosnake.sources.download import body
 from nanosnake.sources.download.partial import Partial

@@ -19,7 +19,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 SCRIPT = f"""
 import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from nanosnake import cli
+
 from nanosnake.files import NanosnakeError
 
 def main(argv):

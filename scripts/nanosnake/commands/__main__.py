@@ -13,63 +13,67 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from nanosnake import cli
+from nanosnake import layout
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import Progress, log
+from nanosnake.options import Positional
+from nanosnake.process import run_main
 from nanosnake.provenance.verify import verify
-
-WHERE = ("*/*/manifest.json", "*/*/*/manifest.json")
-NOT_OURS = "published"
-"""Folder of the copies that were sent elsewhere; their files stand there."""
+from nanosnake.stages import Stage, add_options, from_arguments
 
 
-def manifests() -> list[Path]:
-    """Return the manifests of the project in the working directory.
+@dataclass(frozen=True, kw_only=True)
+class Verify(Stage):
+    """Re-hash all results and their inputs, and list the files that differ from their manifest."""
 
-    Raises:
-        NanosnakeError: if there is none.
-    """
-    found = [path for pattern in WHERE for path in Path("results").glob(pattern)]
-    found = sorted(path for path in found if path.parent.name != NOT_OURS)
-    if not found:
-        raise NanosnakeError("results: holds no manifest.json; run Snakemake first, or name a manifest")
-    return found
+    manifests: Annotated[tuple[Path, ...], Positional] = ()
+    """Manifests, or folders that hold one; default: all in results/."""
+    files_only: bool = False
+    """Leave the inputs out."""
+    threads: int = min(8, os.cpu_count() or 1)
+    """Files at once."""
+
+    def run(self) -> int:
+        code = 0
+        found = self.manifests or tuple(layout.manifests(Path()))
+        if not found:
+            raise NanosnakeError("results: holds no manifest.json; run Snakemake first, or name a manifest")
+        for path in found:
+            path = path / "manifest.json" if path.is_dir() else path
+            with Progress(f"hashing {path}", unit="MB", scale=1e6) as progress:
+                outcome = verify(path, inputs=not self.files_only, threads=self.threads, say=progress)
+            for problem in outcome.problems:
+                print(problem)
+            print(f"{path}: {outcome.summary}")
+            if not outcome.looked_at_inputs and not self.files_only:
+                log(f"{path}: is outside its project, so the inputs were not looked at")
+            code = code or int(bool(outcome.problems))
+        return code
 
 
-def verify_all(arguments: argparse.Namespace) -> int:
-    """Look at each manifest; return 1 if something does not fit."""
-    code = 0
-    for path in arguments.manifests or manifests():
-        path = path / "manifest.json" if path.is_dir() else path
-        with cli.Progress(f"hashing {path}", unit="MB", scale=1e6) as progress:
-            outcome = verify(path, inputs=not arguments.files_only, threads=arguments.threads, say=progress)
-        for problem in outcome.problems:
-            print(problem)
-        print(f"{path}: {outcome.summary}")
-        if not outcome.looked_at_inputs and not arguments.files_only:
-            cli.log(f"{path}: stands outside its project, so the inputs were not looked at")
-        code = code or int(bool(outcome.problems))
-    return code
+COMMANDS: dict[str, type[Stage]] = {"verify": Verify}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Read the command line and do what it asks."""
-    parser = cli.parser(__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command = commands.add_parser("verify", help="hash again what a manifest names")
-    command.add_argument(
-        "manifests", type=Path, nargs="*", metavar="MANIFEST", help="default: all in results/"
+    parser = argparse.ArgumentParser(
+        prog="nanosnake", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.add_argument("--files-only", action="store_true", help="leave the inputs out")
-    command.add_argument("--threads", type=int, default=min(8, os.cpu_count() or 1), help="files at once")
-    return verify_all(parser.parse_args(argv))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, kind in COMMANDS.items():
+        add_options(commands.add_parser(name, help=kind.__doc__, description=kind.__doc__), kind)
+    arguments = parser.parse_args(argv)
+    outcome = from_arguments(COMMANDS[arguments.command], arguments).run()
+    return outcome if isinstance(outcome, int) else 0
 
 
 def run() -> NoReturn:
     """Run the command and exit."""
-    cli.run_main(main)
+    run_main(main)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from nanosnake.config.load import json_schema, load
 from nanosnake.config.models import Config, Dataset, Tokenizer
 from nanosnake.config.sources import EmbeddedSource, LocalSource, S3Source, UrlSource
+from nanosnake.config.training import GPT
 
 __all__ = [
+    "GPT",
     "Config",
     "Dataset",
     "EmbeddedSource",

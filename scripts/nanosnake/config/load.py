@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from nanosnake import layout
 from nanosnake.config.base import listed, nearest
-from nanosnake.config.models import RESERVED_FOLDERS, RESERVED_MODEL_NAMES, Config
+from nanosnake.config.models import Config
 from nanosnake.files import NanosnakeError
 
 
@@ -71,15 +72,20 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"models.{name}.tokenizer: no tokenizer is named {model.tokenizer!r}; defined: "
                 f"{listed(config.tokenizers)}{nearest(model.tokenizer, config.tokenizers)}"
             )
-        if name in RESERVED_MODEL_NAMES:
-            yield f"models.{name}: every tokenizer has {listed(RESERVED_MODEL_NAMES)}; choose another name"
+        if model.dataset is not None and model.dataset not in config.datasets:
+            yield (
+                f"models.{name}.dataset: no dataset is named {model.dataset!r}; defined: "
+                f"{listed(config.datasets)}{nearest(model.dataset, config.datasets)}"
+            )
+        if name in layout.RESERVED_IN_TOKENIZER:
+            yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
         for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
             if path is not None and not Path(path).exists():
                 yield f"models.{name}.{key}: {Path(path).resolve()} does not exist; got {_shown(path)}"
     for name, tokenizer in config.tokenizers.items():
         key = f"tokenizers.{name}"
-        if name in RESERVED_FOLDERS:
-            yield f"{key}: every dataset has folders named {listed(RESERVED_FOLDERS)}; choose another name"
+        if name in layout.RESERVED_IN_DATASET:
+            yield f"{key}: every dataset has folders named {listed(layout.RESERVED_IN_DATASET)}; choose another name"
         dataset = config.datasets.get(tokenizer.dataset)
         if dataset is None:
             yield (

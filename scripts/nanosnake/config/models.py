@@ -28,12 +28,6 @@ NANOCHAT_SPECIAL_TOKENS = [
 ]
 """nanochat's nine; the first begins every document."""
 
-RESERVED_FOLDERS = {"shards", "counts", "samples"}
-"""Folders of a dataset that no tokenizer can be named after."""
-
-RESERVED_MODEL_NAMES = {"checks", "published", "report", "tokenizer", "tokens"}
-"""Folders of a tokenizer that no model can be named after."""
-
 
 class Dataset(Model):
     """A named source and an explicit list of its training and validation shards."""
@@ -59,12 +53,20 @@ class Dataset(Model):
             return [name for name in names if name not in set(self.validation_shards)]
         return names
 
+    def shards_of(self, split: str) -> list[str]:
+        """Return the names of the shards of `train` or `validation`."""
+        return self.train_shards if split == "train" else self.validation_shards
+
     @cached_property
     def locations(self) -> dict[str, str]:
         """URL or file of every shard, by name; empty for the embedded corpus."""
         if self.source.kind == "embedded":
             return {}
         return self.source.locations(self.train) | self.source.locations(self.validation)
+
+    def reads_as(self, other: Dataset) -> bool:
+        """Return whether the shards of another data set are the same files, read in the same way."""
+        return self.source == other.source and self.text_column == other.text_column
 
     @model_validator(mode="after")
     def _shards_are_sound(self) -> Self:
@@ -200,6 +202,28 @@ class Config(Model):
     downloads: Downloads = Downloads()
     publish: Publish | None = None
     """Where results are published; absent: nowhere."""
+
+    @cached_property
+    def sources(self) -> dict[str, list[str]]:
+        """Data sets of the same source and text column, by the name of the first of them: they share its shards."""
+        found: dict[str, list[str]] = {}
+        for name, dataset in self.datasets.items():
+            same = (first for first in found if self.datasets[first].reads_as(dataset))
+            found.setdefault(next(same, name), []).append(name)
+        return found
+
+    def source_of(self, dataset: str) -> str:
+        """Return the name of the source that a data set reads."""
+        return self._source_of[dataset]
+
+    @cached_property
+    def _source_of(self) -> dict[str, str]:
+        return {name: first for first, names in self.sources.items() for name in names}
+
+    def dataset_of(self, model: str) -> str:
+        """Return the name of the data set that a model is trained on."""
+        settings = self.models[model]
+        return settings.dataset or self.tokenizers[settings.tokenizer].dataset
 
     def training_shards(self, tokenizer: str) -> list[str]:
         """Return the names of the shards that a tokenizer learns from."""

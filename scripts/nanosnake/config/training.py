@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import inspect
-import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
 from nanosnake.config.base import MadeModel, Model
+from nanosnake.options import docstrings
 from nanosnake.training.config import TrainOptions
-
-
-def _docstrings(kind: type) -> dict[str, str]:
-    """Return the docstring that stands under each field of a dataclass."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(definition, ast.ClassDef)
-    found: dict[str, str] = {}
-    for field, text in zip(definition.body, definition.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(text, ast.Expr)
-            and isinstance(field.target, ast.Name)
-        ):
-            found[field.target.id] = str(ast.literal_eval(text.value))
-    return found
 
 
 def _options(kind: type) -> type[MadeModel]:
     """Return a model with the fields of a dataclass of plain values."""
-    meanings = _docstrings(kind)
+    meanings = docstrings(kind)
     fields: dict[str, Any] = {
         field.name: (type(field.default), Field(field.default, description=meanings[field.name]))
         for field in dataclasses.fields(kind)
@@ -49,7 +32,9 @@ class GPT(Model):
     """A GPT on the tokens of one tokenizer. Depth is the dial; the rest follows from it or has a default."""
 
     tokenizer: str
-    """Name of the tokenizer; its dataset is the model's."""
+    """Name of the tokenizer."""
+    dataset: str | None = None
+    """Name of the data set to train and evaluate on; the tokenizer's own if absent."""
     depth: Annotated[int, Field(ge=1, le=512)]
     """Layers; width, heads, learning rates, batch and horizon follow."""
     sequence_length: Annotated[int, Field(ge=16)] = 2048

@@ -10,17 +10,13 @@ import ast
 import csv
 import json
 import os
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake.snakemake_internals import NOTES, note_name
 from nanosnake.workflow.modules import HASHES
-
-NOTES = Path(".snakemake/metadata")
-NAME_MAX = 255
-"""The longest name of a file; Snakemake cuts longer ones into folders."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +105,6 @@ class Jobs:
         except (OSError, ValueError):
             return {}
         return value if isinstance(value, dict) else {}
-
-
-def note_name(path: str) -> Path:
-    """Return where Snakemake notes an output: its name in base64, long ones cut into folders."""
-    encoded = urlsafe_b64encode(os.fspath(path).encode()).decode()
-    step = NAME_MAX - 1
-    parts = [encoded[start : start + step] for start in range(0, len(encoded), step)]
-    return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
 def read_benchmark(path: Path) -> dict[str, Any]:

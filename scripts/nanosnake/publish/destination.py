@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from s3transfer.subscribers import BaseSubscriber
 
-from nanosnake import cli
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.messages import Progress
 from nanosnake.publish.receipts import Published, key_of
 from nanosnake.s3.place import Endpoint, Place
 from nanosnake.s3.problems import S3_ERRORS, explain, not_there, precondition_failed
@@ -135,7 +135,7 @@ class Destination:
         size = path.stat().st_size
         try:
             with (
-                cli.Progress(place.name, size, unit="MB", scale=1e6) as progress,
+                Progress(place.name, size, unit="MB", scale=1e6) as progress,
                 self._replacing(found),
                 create_transfer_manager(self.client, settings) as manager,
             ):
@@ -175,7 +175,7 @@ class Destination:
 class _Sent(BaseSubscriber):
     """Tells a progress line of the bytes that were sent."""
 
-    def __init__(self, progress: cli.Progress) -> None:
+    def __init__(self, progress: Progress) -> None:
         self.progress, self.done = progress, 0
 
     def on_progress(self, future: object, bytes_transferred: int, **_: object) -> None:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nanosnake import layout
 from nanosnake.files import NanosnakeError, read_json, write_json
-
-ROOT = "results"
-"""What stands before a file's name in the bucket, here: results/a/b is s3://bucket/prefix/a/b there."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,11 @@ def key_of(path: Path) -> str:
     Raises:
         NanosnakeError: if the file does not stand below results/, which is what is published.
     """
-    if path.is_absolute() or path.parts[:1] != (ROOT,) or ".." in path.parts or len(path.parts) < 2:
-        raise NanosnakeError(f"{path}: not a file below {ROOT}/; run from the folder of the workflow")
-    return path.relative_to(ROOT).as_posix()
+    if path.is_absolute() or path.parts[:1] != (layout.RESULTS,) or ".." in path.parts or len(path.parts) < 2:
+        raise NanosnakeError(
+            f"{path}: not a file below {layout.RESULTS}/; run from the folder of the workflow"
+        )
+    return path.relative_to(layout.RESULTS).as_posix()
 
 
 def write_receipt(output: Path, destination: str, published: Sequence[Published]) -> None:

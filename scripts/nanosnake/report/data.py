@@ -65,6 +65,8 @@ class Sources:
     shards: Path | None = None
     history: Path | None = None
     benchmarks: Path | None = None
+    record: Path | None = None
+    """Record of the job that learned the merges."""
     texts: Path | None = None
 
 
@@ -150,7 +152,7 @@ def gather(
         tokenizer=sources.tokenizer,
         facts=read_facts(
             tokenizer.meta,
-            sources.benchmarks / sources.tokenizer / "merges.json" if sources.benchmarks else None,
+            sources.record,
         ),
         gate=read_gate(sources.verdicts),
         tokens=describe_tokens(tokenizer.ranks, figures.get("frequent", []), figures.get("tokens", 0)),

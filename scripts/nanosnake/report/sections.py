@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nanosnake.checks import BASELINE_NAMES
-from nanosnake.cli import duration
+from nanosnake.messages import duration
 from nanosnake.report import charts
 from nanosnake.report.data import Report
 from nanosnake.report.measures import History

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
+from nanosnake.messages import log
 from nanosnake.provenance.record import VARIABLE
 from nanosnake.provenance.run_id import RUN_VARIABLE
 
@@ -82,7 +82,7 @@ def stop_orphans(folder: Path, living: Collection[str], *, patience: float = PAT
     found = orphans(folder, living)
     if not found:
         return []
-    cli.log(
+    log(
         f"processes of jobs that nobody waits for are still at work here: {', '.join(map(str, found[:3]))}"
         f"{', …' if len(found) > 3 else ''}; stopping them, for their jobs are made again"
     )

@@ -13,8 +13,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
 from nanosnake.files import replacing
+from nanosnake.messages import log
 from nanosnake.provenance.run_id import run_id
 from nanosnake.runs.orphans import born
 
@@ -75,7 +75,7 @@ def take_turn(folder: Path) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        cli.log(
+        log(
             f"another run plans in {folder}, or waits for jobs of an earlier one; waiting until it has planned"
         )
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from nanosnake.options import Word
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\"'`\\<>?#]")
@@ -55,28 +57,6 @@ class Place:
         return f"s3://{self.bucket}/{self.key}".rstrip("/")
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Who is asked. No credentials: these come from the environment and the usual files."""
-
-    endpoint_url: str | None = None
-    """None for Amazon's own, or what AWS_ENDPOINT_URL_S3 says."""
-    region: str | None = None
-    path_style: bool = False
-    """The bucket in the path and not in the host's name."""
-
-    def options(self) -> list[str]:
-        """Return the options of `add_endpoint` that say the same."""
-        words = ["--endpoint-url", self.endpoint_url] if self.endpoint_url else []
-        words += ["--region", self.region] if self.region else []
-        return [*words, "--path-style"] if self.path_style else words
-
-    @property
-    def host(self) -> str:
-        """The host, for messages."""
-        return urlsplit(self.endpoint_url).netloc if self.endpoint_url else AMAZON
-
-
 def check_endpoint_url(value: str) -> str:
     """Return a URL that can be an endpoint.
 
@@ -95,31 +75,22 @@ def check_endpoint_url(value: str) -> str:
     return value
 
 
-def add_destination(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where to publish."""
-    parser.add_argument("--destination", type=place_argument, required=True, help="s3://bucket/prefix")
-    add_endpoint(parser)
+AnyPlace = Annotated[Place, Word(Place.parse, str)]
+"""An option that names a place, s3://bucket/key."""
 
 
-def add_endpoint(parser: argparse.ArgumentParser) -> None:
-    """Add the options of an endpoint."""
-    parser.add_argument(
-        "--endpoint-url", type=_endpoint_argument, help="of an S3-compatible server; Amazon's if absent"
-    )
-    parser.add_argument("--region", help="the usual places name it if absent")
-    parser.add_argument("--path-style", action="store_true", help="the bucket stands in the path")
+@dataclass(frozen=True)
+class Endpoint:
+    """Who is asked. No credentials: these come from the environment and the usual files."""
 
+    endpoint_url: Annotated[str, Word(check_endpoint_url, str, secret=True)] | None = None
+    """Of an S3-compatible server; Amazon's, or what AWS_ENDPOINT_URL_S3 says, if absent."""
+    region: str | None = None
+    """The usual places name it if absent."""
+    path_style: bool = False
+    """The bucket is in the path and not in the host's name."""
 
-def place_argument(value: str) -> Place:
-    """Return the place that an option of the command line names."""
-    try:
-        return Place.parse(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; got {value!r}") from None
-
-
-def _endpoint_argument(value: str) -> str:
-    try:
-        return check_endpoint_url(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None  # not the value: it may hold a password
+    @property
+    def host(self) -> str:
+        """The host, for messages."""
+        return urlsplit(self.endpoint_url).netloc if self.endpoint_url else AMAZON

@@ -6,7 +6,6 @@ a second time, and two jobs would write the same file.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import time
@@ -14,13 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake import cli
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import log
 from nanosnake.runs.orphans import stop_orphans
 from nanosnake.runs.owner import Owner, owners
-
-RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""Name of a job that Snakemake's executor handed in: an optional prefix and the id of the run."""
+from nanosnake.snakemake_internals import SLURM_RUN, slurm_rule
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,6 @@ def ask(*command: str) -> str:
     return ended.stdout
 
 
-def rule_of(comment: str) -> str:
-    """Return the rule, with its wildcards, of a job whose comment Snakemake's executor wrote."""
-    return comment.removeprefix("rule_").replace("_wildcards_", " ") or "?"
-
-
 def unfinished(folder: Path) -> list[Unfinished]:
     """Return the jobs that Snakemake handed in from `folder` and that have not ended; none without SLURM."""
     if shutil.which("squeue") is None:
@@ -67,8 +59,8 @@ def unfinished(folder: Path) -> list[Unfinished]:
     for line in lines:
         job, state, name, nodes, rest = line.split("|", 4)
         comment, _, workdir = rest.rpartition("|")
-        if RUN.fullmatch(name) and Path(workdir).resolve() == folder.resolve():
-            jobs.append(Unfinished(job, state, rule_of(comment), nodes))
+        if SLURM_RUN.fullmatch(name) and Path(workdir).resolve() == folder.resolve():
+            jobs.append(Unfinished(job, state, slurm_rule(comment), nodes))
     return jobs
 
 
@@ -80,7 +72,7 @@ def leftovers(folder: Path) -> list[Unfinished]:
     try:
         return unfinished(folder)
     except NanosnakeError as error:
-        cli.log(f"note: jobs of an earlier run were not looked for: {str(error).splitlines()[0]}")
+        log(f"note: jobs of an earlier run were not looked for: {str(error).splitlines()[0]}")
         return []
 
 
@@ -120,11 +112,11 @@ def _await_cluster(folder: Path, living: Mapping[Path, Owner], every: float) -> 
             f"{file} and run the same command again: it waits for these jobs and goes on"
         )
     if jobs:
-        cli.log(
+        log(
             f"{len(jobs)} jobs of an earlier run, whose Snakemake is gone, still wait or run; what they make counts "
             "as made. Waiting for them; to stop them instead: python scripts/cluster_jobs.py cancel"
         )
-        wait(folder, every=every, say=cli.log)
+        wait(folder, every=every, say=log)
 
 
 def cancel(folder: Path) -> list[Unfinished]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from nanosnake.slurm.jobs import RUN, ask, rule_of
+from nanosnake.slurm.jobs import ask
+from nanosnake.snakemake_internals import SLURM_RUN, slurm_rule
 
 FIELDS = "JobID,JobName,Comment,State,Submit,Start,Elapsed,AllocCPUS,TotalCPU,ReqMem,MaxRSS,WorkDir"
 UNITS = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
@@ -65,12 +66,12 @@ def parse(lines: Iterable[str], folder: Path) -> list[Record]:
         if step:
             if main in records:
                 records[main].peak_mb = max(records[main].peak_mb, megabytes(peak))
-        elif RUN.fullmatch(name) and Path(workdir).resolve() == folder.resolve():
+        elif SLURM_RUN.fullmatch(name) and Path(workdir).resolve() == folder.resolve():
             submitted = datetime.fromisoformat(submit)
             started = None if start in ("Unknown", "None", "") else datetime.fromisoformat(start)
             records[job] = Record(
                 run=name,
-                rule=rule_of(comment).split(" ")[0],
+                rule=slurm_rule(comment).split(" ")[0],
                 state=state.split(" ")[0],
                 submitted=submitted,
                 queued=(started - submitted).total_seconds() if started else None,

@@ -6,52 +6,53 @@ import atexit
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from snakemake.exceptions import WorkflowError
-
-from nanosnake import cli, runs, slurm
+from nanosnake import runs, slurm
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import log
 from nanosnake.runs.disk import cannot_write
+from nanosnake.snakemake_internals import Run, refuse
 
 
 class Leftovers:
     """Keeps files from being made twice, by jobs of a killed Snakemake or by two that are at work."""
 
-    def __init__(self, workflow: Any) -> None:
-        self.workflow = workflow
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self.folder = Path.cwd()
         self.began = datetime.now()
         self.asked = False
         self.turn: int | None = None
 
-    def settle(self, wildcards: Any) -> list[str]:
+    def settle(self, wildcards: object) -> list[str]:
         """Return no file; before anything is planned, deal with what a killed Snakemake left at work.
 
         An input function of the target rules: it is called when Snakemake begins to plan a run, and what a cluster
         has ended by then counts as made.
+
+        Raises:
+            NanosnakeError: if somebody else may be at work in the folder.
         """
-        run = self.workflow.executor_plugin and self.workflow.is_main_process and not self.workflow.dryrun
-        if run and not self.asked:
+        if self.run.makes_files and not self.asked:
             self.asked = True
             try:
                 self.turn = runs.take_turn(self.folder)
-                slurm.settle(self.folder, unlock=self._unlock)
+                slurm.settle(self.folder, unlock=self.run.unlock)
                 self._sign()
             except OSError as error:
-                raise WorkflowError(cannot_write(error)) from None
-            if self.workflow.execution_settings.lock:
-                share_locks(self.workflow.persistence, self.folder)
+                refuse(cannot_write(error))
+            self.run.share_locks(self._refusal, cannot_write)
         return []
 
-    def _unlock(self) -> None:
-        locks = Path(self.workflow.persistence.path, "locks")
-        shutil.rmtree(locks, ignore_errors=True)
-        locks.mkdir()
+    def _refusal(self) -> str | None:
+        at_work = ", ".join(map(str, others(self.folder)))
+        return at_work and (
+            f"another run makes files that this one needs ({at_work}); nothing was started. Wait until it ends, or stop "
+            f"it, and run the same command again. If there is no such process any more, remove what it left in "
+            f"{self.folder / runs.OWNERS} and use --unlock"
+        )
 
     def _sign(self) -> None:
         """Say that this process has jobs made, until it ends."""
@@ -74,12 +75,12 @@ class Leftovers:
         if self.turn is not None:
             os.close(self.turn)
             self.turn = None
-        if not self.workflow.local_exec and shutil.which("squeue"):
-            slurm.watch(self.folder, say=cli.log)
+        if not self.run.is_local and shutil.which("squeue"):
+            slurm.watch(self.folder, say=log)
 
     def stop_what_is_left(self) -> None:
         """Stop processes of failed jobs that outlived them, such as workers whose launcher was killed."""
-        if self.workflow.local_exec:
+        if self.run.is_local:
             self._stop_orphans()
 
     def _stop_orphans(self) -> None:
@@ -87,7 +88,7 @@ class Leftovers:
 
     def summarize(self) -> None:
         """Print, as this process ends, a table of the jobs that the run handed to SLURM, if any."""
-        if not self.workflow.local_exec and shutil.which("sacct"):
+        if not self.run.is_local and shutil.which("sacct"):
             atexit.register(self._print_summary)
 
     def _print_summary(self) -> None:
@@ -101,35 +102,3 @@ def others(folder: Path) -> list[runs.Owner]:
     """Return who else has jobs made in a folder, as far as can be known."""
     known = runs.owners(folder).values()
     return [owner for owner in known if owner.alive and not (owner.here and owner.pid == os.getpid())]
-
-
-def share_locks(persistence: Any, folder: Path) -> None:
-    """Let a run that is refused say who is at work, and one that ends leave the locks of others.
-
-    Snakemake itself removes all locks of the folder then, also those of a run that goes on.
-    """
-    lock = persistence.lock
-
-    @contextmanager
-    def lock_or_name_the_others() -> Iterator[None]:
-        if persistence.locked and (at_work := others(folder)):
-            raise WorkflowError(
-                f"another run makes files that this one needs ({', '.join(map(str, at_work))}); nothing was started. "
-                "Wait until it ends, or stop it, and run the same command again. If there is no such process any "
-                f"more, remove what it left in {folder / runs.OWNERS} and use --unlock"
-            )
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(lock())
-            except OSError as error:
-                raise WorkflowError(cannot_write(error)) from None
-            yield
-
-    def remove_own() -> None:
-        for file in persistence._lockfile.values():
-            Path(file).unlink(missing_ok=True)
-        persistence._lockfile.clear()
-
-    persistence.lock = lock_or_name_the_others
-    if hasattr(persistence, "_lockfile"):  # where locks stand in a database, each removes its own
-        persistence._delete_locks = remove_own

@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from nanosnake.files import sha256_file, write_if_changed
+from nanosnake.provenance.code import REPOSITORY
+from nanosnake.stages import Stage
+from nanosnake.workflow.shell import script
+
 PACKAGE = "nanosnake"
 
 HASHES = ".cache/code"
@@ -75,3 +80,14 @@ def _files(root: Path, name: str) -> Iterator[Path]:
             yield path / "__init__.py"
         elif path.with_suffix(".py").is_file():
             yield path.with_suffix(".py")
+
+
+@cache
+def code(kind: type[Stage]) -> str:
+    """Return the file that stands for a stage's code among a rule's inputs, after writing it."""
+    own = Path(script(kind))
+    files = imported_files(own.resolve())
+    lines = [f"{sha256_file(file)}  {file.relative_to(REPOSITORY)}\n" for file in files]
+    hashes = f"{HASHES}/{kind.__module__}.sha256"
+    write_if_changed(hashes, "".join(lines))
+    return hashes

@@ -1,53 +1,53 @@
-"""What is published, and where: the functions that rules/publish.smk asks.
-
-Plain Python, so that it can be tested with no Snakemake.
-"""
+"""What is published, and where. A thing is what one receipt stands for: `tokenizer`, `report`, `shards/NAME`, …"""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
+from nanosnake import layout
 from nanosnake.config import Config
 from nanosnake.files import NanosnakeError
 from nanosnake.naming import compact
 from nanosnake.s3.place import Place
-from nanosnake.workflow.graph import MODEL, TOKENIZER, Graph, Wildcards
-from nanosnake.workflow.products import EXPORTED, Products
-
-PUBLISHED = f"{TOKENIZER}/published"
+from nanosnake.stages import words
+from nanosnake.workflow.models import Models
+from nanosnake.workflow.shell import Wildcards
+from nanosnake.workflow.tokenizers import Tokenizers
+from publish_files import PublishFiles
 
 NOT_ASKED_FOR = "the configuration has no `publish` section; docs/publish.md shows one"
 
+THINGS = r"tokenizer|report|shards/[^/]+|tokens/manifest|tokens/(train|validation)/[^/]+|model_reports/[^/]+|models/[^/]+"
+"""What the wildcard `thing` may be."""
+
+MINUTES = {"shards": 60, "tokens": 60, "models": 120}
+"""How long publishing a thing may take; 10 for the others."""
+
 
 class Publishing:
-    """Answers what a configuration publishes.
+    """Answers what a configuration publishes."""
 
-    Args:
-        config: the configuration.
-        graph: where results stand.
-    """
-
-    def __init__(self, config: Config, graph: Graph) -> None:
-        self.config, self.graph, self.settings = config, graph, config.publish
+    def __init__(self, config: Config, tokenizers: Tokenizers, models: Models) -> None:
+        self.config, self.tokenizers, self.models, self.settings = config, tokenizers, models, config.publish
 
     def options(self, wildcards: Wildcards) -> str:
         """Return where to publish, as options of the command line."""
         if self.settings is None:  # of a file that was named by hand
             raise ValueError(NOT_ASKED_FOR)
-        return shlex.join(["--destination", self.settings.destination, *self.settings.endpoint.options()])
+        destination = Place.parse(self.settings.destination)
+        return words(PublishFiles, destination=destination, **vars(self.settings.endpoint))
 
     def published(self) -> list[str]:
-        """Return what stands for all that is published; nothing without a `publish` section.
+        """Return what there is in the end if all is published; nothing without a `publish` section.
 
         A tokenizer's manifest does not wait for its models, so that a node can fetch what it needs to train them.
         """
         if self.settings is None:
             return []
-        files = self.graph.of_each_tokenizer(f"{PUBLISHED}/manifest.json")
-        files += self.graph.of_each_model(f"{PUBLISHED}/model_reports/{{model}}.json")
-        if "models" in self.settings.include:
-            files += self.graph.of_each_model(f"{PUBLISHED}/models/{{model}}.json")
+        files = self.tokenizers.each(f"{layout.PUBLISHED}/manifest.json")
+        kinds = ("model_reports", *(["models"] if "models" in self.settings.include else []))
+        for kind in kinds:
+            files += self.models.each(f"{layout.PUBLISHED}/{kind}/{{model}}.json")
         return files
 
     def asked_for(self, wildcards: Wildcards) -> list[str]:
@@ -60,14 +60,52 @@ class Publishing:
             raise ValueError(NOT_ASKED_FOR)
         return self.published()
 
+    def files(self, wildcards: Wildcards) -> list[str]:
+        """Return the files that are published as one thing, its manifest last."""
+        kind, _, name = wildcards.thing.partition("/")
+        if kind == "tokenizer":
+            return [
+                *self.models.tokenizer_files(wildcards),
+                layout.MERGES.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer),
+                *self.tokenizers.exports(wildcards.tokenizer),
+            ]
+        if kind == "report":
+            home = self.tokenizers.home(wildcards.tokenizer)
+            of_report = ["report/index.html", *(f"checks/{check}.json" for check in self.tokenizers.checks())]
+            table = layout.SHARD_TABLE.format(dataset=wildcards.dataset)
+            return [*(f"{home}/{file}" for file in (*of_report, "figures.json", "curve.json")), table]
+        if kind == "shards":
+            datasets = self.tokenizers.datasets
+            return [
+                *datasets.files(wildcards.dataset, [name]),
+                *datasets.files(wildcards.dataset, [name], ".json"),
+            ]
+        if kind == "tokens":
+            return self._token_files(wildcards, name)
+        home = self.models.home(name)
+        if kind == "model_reports":
+            of_model = ("report/index.html", "evaluation.json", "training.json", "metrics.jsonl")
+            return [f"{home}/{file}" for file in of_model]
+        trained = ("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json")
+        return [*(f"{home}/{file}" for file in trained), *self.models.export(name), f"{home}/manifest.json"]
+
+    @staticmethod
+    def _token_files(wildcards: Wildcards, name: str) -> list[str]:
+        """Return the files of a token shard, or the manifest of all."""
+        folder = f"{layout.TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)}/tokens"
+        endings = (".json",) if name == "manifest" else (".ds", ".ds.index", ".json")
+        return [f"{folder}/{name}{ending}" for ending in endings]
+
+    def minutes(self, wildcards: Wildcards, attempt: int) -> int:
+        """Return how long publishing a thing may take."""
+        kind, _, name = wildcards.thing.partition("/")
+        return (10 if name == "manifest" else MINUTES.get(kind, 10)) * int(2 ** (attempt - 1))
+
     def receipts(self, wildcards: Wildcards) -> list[str]:
         """Return the receipts of all that a tokenizer's manifest names."""
-        folder = PUBLISHED.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)
-        return [
-            f"{folder}/{inside}{name}.json"
-            for inside, names in self._things(wildcards).items()
-            for name in names
-        ]
+        folder = layout.PUBLISHED.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)
+        things = self._things(wildcards).items()
+        return [f"{folder}/{inside}{name}.json" for inside, names in things for name in names]
 
     def things(self, wildcards: Wildcards) -> list[str]:
         """Return the same in few words, runs of numbers as [00000-01821]."""
@@ -79,28 +117,16 @@ class Publishing:
         ]
 
     def _things(self, wildcards: Wildcards) -> dict[str, list[str]]:
-        """Return the names of receipts by the folder below published/ that they stand in."""
+        """Return the names of receipts by the folder below published/ that they are in."""
         things = {"": ["tokenizer", "report"]}
         include = self.settings.include if self.settings else []
         dataset = self.config.datasets[wildcards.dataset]
-        splits = {"train": dataset.train_shards, "validation": dataset.validation_shards}
         if "shards" in include:
             things["shards/"] = [*dataset.train_shards, *dataset.validation_shards]
         if "token_shards" in include:
             things["tokens/"] = ["manifest"]
-            things |= {f"tokens/{split}/": names for split, names in splits.items()}
+            things |= {f"tokens/{split}/": dataset.shards_of(split) for split in ("train", "validation")}
         return things
-
-    def exports(self, wildcards: Wildcards) -> list[str]:
-        """Return a tokenizer's files in further formats that the configuration asks for."""
-        return Products(self.graph).exports(wildcards.tokenizer)
-
-    def model_export(self, wildcards: Wildcards) -> list[str]:
-        """Return the files of a model's folder for others, where the configuration asks for one."""
-        if not self.config.models[wildcards.model].export:
-            return []
-        folder = MODEL.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer, model=wildcards.model)
-        return [f"{folder}/export/{file}" for file in EXPORTED]
 
     def check_destination(self, rules: Iterable[str]) -> None:
         """See that publishing can work, if rules of the plan publish something.

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from nanosnake.workflow.snakemake_internals import with_known_signature
+from nanosnake.snakemake_internals import with_known_signature
 
 Scaled = Callable[[Any, Any, int], int]
 

@@ -6,8 +6,8 @@ import shutil
 import time
 from collections.abc import Callable
 
-from nanosnake.cli import Progress
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import Progress
 from nanosnake.sources.download.partial import Partial
 from nanosnake.sources.download.problems import Mismatch, Patience, Retry, explain_disk
 

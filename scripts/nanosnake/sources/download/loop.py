@@ -12,8 +12,8 @@ from typing import Protocol
 import requests
 
 from nanosnake import __version__
-from nanosnake.cli import duration, log
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.messages import duration, log
 from nanosnake.sources.download import hosts
 from nanosnake.sources.download.attempt import HttpAttempt
 from nanosnake.sources.download.headers import Linked, bare_etag

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from nanosnake.cli import duration, log
 from nanosnake.files import NanosnakeError, sync, write_json
+from nanosnake.messages import duration, log
 from nanosnake.sources.download.headers import Linked
 from nanosnake.sources.download.hosts import Origin
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import math
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import requests
 import urllib3
@@ -14,24 +15,35 @@ import urllib3
 from nanosnake.files import NanosnakeError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to wait for what. Times in seconds."""
+    """How long to wait for what."""
 
     connect_timeout: float = 10.0
+    """Seconds to wait for a connection."""
     read_timeout: float = 60.0
-    """Without a byte for so long, the attempt is given up."""
+    """Seconds to wait for the next byte."""
     min_speed: float = 1000.0
-    """Bytes a second; slower than this over a read timeout is as good as nothing."""
+    """Bytes a second; slower than this over a read timeout counts as broken off."""
     retries: int = 8
-    """Failures in a row, without new bytes in between, that are borne."""
+    """Failures in a row, without new bytes in between, before giving up."""
     backoff: float = 1.0
-    """The wait after the first failure is drawn from 0 to this; the bound doubles with each failure."""
+    """Seconds; the wait after the first failure is drawn from 0 to this, and the bound doubles with each failure."""
     backoff_cap: float = 60.0
+    """Seconds; the largest such bound."""
     longest_wait: float = 900.0
-    """A host that asks to wait for longer ends the download."""
+    """Seconds; a host that asks to wait for longer ends the download."""
     lock_wait: float = 60.0
-    """How long to wait for another process that downloads the same file."""
+    """Seconds to wait for another process that downloads the same file."""
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(Patience)):
+            value = getattr(self, name)
+            if not (value > 0 if "timeout" in name else value >= 0) or value == math.inf:
+                least = "above 0" if "timeout" in name else "0 or more"
+                raise NanosnakeError(
+                    f"--{name.replace('_', '-')}: got {value}, wanted a finite number, {least}"
+                )
 
     def pause(self, failures: int) -> float:
         """Return the wait after so many failures in a row: full jitter, so that many jobs spread out."""

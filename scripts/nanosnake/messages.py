@@ -1,62 +1,21 @@
-"""What every command-line module shares: one message instead of a traceback, log lines, progress lines."""
+"""What people read while a job runs: log lines, a progress line, and one message for an expected failure."""
 
 from __future__ import annotations
 
-import argparse
-import ctypes
-import dataclasses
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
-from types import FrameType, TracebackType
-from typing import NoReturn, TextIO, TypeVar
+from types import TracebackType
+from typing import TextIO
 
 from nanosnake.files import NO_ROOM, NanosnakeError
-from nanosnake.provenance.record import VARIABLE as RECORD_VARIABLE
-from nanosnake.provenance.record import recorded
-
-Options = TypeVar("Options")
-
-PR_SET_PDEATHSIG = 1
-"""Of prctl(2)."""
 
 TRACEBACK_VARIABLE = "NANOSNAKE_TRACEBACK"
 
 
-def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
-    """Run a script's `main` and exit with its code.
-
-    A failure that a user can act on (NanosnakeError, OSError, the Rust crate's errors) gives one message on
-    stderr and exit code 1; with `--verbose` or the variable NANOSNAKE_TRACEBACK=1 its traceback stands above
-    the message. Ctrl-C exits with 130 and SIGTERM with 143, both after temporary files are removed. Anything
-    else is a defect in the program and keeps its traceback. A run that ends well leaves its record where the
-    rule asks for one.
-    """
-    signal.signal(signal.SIGTERM, _terminated)
-    try:
-        if os.environ.get(RECORD_VARIABLE):
-            _end_with_parent()
-        code = recorded(main)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        _fail("stopped by Ctrl-C", 130)
-    except _Terminated as stopped:
-        _fail(f"stopped by {stopped}", 128 + stopped.number)
-    except BrokenPipeError:
-        # the reader of our stdout went away; without this, Python complains once more when it exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
-    except Exception as error:
-        message = expected_message(error)
-        if message is None:
-            raise
-        if wants_traceback():
-            sys.excepthook(type(error), error, error.__traceback__)
-        _fail(message, 1)
-    sys.exit(code)
+def log(message: str) -> None:
+    """Print a line for people on stderr, which is the rule's log file under Snakemake."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def expected_message(error: BaseException) -> str | None:
@@ -78,67 +37,6 @@ def expected_message(error: BaseException) -> str | None:
 def wants_traceback() -> bool:
     """Return whether the user asked for tracebacks."""
     return "--verbose" in sys.argv[1:] or os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
-
-
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return an argument parser whose help is the module's docstring and which knows `--verbose`."""
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    made.add_argument("--verbose", action="store_true", help="show the traceback of an error too")
-    return made
-
-
-def fill(options: type[Options], arguments: argparse.Namespace) -> Options:
-    """Return a script's options from the command line's arguments of the same names."""
-    return options(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(options)})  # type: ignore[arg-type]
-
-
-def log(message: str) -> None:
-    """Print a line for people on stderr, which is the rule's log file under Snakemake."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    sys.stdout.flush()
-    log(f"{Path(sys.argv[0]).name}: error: {message}")
-    sys.exit(code)
-
-
-class _Terminated(SystemExit):
-    """A signal has asked for the end.
-
-    It is told of once the program has unwound: a signal that meets a line being written cannot write another.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
-        self.number = number
-
-    def __str__(self) -> str:
-        return signal.Signals(self.number).name
-
-
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated(number)
-
-
-def _end_with_parent() -> None:
-    """Let the kernel send SIGTERM to this process when its parent ends, where it can (Linux).
-
-    A job whose shell is killed has failed for Snakemake, which forgets what it was made from; a file that the job
-    gave its name after that would count as made, even if the configuration has changed since.
-    """
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    parent = os.getppid()
-    try:  # it may have ended before: then whoever adopted this process works elsewhere, or cannot be looked into
-        gone = parent == 1 or Path(f"/proc/{parent}/cwd").readlink() != Path.cwd()
-    except OSError:
-        gone = True
-    if gone:
-        signal.raise_signal(signal.SIGTERM)
 
 
 class Progress:

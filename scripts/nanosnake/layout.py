@@ -1,0 +1,87 @@
+"""Where results are stored: the one module that knows a path below results/, logs/, checkpoints/ or history/.
+
+A source is named after the first data set that reads it: data sets of the same source share shards and counts.
+A log, a record and a benchmark follow from the path of a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+RESULTS = "results"
+
+SHARDS = "results/{source}/shards"
+SHARD = f"{SHARDS}/{{shard}}.parquet"
+SHARD_METADATA = f"{SHARDS}/{{shard}}.json"
+SHARD_TABLE = "results/{dataset}/shards.csv"
+SAMPLES = "results/{dataset}/samples/{split}.jsonl"
+
+COUNTS = "results/{source}/counts/{counting}"
+SHARD_COUNTS = f"{COUNTS}/{{shard}}.arrow"
+MERGED_COUNTS = "results/{dataset}/counts/{counting}/merged/{selection}.arrow"
+
+TOKENIZER = "results/{dataset}/{tokenizer}"
+MERGES = f"{TOKENIZER}/merges.arrow"
+TOKENIZER_FOLDER = f"{TOKENIZER}/tokenizer"
+TOKENIZER_HASHES = f"{TOKENIZER}/tokenizer.sha256"
+VERDICT = f"{TOKENIZER}/checks/{{check}}.json"
+GATE = f"{TOKENIZER}/gate.json"
+FIGURES = f"{TOKENIZER}/figures.json"
+CURVE = f"{TOKENIZER}/curve.json"
+TOKENIZER_PAGE = f"{TOKENIZER}/report/index.html"
+HISTORY = "history/{dataset}/{tokenizer}.jsonl"
+
+TOKENS = f"{TOKENIZER}/tokens/{{split}}"
+TOKEN_SHARD = f"{TOKENS}/{{shard}}.ds"
+TOKEN_INDEX = f"{TOKENS}/{{shard}}.ds.index"
+TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
+
+MODEL = f"{TOKENIZER}/{{model}}"
+WEIGHTS = f"{MODEL}/model.safetensors"
+EVALUATION = f"{MODEL}/evaluation.json"
+MODEL_EXPORT = f"{MODEL}/export"
+MODEL_PAGE = f"{MODEL}/report/index.html"
+CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
+
+MANIFEST = f"{TOKENIZER}{{part}}/manifest.json"
+PUBLISHED = f"{TOKENIZER}/published"
+
+BASELINES = ".cache/baselines"
+
+RESERVED_IN_DATASET = {"shards", "counts", "samples"}
+"""Folders of a data set that no tokenizer can be named after."""
+RESERVED_IN_TOKENIZER = {"checks", "published", "report", "tokenizer", "tokens"}
+"""Folders of a tokenizer that no model can be named after."""
+
+
+def stem(path: str) -> str:
+    """Return the path of a result's logs, without their ending."""
+    folder, _, name = path.rpartition("/")
+    inside = folder.removeprefix(RESULTS)
+    if name == "index.html":  # the page of a folder is its only result
+        return f"logs{inside}"
+    return f"logs{inside}/{name.rpartition('.')[0] or name}"
+
+
+def logs(path: str) -> dict[str, str]:
+    """Return the log of the job that makes a result, and the record that the job leaves."""
+    return {"text": f"{stem(path)}.log", "record": f"{stem(path)}.json"}
+
+
+def benchmark_of(path: str) -> str:
+    """Return the file of what Snakemake measures of the job that makes a result."""
+    return f"{stem(path)}.tsv"
+
+
+def log_folder(path: str) -> str:
+    """Return the folder of the logs of what is in a folder of results."""
+    return f"logs{path.removeprefix(RESULTS)}"
+
+
+def manifests(project: Path) -> Iterator[Path]:
+    """Yield the manifests of a project, but not the copies that were published."""
+    for pattern in ("*/*/manifest.json", "*/*/*/manifest.json"):
+        for path in sorted((project / RESULTS).glob(pattern)):
+            if path.parent.name != Path(PUBLISHED).name:
+                yield path

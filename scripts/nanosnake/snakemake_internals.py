@@ -1,0 +1,198 @@
+"""Every reach into Snakemake's internals, and the versions that they were tested with.
+
+Without them a large plan takes longer, runs in one folder disturb each other, and it is not known how a file was made.
+Snakemake is imported inside the functions: jobs do without it.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import re
+import shutil
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Generic, NoReturn, TypeVar
+
+TESTED = ("9.27",)
+"""Minor versions of Snakemake that all of this was tested with."""
+
+NOTES = Path(".snakemake/metadata")
+"""Folder of Snakemake's notes: for each output the rule, the inputs and the logs of its job."""
+
+NAME_MAX = 255
+"""The longest name of a file; Snakemake cuts longer ones into folders."""
+
+SLURM_RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Name of a job that the SLURM executor submitted: an optional prefix and the id of the run."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Answer = TypeVar("Answer")
+
+
+def with_known_signature(function: Function) -> Function:
+    """Write a function's parameters beside it. Snakemake asks for them several times for each job."""
+    from snakemake.common import overwrite_function_params
+
+    overwrite_function_params(function, inspect.signature(function).parameters)
+    return function
+
+
+class per_job(Generic[Answer]):
+    """A method that rules ask for each job: from an instance it comes as a function with its signature known.
+
+    Of a bound method, Python would work out the signature anew at each question.
+    """
+
+    def __init__(self, method: Callable[..., Answer]) -> None:
+        self.method = method
+        parameters = list(inspect.signature(method).parameters.values())
+        self.signature = inspect.Signature(parameters[1:])
+
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Answer]:
+        from snakemake.common import overwrite_function_params
+
+        bound = functools.wraps(self.method)(lambda *args, **kwargs: self.method(instance, *args, **kwargs))
+        overwrite_function_params(bound, self.signature.parameters)
+        bound.__signature__ = self.signature  # type: ignore[attr-defined]
+        return bound
+
+
+def format_commands_once(job: type) -> None:
+    """Let a dry run format a job's command once; Snakemake asks for it three times in a row to print a job."""
+    formatted = job.shellcmd.fget  # type: ignore[attr-defined]
+    last: tuple[Any, str | None] = (None, None)
+
+    def shellcmd(self: Any) -> str | None:
+        nonlocal last
+        if last[0] is not self or not self.dag.workflow.dryrun:
+            last = (self, formatted(self))
+        return last[1]
+
+    job.shellcmd = property(shellcmd)  # type: ignore[attr-defined]
+
+
+def plan_quickly() -> None:
+    """Set up this process for a large plan.
+
+    A plan is millions of small objects that all stay, so that the collector of cycles finds nothing each time it
+    looks through them: it looks more seldom. The signature is that of the method behind each resource of each job.
+    """
+    from snakemake.jobs import Job
+    from snakemake.resources import Resource
+
+    gc.set_threshold(100_000, 20, 100)
+    with_known_signature(Resource.evaluate)
+    format_commands_once(Job)
+
+
+def untested() -> str | None:
+    """Return a line to print where Snakemake is of a version that this module was not tested with."""
+    found = version("snakemake")
+    if ".".join(found.split(".")[:2]) in TESTED:
+        return None
+    return (
+        f"note: nanosnake was tested with Snakemake {', '.join(TESTED)} and runs with {found}; if something fails that "
+        "should not, install the version of uv.lock"
+    )
+
+
+def note_name(path: str) -> Path:
+    """Return where Snakemake notes an output: its name in base64, long ones cut into folders."""
+    encoded = urlsafe_b64encode(os.fspath(path).encode()).decode()
+    step = NAME_MAX - 1
+    parts = [encoded[start : start + step] for start in range(0, len(encoded), step)]
+    return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+def slurm_rule(comment: str) -> str:
+    """Return the rule, with its wildcards, of a job whose comment the SLURM executor wrote."""
+    return comment.removeprefix("rule_").replace("_wildcards_", " ") or "?"
+
+
+def refuse(message: str) -> NoReturn:
+    """End Snakemake with a message of one's own and no traceback."""
+    from snakemake.exceptions import WorkflowError
+
+    raise WorkflowError(message) from None
+
+
+class Run:
+    """What a running Snakemake says of itself.
+
+    Args:
+        workflow: Snakemake's object of that name.
+    """
+
+    def __init__(self, workflow: Any) -> None:
+        self._workflow = workflow
+
+    @property
+    def makes_files(self) -> bool:
+        """Whether this process plans jobs that will be run: not in a dry run, and not in the process of a job."""
+        workflow = self._workflow
+        return bool(workflow.executor_plugin and workflow.is_main_process and not workflow.dryrun)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether jobs run on this host."""
+        return bool(self._workflow.local_exec)
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules of the jobs that are to be run."""
+        return [job.rule.name for job in self._workflow.dag.needrun_jobs()]
+
+    @property
+    def inputs(self) -> Iterable[str]:
+        """The inputs of the jobs that are to be run."""
+        return (file for job in self._workflow.dag.needrun_jobs() for file in job.input)
+
+    def unlock(self) -> None:
+        """Remove all of Snakemake's locks."""
+        locks = Path(self._workflow.persistence.path, "locks")
+        shutil.rmtree(locks, ignore_errors=True)
+        locks.mkdir()
+
+    def share_locks(self, refusal: Callable[[], str | None], explain: Callable[[OSError], str]) -> None:
+        """Let a run that is refused say who is at work, and one that ends leave the locks of others.
+
+        Snakemake itself removes all locks of the folder at its end, also those of a run that goes on.
+
+        Args:
+            refusal: returns what to say where others have files made in this folder; None where nobody is known to.
+            explain: returns what to say where the locks cannot be written.
+
+        Raises:
+            AttributeError: if Snakemake's locks are not where they were: nothing would protect another run then.
+        """
+        if not self._workflow.execution_settings.lock:
+            return
+        persistence = self._workflow.persistence
+        lock, files = persistence.lock, persistence._lockfile
+
+        @contextmanager
+        def lock_or_name_the_others() -> Iterator[None]:
+            if persistence.locked and (message := refusal()):
+                refuse(message)
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(lock())
+                except OSError as error:
+                    refuse(explain(error))
+                yield
+
+        def remove_own() -> None:
+            for file in files.values():
+                Path(file).unlink(missing_ok=True)
+            files.clear()
+
+        if not callable(persistence._delete_locks):
+            raise AttributeError("_delete_locks")
+        persistence.lock = lock_or_name_the_others
+        persistence._delete_locks = remove_own

@@ -1,0 +1,134 @@
+"""Data sets: which shards they have, where each comes from, and what is sampled of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from download_shard import DownloadShard
+from link_shard import LinkShard
+from make_demo_shard import MakeDemoShard
+from nanosnake import layout
+from nanosnake.config import Config, Dataset, S3Source, UrlSource
+from nanosnake.snakemake_internals import per_job
+from nanosnake.stages import words
+from nanosnake.workflow.shell import Wildcards
+from sample_documents import SampleDocuments
+
+SAMPLED_SHARDS = 4
+"""From how many shards of a split documents are sampled."""
+
+
+class Datasets:
+    """Answers what the rules of shards and samples ask. A wildcard `source` is the first data set that reads it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        """Return the sources of some kinds."""
+        return [name for name in self.config.sources if self.config.datasets[name].source.kind in kinds]
+
+    @cached_property
+    def _locations(self) -> dict[str, dict[str, str]]:
+        """Where the shards of each source are, by its name and theirs."""
+        found: dict[str, dict[str, str]] = {}
+        for name, dataset in self.config.datasets.items():
+            found.setdefault(self.config.source_of(name), {}).update(dataset.locations)
+        return found
+
+    def location(self, wildcards: Wildcards) -> str:
+        """Return the URL or the file of a shard."""
+        return self._locations[wildcards.source][wildcards.shard]
+
+    @per_job
+    def column(self, wildcards: Wildcards) -> str:
+        """Return the column that holds the documents of a source."""
+        return self.config.datasets[wildcards.source].text_column
+
+    def cut(self, wildcards: Wildcards) -> str:
+        """Return the options that cut a shard out of the embedded corpus."""
+        source: Any = self.config.datasets[wildcards.source].source
+        number = int(wildcards.shard.removeprefix("shard_"))
+        return words(MakeDemoShard, shard=number, of=source.shards, language=source.language)
+
+    @per_job
+    def link(self, wildcards: Wildcards) -> str:
+        """Return the options that check a local file."""
+        return words(LinkShard, text_column=self.column(wildcards))
+
+    @per_job
+    def download(self, wildcards: Wildcards) -> str:
+        """Return the options that say where a shard is, what it has to hold, and how long to try."""
+        dataset = self.config.datasets[wildcards.source]
+        source = dataset.source
+        values: dict[str, Any] = self.config.downloads.model_dump()
+        if isinstance(source, UrlSource):
+            values["revision"] = source.revision if "{revision" in source.url else None
+            values["allow_http_redirects"] = source.allow_http_redirects
+        if isinstance(source, S3Source):
+            values |= vars(source.endpoint)
+        return words(
+            DownloadShard,
+            url=self.location(wildcards),
+            text_column=dataset.text_column,
+            checksums=next(iter(self.checksums(wildcards)), None),
+            **values,
+        )
+
+    @per_job
+    def checksums(self, wildcards: Wildcards) -> list[str]:
+        """Return the table of checksums that the configuration names, if any."""
+        table = getattr(self.config.datasets[wildcards.source].source, "checksums", None)
+        return [table] if table else []
+
+    def folder(self, name: str) -> str:
+        """Return the folder of a data set's shards."""
+        return layout.SHARDS.format(source=self.config.source_of(name))
+
+    def files(self, name: str, shards: list[str], ending: str = ".parquet") -> list[str]:
+        """Return a file of each of some shards."""
+        folder = self.folder(name)
+        return [f"{folder}/{shard}{ending}" for shard in shards]
+
+    def metadata(self, wildcards: Wildcards) -> list[str]:
+        """Return the metadata files of all shards of a data set."""
+        return self.files(wildcards.dataset, self._all(self.config.datasets[wildcards.dataset]), ".json")
+
+    @staticmethod
+    def _all(dataset: Dataset) -> list[str]:
+        return [*dataset.train_shards, *dataset.validation_shards]
+
+    def table(self, wildcards: Wildcards) -> str:
+        """Return the options that list a data set's shards."""
+        from list_shards import ListShards
+
+        dataset = self.config.datasets[wildcards.dataset]
+        return words(
+            ListShards,
+            folder=Path(self.folder(wildcards.dataset)),
+            train=dataset.train_shards,
+            validation=dataset.validation_shards,
+        )
+
+    def _sampled(self, wildcards: Wildcards) -> list[str]:
+        """Return the first shards of a split: enough to sample from, and the same when others are added."""
+        return self.config.datasets[wildcards.dataset].shards_of(wildcards.split)[:SAMPLED_SHARDS]
+
+    def sampled(self, wildcards: Wildcards) -> list[str]:
+        """Return the shards that documents are sampled from."""
+        return self.files(wildcards.dataset, self._sampled(wildcards))
+
+    def sample(self, wildcards: Wildcards) -> str:
+        """Return the options that draw documents."""
+        evaluation = self.config.evaluation
+        return words(
+            SampleDocuments,
+            folder=Path(self.folder(wildcards.dataset)),
+            shards=self._sampled(wildcards),
+            split=wildcards.split,
+            documents=evaluation.sampled_documents,
+            seed=evaluation.seed,
+            text_column=self.config.datasets[wildcards.dataset].text_column,
+        )

@@ -1,0 +1,108 @@
+"""Models: the tokens that each is trained and evaluated on, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluate_model import EvaluateModel
+from nanosnake import layout
+from nanosnake.config import GPT, Config
+from nanosnake.stages import words
+from nanosnake.workflow.shell import Wildcards
+from nanosnake.workflow.tokenizers import Tokenizers
+from train_model import TrainModel
+
+OF_A_MODEL = (
+    *("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json"),
+    "report/index.html",
+)
+EXPORTED = ("model.safetensors", "model.json", "tokenizer.json", "tokenizer.tiktoken", "meta.json")
+
+NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "export"}
+"""Keys of a model that are not options of its training."""
+
+
+class Models:
+    """Answers what the rules of models ask."""
+
+    def __init__(self, config: Config, tokenizers: Tokenizers) -> None:
+        self.config, self.tokenizers = config, tokenizers
+
+    def of(self, wildcards: Wildcards) -> GPT:
+        """Return the settings of a model."""
+        return self.config.models[wildcards.model]
+
+    def each(self, pattern: str) -> list[str]:
+        """Return a file of each model."""
+        return [
+            pattern.format(dataset=self.config.dataset_of(name), tokenizer=model.tokenizer, model=name)
+            for name, model in self.config.models.items()
+        ]
+
+    def home(self, name: str) -> str:
+        """Return the folder of a model."""
+        tokenizer = self.config.models[name].tokenizer
+        return layout.MODEL.format(dataset=self.config.dataset_of(name), tokenizer=tokenizer, model=name)
+
+    def files(self, name: str) -> list[str]:
+        """Return all that is made of a model."""
+        return [*(f"{self.home(name)}/{file}" for file in OF_A_MODEL), *self.export(name)]
+
+    def export(self, name: str) -> list[str]:
+        """Return the files of a model's folder for others, where the configuration asks for one."""
+        asked = self.config.models[name].export
+        return [f"{self.home(name)}/export/{file}" for file in EXPORTED] if asked else []
+
+    def train_tokens(self, wildcards: Wildcards) -> list[str]:
+        """Return the token shards that a model is trained on, with their indexes."""
+        return self._tokens(wildcards, "train")
+
+    def validation_tokens(self, wildcards: Wildcards) -> list[str]:
+        """Return the token shards that a model is evaluated on, with their indexes."""
+        return self._tokens(wildcards, "validation")
+
+    def _tokens(self, wildcards: Wildcards, split: str) -> list[str]:
+        files = self.tokenizers.token_shards(wildcards.tokenizer, wildcards.dataset, split)
+        return [part for file in files for part in (file, f"{file}.index")]
+
+    def _word(self, wildcards: Wildcards, split: str) -> str:
+        return self.tokenizers.token_word(wildcards.tokenizer, wildcards.dataset, split)
+
+    def tokenizer_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the files that a tokenizer is loaded from."""
+        folder = f"{self.tokenizers.home(wildcards.tokenizer)}/tokenizer"
+        names = ("tokenizer.json", "tokenizer_config.json", "tokenizer.tiktoken", "meta.json")
+        return [f"{folder}/{name}" for name in names]
+
+    def train(self, wildcards: Wildcards) -> str:
+        """Return the options that say what a model is and how it is trained."""
+        model = self.of(wildcards)
+        return words(
+            TrainModel,
+            train=(self._word(wildcards, "train"),),
+            validation=(self._word(wildcards, "validation"),),
+            checkpoints=Path(layout.CHECKPOINTS.format(**self._names(wildcards))),
+            out=Path(layout.MODEL.format(**self._names(wildcards))),
+            **model.model_dump(exclude=NOT_OPTIONS),
+            **model.options.model_dump(exclude_defaults=True),
+        )
+
+    def evaluate(self, wildcards: Wildcards) -> str:
+        """Return the options that say on what a model is evaluated."""
+        model = self.of(wildcards)
+        return words(
+            EvaluateModel,
+            validation=(self._word(wildcards, "validation"),),
+            prompts=model.prompts,
+            tasks=model.tasks,
+        )
+
+    @staticmethod
+    def _names(wildcards: Wildcards) -> dict[str, str]:
+        return {name: getattr(wildcards, name) for name in ("dataset", "tokenizer", "model")}
+
+    def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return the files of prompts and tasks that a model is evaluated with."""
+        model = self.of(wildcards)
+        tasks = sorted(map(str, Path(model.tasks).glob("*"))) if model.tasks else []
+        return ([model.prompts] if model.prompts else []) + tasks

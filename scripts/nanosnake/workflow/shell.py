@@ -1,0 +1,77 @@
+"""The commands of rules: written from the stages' dataclasses, so that a wrong option fails while Snakemake plans."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from re import escape
+from typing import Any
+
+from nanosnake.provenance.code import REPOSITORY
+from nanosnake.provenance.record import VARIABLE
+from nanosnake.stages import Stage, check_names, flag, is_positional
+
+Wildcards = Any  # Snakemake's: an attribute per wildcard
+
+
+def script(kind: type[Stage]) -> str:
+    """Return the path of a stage's script, as seen from the working directory."""
+    return repository_path(f"scripts/{kind.__module__}.py")
+
+
+def repository_path(name: str) -> str:
+    """Return the path of a file of the repository, as seen from the working directory."""
+    return os.path.relpath(REPOSITORY / name)
+
+
+def command(kind: type[Stage], *options: str, launcher: str = "", **values: str) -> str:
+    """Return the shell command of a rule.
+
+    Args:
+        kind: the stage.
+        options: words that are ready, such as "{params.options}".
+        launcher: a script, with its arguments, that starts this one.
+        values: what Snakemake fills in for a field: "input.shard" for `{input.shard:q}`.
+
+    Raises:
+        TypeError: if a name is not a field of the stage, or a field without default gets no value.
+    """
+    check_names(kind, values)
+    required = [
+        field.name
+        for field in fields(kind)  # type: ignore[arg-type]
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
+    if not options and (missing := sorted(set(required) - set(values))):
+        raise TypeError(f"{kind.__name__}: the rule passes no {missing[0]!r}")
+    words = ["python", *([launcher] if launcher else []), shlex.quote(script(kind)), *options]
+    ordered = sorted(values.items(), key=lambda item: is_positional(kind, item[0]))
+    words += [
+        f"{{{value}:q}}" if is_positional(kind, name) else f"{flag(name)} {{{value}:q}}"
+        for name, value in ordered
+    ]
+    return f"{VARIABLE}={{log.record:q}} {' '.join(words)} |& tee -i {{log.text:q}}"
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Return the constraint of a wildcard: one of these names, or nothing at all where there is none."""
+    return "|".join(map(escape, sorted(names))) or "(?!)"
+
+
+def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
+    """Return the function that tells a rule the folder of its input or inputs of this name."""
+
+    def folder(wildcards: Wildcards, input: Any) -> str:
+        files = getattr(input, name)
+        return str(Path(files if isinstance(files, str) else files[0]).parent)
+
+    return folder
+
+
+def put_python_first() -> None:
+    """Let jobs run with the Python that runs Snakemake, also where its environment was not activated."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -1,0 +1,221 @@
+"""Tokenizers: the counts and merges that each is made from, its checks, and its token shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from check_tokenizer import CheckTokenizer
+from count_pretokens import CountPretokens
+from export_tokenizer import ExportTokenizer
+from merge_counts import MergeCounts
+from nanosnake import layout
+from nanosnake.config import Config, Tokenizer
+from nanosnake.naming import compact
+from nanosnake.snakemake_internals import per_job
+from nanosnake.stages import words
+from nanosnake.workflow.datasets import Datasets
+from nanosnake.workflow.shell import Wildcards, repository_path
+from tokenize_shard import TokenizeShard
+from train_tokenizer import TrainTokenizer
+
+OF_A_TOKENIZER = (
+    *("tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "tokenizer/tokenizer.tiktoken"),
+    *("tokenizer/meta.json", "merges.arrow", "gate.json", "figures.json", "curve.json"),
+    "report/index.html",
+)
+OF_NANOCHAT = ("tokenizer/tokenizer.pkl", "tokenizer/token_bytes.pt")
+
+
+class Tokenizers:
+    """Answers what the rules of counts, merges, checks and token shards ask."""
+
+    def __init__(self, config: Config, datasets: Datasets) -> None:
+        self.config, self.datasets = config, datasets
+
+    def each(self, pattern: str) -> list[str]:
+        """Return a file of each tokenizer."""
+        return [
+            pattern.format(dataset=tokenizer.dataset, tokenizer=name)
+            for name, tokenizer in self.config.tokenizers.items()
+        ]
+
+    def home(self, name: str) -> str:
+        """Return the folder of a tokenizer."""
+        return layout.TOKENIZER.format(dataset=self.config.tokenizers[name].dataset, tokenizer=name)
+
+    def files(self, name: str) -> list[str]:
+        """Return all that is made of a tokenizer, without its token shards."""
+        checks = (f"checks/{check}.json" for check in self.checks())
+        return [*(f"{self.home(name)}/{file}" for file in (*OF_A_TOKENIZER, *checks)), *self.exports(name)]
+
+    def exports(self, name: str) -> list[str]:
+        """Return a tokenizer's files in further formats that the configuration asks for."""
+        asked = self.config.tokenizers[name].exports
+        return [f"{self.home(name)}/{file}" for file in OF_NANOCHAT] if "nanochat" in asked else []
+
+    # Counts
+
+    @per_job
+    def count(self, wildcards: Wildcards) -> str:
+        """Return the options that count a shard; all tokenizers that share the folder count alike."""
+        tokenizer = next(
+            tokenizer
+            for tokenizer in self.config.tokenizers.values()
+            if self.config.source_of(tokenizer.dataset) == wildcards.source
+            and tokenizer.counting == wildcards.counting
+        )
+        column = tokenizer.text_column or self.datasets.column(wildcards)
+        return words(CountPretokens, text_column=column, pattern=tokenizer.pattern, doc_cap=tokenizer.doc_cap)
+
+    def _selected(self, wildcards: Wildcards) -> str:
+        """Return the name of a tokenizer that is trained on a selection of shards."""
+        return next(
+            name
+            for name, tokenizer in self.config.tokenizers.items()
+            if tokenizer.dataset == wildcards.dataset
+            and tokenizer.counting == wildcards.counting
+            and self.config.selection(name) == wildcards.selection
+        )
+
+    def _counts_folder(self, name: str) -> str:
+        tokenizer = self.config.tokenizers[name]
+        source = self.config.source_of(tokenizer.dataset)
+        return layout.COUNTS.format(source=source, counting=tokenizer.counting)
+
+    def counts(self, wildcards: Wildcards) -> list[str]:
+        """Return the count files of the selected shards."""
+        name = self._selected(wildcards)
+        folder = self._counts_folder(name)
+        return [f"{folder}/{shard}.arrow" for shard in self.config.training_shards(name)]
+
+    def shards_to_recount(self, wildcards: Wildcards) -> list[str]:
+        """Return the selected shards where characters are limited: the one at the limit is counted in part."""
+        name = self._selected(wildcards)
+        tokenizer = self.config.tokenizers[name]
+        if tokenizer.max_chars is None:
+            return []
+        return self.datasets.files(tokenizer.dataset, self.config.training_shards(name))
+
+    def merge_counts(self, wildcards: Wildcards) -> str:
+        """Return the options that sum the counts of a selection."""
+        name = self._selected(wildcards)
+        tokenizer = self.config.tokenizers[name]
+        return words(
+            MergeCounts,
+            counts=Path(self._counts_folder(name)),
+            shards=self.config.training_shards(name),
+            shard_folder=Path(self.datasets.folder(tokenizer.dataset)),
+            min_count=tokenizer.min_count,
+            max_chars=tokenizer.max_chars,
+        )
+
+    # Merges and exports
+
+    def merged_counts(self, wildcards: Wildcards) -> str:
+        """Return the summed counts that a tokenizer is trained on."""
+        tokenizer = self.of(wildcards)
+        return layout.MERGED_COUNTS.format(
+            dataset=tokenizer.dataset,
+            counting=tokenizer.counting,
+            selection=self.config.selection(wildcards.tokenizer),
+        )
+
+    def of(self, wildcards: Wildcards) -> Tokenizer:
+        """Return the settings of a tokenizer."""
+        return self.config.tokenizers[wildcards.tokenizer]
+
+    def train(self, wildcards: Wildcards) -> str:
+        """Return the options that learn a tokenizer's merges."""
+        return words(TrainTokenizer, merges=self.of(wildcards).num_merges)
+
+    def training_metadata(self, wildcards: Wildcards) -> list[str]:
+        """Return the metadata files of the shards that a tokenizer learns from."""
+        shards = self.config.training_shards(wildcards.tokenizer)
+        return self.datasets.files(self.of(wildcards).dataset, shards, ".json")
+
+    def export(self, wildcards: Wildcards) -> str:
+        """Return the options that describe a tokenizer to other tools."""
+        tokenizer = self.of(wildcards)
+        return words(
+            ExportTokenizer,
+            name=wildcards.tokenizer,
+            pattern=tokenizer.pattern,
+            vocab_size=tokenizer.vocab_size,
+            special_tokens=tokenizer.special_tokens,
+            folder=Path(self.datasets.folder(tokenizer.dataset)),
+            shards=self.config.training_shards(wildcards.tokenizer),
+        )
+
+    # Checks and the report
+
+    def checks(self) -> list[str]:
+        """Return the names of the checks that the configuration does not turn off."""
+        return [name for name, settings in self.config.checks if settings.mode != "off"]
+
+    def check(self, wildcards: Wildcards) -> str:
+        """Return the options of a check."""
+        settings = getattr(self.config.checks, wildcards.check)
+        return words(
+            CheckTokenizer,
+            check=wildcards.check,
+            mode=settings.mode,
+            thresholds=settings.model_dump(exclude={"mode"}),
+            baseline_cache=Path(layout.BASELINES),
+        )
+
+    def texts(self) -> list[str]:
+        """Return the evaluation texts."""
+        return sorted(str(path) for path in Path(self.config.evaluation.texts).glob("*.txt"))
+
+    @staticmethod
+    def templates() -> list[str]:
+        """Return what a report is rendered with, other than Python."""
+        folder = Path(repository_path("scripts/nanosnake/report"))
+        return sorted(str(path) for path in folder.rglob("*") if path.suffix in (".j2", ".css", ".js"))
+
+    # Token shards
+
+    @per_job
+    def hashes(self, wildcards: Wildcards) -> str:
+        """Return the file that has the hashes of a tokenizer, whatever data set is encoded with it."""
+        return layout.TOKENIZER_HASHES.format(
+            dataset=self.of(wildcards).dataset, tokenizer=wildcards.tokenizer
+        )
+
+    @per_job
+    def gate(self, wildcards: Wildcards) -> str:
+        """Return the gate of a tokenizer."""
+        return layout.GATE.format(dataset=self.of(wildcards).dataset, tokenizer=wildcards.tokenizer)
+
+    @per_job
+    def shard(self, wildcards: Wildcards) -> str:
+        """Return the shard that a token shard is made from."""
+        return layout.SHARD.format(source=self.config.source_of(wildcards.dataset), shard=wildcards.shard)
+
+    @per_job
+    def tokenize(self, wildcards: Wildcards) -> str:
+        """Return the options that encode a shard."""
+        return words(
+            TokenizeShard,
+            text_column=self.config.datasets[wildcards.dataset].text_column,
+            tokenizer=Path(self.home(wildcards.tokenizer), "tokenizer"),
+        )
+
+    def token_shards(self, tokenizer: str, dataset: str, split: str) -> list[str]:
+        """Return the token shards of a split."""
+        folder = layout.TOKENS.format(dataset=dataset, tokenizer=tokenizer, split=split)
+        return [f"{folder}/{name}.ds" for name in self.config.datasets[dataset].shards_of(split)]
+
+    def token_word(self, tokenizer: str, dataset: str, split: str) -> str:
+        """Return the token shards of a split in one word: the folder and the names."""
+        folder = layout.TOKENS.format(dataset=dataset, tokenizer=tokenizer, split=split)
+        return f"{folder}/{compact(self.config.datasets[dataset].shards_of(split))}.ds"
+
+    def all_token_shards(self) -> list[str]:
+        """Return every token shard of every tokenizer, of its own data set."""
+        return [
+            file
+            for name, tokenizer in self.config.tokenizers.items()
+            for split in ("train", "validation")
+            for file in self.token_shards(name, tokenizer.dataset, split)
+        ]
