@@ -52,6 +52,7 @@ def build(folder: Path, *, hostile: bool = False, merges: int = 120) -> list[str
         *("--shards", str(write_shards(folder / "shards.csv", hostile=hostile))),
         *("--history", str(write_history(folder / "history.jsonl", hostile=hostile))),
         *("--benchmarks", str(write_benchmarks(folder / "logs", hostile=hostile))),
+        *("--record", str(folder / "logs/tiny/merges.json")),
         *("--texts", str(text_folder)),
     ]
 

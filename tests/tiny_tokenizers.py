@@ -12,6 +12,7 @@ import rustbpe
 
 import export_tokenizer
 from nanosnake.files import sha256_file, write_json
+from nanosnake.stages import call
 from nanosnake.tokenizer.folder import META, TokenizerFolder, load
 
 TEXTS = Path(__file__).parents[1] / "resources" / "texts"
@@ -41,7 +42,7 @@ def train(
     rustbpe.count_parquet(str(shards / "shard_00000.parquet"), pattern=pattern).write(str(counts))
     rustbpe.train_merges(str(counts), vocab_size - 256 - len(special_tokens)).write(str(merges))
     arguments = arguments_of_export(folder, vocab_size, pattern, special_tokens, name)
-    assert export_tokenizer.main(arguments) == 0
+    assert call(export_tokenizer.ExportTokenizer, arguments) == 0
     return load(folder / "tokenizer")
 
 

@@ -17,6 +17,7 @@ import record_figures
 from nanosnake.checks import CHECKS
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.samples import Sample, write_samples
+from nanosnake.stages import call
 from nanosnake.tokenizer.folder import META, TOKENIZER_JSON, load
 from tiny_tokenizers import TEXTS, evaluation_texts, train
 
@@ -49,7 +50,7 @@ def judge(place: Path, name: str, mode: str = "block", thresholds: str = "{}") -
     arguments += ["--tokenizer", str(place / "tokenizer"), "--texts", str(TEXTS)]
     arguments += ["--samples", str(place / "train.jsonl"), str(place / "validation.jsonl")]
     arguments += ["--baseline-cache", str(place / "baselines"), "--offline", "--output", str(output)]
-    assert check_tokenizer.main(arguments) == 0
+    assert call(check_tokenizer.CheckTokenizer, arguments) == 0
     return output
 
 
@@ -67,7 +68,7 @@ def gate_arguments(place: Path, *verdicts: Path) -> list[str]:
 
 def test_all_checks_pass_and_the_gate_opens(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verdicts = [judge(place, name) for name in CHECKS]
-    assert decide_gate.main(gate_arguments(place, *verdicts)) == 0
+    assert call(decide_gate.DecideGate, gate_arguments(place, *verdicts)) == 0
     gate = json.loads((place / "gate.json").read_text())
     assert gate["open"] is True
     assert gate["failed"] == gate["warned"] == []
@@ -84,7 +85,7 @@ def test_verdicts_are_the_same_bytes_each_time(place: Path) -> None:
 
 def test_a_warning_is_printed_and_lets_pass(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verdict = judge(place, "compression", "warn", '{"min_bytes_per_token": 50}')
-    assert decide_gate.main(gate_arguments(place, verdict)) == 0
+    assert call(decide_gate.DecideGate, gate_arguments(place, verdict)) == 0
     gate = json.loads((place / "gate.json").read_text())
     assert gate["warned"] == ["compression"]
     assert gate["checks"] == {"compression": "fail"}
@@ -117,7 +118,7 @@ def test_a_blocking_failure_leaves_no_gate_and_names_text_figure_and_threshold(p
 def test_a_check_that_is_off_is_skipped(place: Path) -> None:
     verdict = judge(place, "agreement", "off")
     assert json.loads(verdict.read_text())["verdict"] == "skipped"
-    assert decide_gate.main(gate_arguments(place, verdict)) == 0
+    assert call(decide_gate.DecideGate, gate_arguments(place, verdict)) == 0
     assert json.loads((place / "gate.json").read_text())["checks"] == {"agreement": "skipped"}
 
 
@@ -126,7 +127,7 @@ def test_a_verdict_on_other_files_is_refused(place: Path) -> None:
     meta = json.loads((place / "tokenizer" / META).read_text())
     (place / "tokenizer" / META).write_text(json.dumps({**meta, "name": "renamed"}))
     with pytest.raises(NanosnakeError, match=r"token_lengths\.json: is a verdict on other files"):
-        decide_gate.main(gate_arguments(place, verdict))
+        call(decide_gate.DecideGate, gate_arguments(place, verdict))
     assert not (place / "gate.json").exists()
 
 
@@ -134,7 +135,7 @@ def test_a_check_that_is_judged_twice_is_refused(place: Path) -> None:
     verdict = judge(place, "token_lengths")
     copy = Path(shutil.copy(verdict, place / "copy.json"))
     with pytest.raises(NanosnakeError, match="token_lengths is judged twice"):
-        decide_gate.main(gate_arguments(place, verdict, copy))
+        call(decide_gate.DecideGate, gate_arguments(place, verdict, copy))
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "@{file}"])
@@ -181,9 +182,9 @@ def test_figures_are_recorded_once(place: Path) -> None:
         *map(str, verdicts),
     ]
     arguments += ["--history", str(history), "--output", str(place / "figures.json")]
-    assert record_figures.main(arguments) == 0
+    assert call(record_figures.RecordFigures, arguments) == 0
     first = (place / "figures.json").read_bytes()
-    assert record_figures.main(arguments) == 0
+    assert call(record_figures.RecordFigures, arguments) == 0
     assert (place / "figures.json").read_bytes() == first
     records = [json.loads(line) for line in history.read_text().splitlines()]
     assert len(records) == 1
@@ -203,7 +204,10 @@ def test_a_figure_that_moved_is_a_new_record(place: Path) -> None:
         verdict = judge(place, "vocabulary_use")
         arguments = ["--dataset", "demo", "--tokenizer", str(place / "tokenizer"), "--verdicts", str(verdict)]
         assert (
-            record_figures.main([*arguments, "--history", str(history), "--output", str(place / "f.json")])
+            call(
+                record_figures.RecordFigures,
+                [*arguments, "--history", str(history), "--output", str(place / "f.json")],
+            )
             == 0
         )
         assert len(history.read_text().splitlines()) == expected

@@ -12,6 +12,7 @@ import pytest
 import sample_documents as script
 from nanosnake.files import NanosnakeError
 from nanosnake.sources import samples
+from nanosnake.stages import call
 
 
 def shard(
@@ -125,7 +126,7 @@ def test_a_shard_named_twice_is_refused(shards: list[Path]) -> None:
 def test_command_line(tmp_path: Path, shards: list[Path]) -> None:
     output = tmp_path / "samples" / "train.jsonl"
     arguments = ["--folder", str(tmp_path), "--shards", "shard_[00000-00002]", "--split", "train"]
-    assert script.main([*arguments, "--documents", "5", "--output", str(output)]) == 0
+    assert call(script.SampleDocuments, [*arguments, "--documents", "5", "--output", str(output)]) == 0
     assert list(samples.read_samples(output)) == sample(shards, 5)
 
 
@@ -133,5 +134,5 @@ def test_shards_without_documents_are_an_error(tmp_path: Path) -> None:
     shard(tmp_path, 0, [None, ""])
     arguments = ["--folder", str(tmp_path), "--shards", "shard_00000", "--split", "validation"]
     with pytest.raises(NanosnakeError, match="hold no document that is not empty"):
-        script.main([*arguments, "--output", str(tmp_path / "validation.jsonl")])
+        call(script.SampleDocuments, [*arguments, "--output", str(tmp_path / "validation.jsonl")])
     assert not (tmp_path / "validation.jsonl").exists()

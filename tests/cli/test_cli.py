@@ -16,7 +16,8 @@ from nanosnake.messages import Progress, duration
 
 SCRIPT = """
 import sys, time
-from nanosnake.messages import log, run_main
+from nanosnake.messages import log
+from nanosnake.process import run_main
 from nanosnake.files import NanosnakeError, replacing
 
 def main(argv):

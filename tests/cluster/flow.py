@@ -14,16 +14,13 @@ PROFILE = ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-ch
 
 
 HEAD = """\
-import sys
-
-sys.path.insert(0, "rules")
-from nanosnake.workflow.graph import put_python_first
+from nanosnake.snakemake_internals import Run
+from nanosnake.workflow.leftovers import Leftovers
 from nanosnake.workflow.resources import memory, minutes
+from nanosnake.workflow.shell import put_python_first
 
 put_python_first()
-
-
-include: "rules/leftovers.smk"
+leftovers = Leftovers(Run(workflow))
 
 
 onstart:

@@ -25,6 +25,7 @@ import download_shard
 from download.stand_in import SIGNATURE, Origin, Storage
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.download import partial_path
+from nanosnake.stages import call
 
 PATH = "/datasets/ns/name/resolve/main/data/shard_00007.parquet"
 TOKEN = "hf_planted_secret"
@@ -98,14 +99,14 @@ class Bench:
 
     def download(self, *more: str, url: str | None = None) -> None:
         """Download, and see that the file is right and nothing else is left."""
-        assert download_shard.main(self.arguments(*more, url=url)) == 0
+        assert call(download_shard.DownloadShard, self.arguments(*more, url=url)) == 0
         assert self.output.read_bytes() == self.body
         assert self.names() == ["shard_00007.json", "shard_00007.parquet"]
 
     def refusal(self, *more: str, url: str | None = None) -> str:
         """Download in vain, see that nothing stands under the final name, and return the error."""
         with pytest.raises(NanosnakeError) as caught:
-            download_shard.main(self.arguments(*more, url=url))
+            call(download_shard.DownloadShard, self.arguments(*more, url=url))
         trace = "".join(traceback.format_exception(caught.value))  # what --verbose shows
         assert SIGNATURE not in trace
         assert TOKEN not in trace

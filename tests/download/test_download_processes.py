@@ -16,10 +16,11 @@ import pytest
 import download_shard
 from download.conftest import TOKEN, Bench, wait_for_bytes
 from download.stand_in import COMMIT, cut, drip, stall, status
-from nanosnake.messages import Progress
 from nanosnake.files import write_json
+from nanosnake.messages import Progress
 from nanosnake.sources.download import body
 from nanosnake.sources.download.partial import Partial
+from nanosnake.stages import call
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -186,7 +187,7 @@ def test_numbers_that_make_no_sense(
     bench: Bench, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        download_shard.main(bench.arguments(*arguments))
+        call(download_shard.DownloadShard, bench.arguments(*arguments))
     assert f"argument {arguments[0]}: invalid" in capsys.readouterr().err
 
 

@@ -15,6 +15,7 @@ import tokenizers
 
 import export_tokenizer
 from nanosnake.files import NanosnakeError
+from nanosnake.stages import call
 from nanosnake.tokenizer import export
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON, TokenizerFolder, load, load_tiktoken
 from tiny_tokenizers import SPECIAL_TOKENS, arguments_of_export, damage, evaluation_texts, train
@@ -207,7 +208,10 @@ def test_text_that_the_pattern_does_not_match_is_dropped_everywhere(tmp_path: Pa
 def test_a_smaller_vocabulary_is_a_prefix(texts: dict[str, str], tmp_path: Path) -> None:
     large = train(tmp_path, list(texts.values()), vocab_size=600)
     tokens = large.tokens
-    assert export_tokenizer.main(arguments_of_export(tmp_path, 400, "nanochat", ["<|bos|>"])) == 0
+    assert (
+        call(export_tokenizer.ExportTokenizer, arguments_of_export(tmp_path, 400, "nanochat", ["<|bos|>"]))
+        == 0
+    )
     small = load(large.folder)
     assert small.tokens == tokens[:399]
     assert small.special_tokens == {"<|bos|>": 399}
@@ -225,7 +229,7 @@ def test_too_few_merges(tmp_path: Path) -> None:
 def test_counts_of_another_pattern_are_refused(texts: dict[str, str], tmp_path: Path) -> None:
     train(tmp_path, list(texts.values()))
     with pytest.raises(NanosnakeError, match="give the counts of its own pattern"):
-        export_tokenizer.main(arguments_of_export(tmp_path, 600, "gpt2", SPECIAL_TOKENS))
+        call(export_tokenizer.ExportTokenizer, arguments_of_export(tmp_path, 600, "gpt2", SPECIAL_TOKENS))
 
 
 def recipe(vocab_size: int, *special_tokens: str) -> export.Recipe:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import export_nanochat
+from nanosnake.stages import call
 from nanosnake.tokenizer import nanochat
 from nanosnake.tokenizer.folder import TokenizerFolder
 from tiny_tokenizers import evaluation_texts, train
@@ -22,7 +23,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
 
 def export(tokenizer: TokenizerFolder, folder: Path) -> Path:
     arguments = ["--tokenizer", str(tokenizer.folder), "--output", str(folder)]
-    assert export_nanochat.main(arguments) == 0
+    assert call(export_nanochat.ExportNanochat, arguments) == 0
     return folder
 
 

@@ -16,13 +16,12 @@ from workflow.project import REPOSITORY
 SNAKEFILE = """\
 import sys
 
-sys.path.insert(0, "rules")
 from nanosnake.provenance.run_id import run_id
+from nanosnake.snakemake_internals import Run
+from nanosnake.workflow.leftovers import Leftovers
 
 run_id()
-
-
-include: "rules/leftovers.smk"
+leftovers = Leftovers(Run(workflow))
 
 
 rule left:

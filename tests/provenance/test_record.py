@@ -21,12 +21,13 @@ import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
 
 from nanosnake.files import NanosnakeError
+from nanosnake.process import run_main
 
 def main(argv):
     {{body}}
 
 if __name__ == "__main__":
-    cli.run_main(main)
+    run_main(main)
 """
 
 

@@ -16,6 +16,7 @@ from download.conftest import wait_for_bytes
 from download.proxy import Proxy, held_up
 from nanosnake.files import NanosnakeError, sha256_file
 from nanosnake.sources.download import partial_path
+from nanosnake.stages import call
 from publish.conftest import RUN, TINY, become, make_bucket, write_big
 from publish.server import Server
 from publish.test_publish import publish, publish_the_manifest
@@ -52,7 +53,10 @@ def publish_all(server: Server, bucket: str, made: Path) -> str:
 
 def fetch(server: Server, place: str, to: Path, *more: str) -> None:
     """Run the script."""
-    assert fetch_published.main([place, "--to", str(to), *server.options_of_endpoint(), *more]) == 0
+    assert (
+        call(fetch_published.FetchPublished, [place, "--to", str(to), *server.options_of_endpoint(), *more])
+        == 0
+    )
 
 
 def files(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 
 import download_shard
 from download.proxy import Proxy
+from nanosnake.stages import call
 from publish.conftest import TINY, write_big
 from publish.server import Server
 from publish.test_publish import KEYS, objects, publish, unfinished
@@ -65,6 +66,6 @@ def test_a_shard_arrives_whole_through_a_proxy_that_truncates(
     files = ["--output", str(output), "--metadata", str(output.with_suffix(".json"))]
     patience = ["--retries", "3", "--backoff", "0.02"]
     url = ["--url", f"s3://{bucket}/a.parquet", *writer.options_of_endpoint()]
-    assert download_shard.main([*url, *files, *patience]) == 0
+    assert call(download_shard.DownloadShard, [*url, *files, *patience]) == 0
     assert output.read_bytes() == source.read_bytes()
     assert proxy.cuts == 0

@@ -17,6 +17,7 @@ from nanosnake.provenance.manifest import seal_of
 from nanosnake.publish.destination import Destination, Found
 from nanosnake.s3.client import connect
 from nanosnake.s3.place import Endpoint, Place
+from nanosnake.stages import call
 from publish.conftest import RUN, TINY, become, write_big
 from publish.server import Server
 
@@ -32,12 +33,13 @@ def publish(server: Server, bucket: str, *sources: Path) -> list[dict[str, Any]]
     """Publish files, by default those of the tokenizer, and return the receipt's list."""
     receipt = TINY / "published/tokenizer.json"
     assert (
-        publish_files.main(
+        call(
+            publish_files.PublishFiles,
             [
                 *("--destination", f"s3://{bucket}/prefix", *server.options_of_endpoint()),
                 *("--gate", str(TINY / "gate.json"), "--receipt", str(receipt)),
                 *map(str, sources or [TINY / "tokenizer"]),
-            ]
+            ],
         )
         == 0
     )
@@ -51,7 +53,10 @@ def publish_the_manifest(server: Server, bucket: str) -> dict[str, Any]:
     options = ["--manifest", str(TINY / "manifest.json"), "--receipts", str(TINY / "published")]
     output = TINY / "published/manifest.json"
     destination = ["--destination", f"s3://{bucket}/prefix", *server.options_of_endpoint()]
-    assert publish_manifest.main([*destination, *options, "--output", str(output), "tokenizer"]) == 0
+    assert (
+        call(publish_manifest.PublishManifest, [*destination, *options, "--output", str(output), "tokenizer"])
+        == 0
+    )
     body = server.client().get_object(Bucket=bucket, Key="prefix/tiny/bpe/manifest.json")["Body"].read()
     assert body == output.read_bytes()
     value = json.loads(body)
@@ -216,7 +221,7 @@ def test_no_manifest_says_what_was_not_published(writer: Server, bucket: str, ma
 
 def test_the_check_leaves_nothing_behind(writer: Server, bucket: str, capsys: Capture) -> None:
     destination = ["--destination", f"s3://{bucket}/prefix", *writer.options_of_endpoint()]
-    assert check_destination.main(destination) == 0
+    assert call(check_destination.CheckDestination, destination) == 0
     assert f"s3://{bucket}/prefix: ready" in capsys.readouterr().err
     assert objects(writer, bucket) == {}
     assert unfinished(writer, bucket) == []

@@ -19,6 +19,7 @@ from download.conftest import wait_for_bytes
 from download.proxy import Proxy, held_up
 from nanosnake.files import NanosnakeError, sha256_file
 from nanosnake.sources.download import partial_path
+from nanosnake.stages import call
 from publish.conftest import make_bucket, write_big
 from publish.server import Server
 from workflow.project import Project, write_shard
@@ -56,7 +57,7 @@ def left(output: Path) -> list[str]:
 def test_a_shard_arrives_with_its_metadata(writer: Server, bucket: str, shard: Path, output: Path) -> None:
     answer = writer.client().put_object(Bucket=bucket, Key="a/b.parquet", Body=shard.read_bytes())
     url = f"s3://{bucket}/a/b.parquet"
-    assert download_shard.main(arguments(writer, url, output)) == 0
+    assert call(download_shard.DownloadShard, arguments(writer, url, output)) == 0
     assert output.read_bytes() == shard.read_bytes()
     metadata = json.loads(output.with_suffix(".json").read_text())
     assert (metadata["source"], metadata["url"]) == ("s3", url)
@@ -77,12 +78,12 @@ def test_the_checksum_in_the_metadata_is_compared(
 
     put("0" * 64)
     with pytest.raises(NanosnakeError, match=r"its sha256 is .*, twice; nothing is kept"):
-        download_shard.main(arguments(writer, url, output))
+        call(download_shard.DownloadShard, arguments(writer, url, output))
     assert left(output) == []
     put(sha256_file(shard))
     with pytest.raises(NanosnakeError, match=r"its metadata say sha256 .*, wanted 1111"):
-        download_shard.main(arguments(writer, url, output, "--sha256", "1" * 64))
-    assert download_shard.main(arguments(writer, url, output)) == 0
+        call(download_shard.DownloadShard, arguments(writer, url, output, "--sha256", "1" * 64))
+    assert call(download_shard.DownloadShard, arguments(writer, url, output)) == 0
     assert "sha256 as 127.0.0.1" in capsys.readouterr().err
 
 
@@ -100,7 +101,10 @@ def test_what_is_no_shard_is_refused(
     writer.client().put_object(Bucket=bucket, Key="bad.parquet", Body=b"<html>no</html>" * 10)
     writer.client().put_object(Bucket=bucket, Key="good.parquet", Body=shard.read_bytes())
     with pytest.raises(NanosnakeError, match=message):
-        download_shard.main(arguments(writer, f"s3://{bucket}/{key}", output, "--text-column", column))
+        call(
+            download_shard.DownloadShard,
+            arguments(writer, f"s3://{bucket}/{key}", output, "--text-column", column),
+        )
     assert left(output) == []
 
 
@@ -141,10 +145,10 @@ def test_a_stopped_download_goes_on_unless_the_object_has_changed(
         if change:
             client.put_object(Bucket=bucket, Key="big.parquet", Body=big.read_bytes()[:-1])
             with pytest.raises(NanosnakeError, match="parquet"):
-                download_shard.main(arguments(writer, url, output))
+                call(download_shard.DownloadShard, arguments(writer, url, output))
             continue
         capsys.readouterr()
-        assert download_shard.main(arguments(writer, url, output)) == 0
+        assert call(download_shard.DownloadShard, arguments(writer, url, output)) == 0
         assert f"{arrived / 1e6:,.1f} MB are there from an earlier run" in capsys.readouterr().err
         assert sha256_file(output) == sha256_file(big)
         output.unlink()

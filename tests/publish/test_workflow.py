@@ -17,6 +17,7 @@ import pytest
 
 import fetch_published
 from nanosnake.provenance.verify import verify
+from nanosnake.stages import call
 from publish.server import KEYS, NO_CREDENTIALS, PLANTED, Server
 from publish.test_publish import objects
 from workflow.project import TINY_MODEL, Project, write_shard
@@ -102,7 +103,7 @@ def test_shards_and_token_shards_are_published_fetched_and_verified(
     project.make()
     place = f"s3://{bucket}/some/prefix/tiny/bpe"
     to = tmp_path / "node/results"
-    assert fetch_published.main([place, "--to", str(to), *writer.options_of_endpoint()]) == 0
+    assert call(fetch_published.FetchPublished, [place, "--to", str(to), *writer.options_of_endpoint()]) == 0
     for name in ("shards/a.parquet", "bpe/tokens/train/b.ds", "bpe/tokens/validation/held_out.ds.index"):
         assert (to / "tiny" / name).read_bytes() == (project.folder / "results/tiny" / name).read_bytes()
     for name in ("manifest.json", "tokens/manifest.json"):
@@ -113,7 +114,8 @@ def test_shards_and_token_shards_are_published_fetched_and_verified(
 
     write_shard(project.folder / "data/c.parquet", seed=9)
     project.config["datasets"]["tiny"]["train"] = ["a", "b", "c"]
-    assert project.plan("--", "publish")["publish_shard"] == 4  # the gate is decided anew
+    # tokenizer, report and manifest of the token shards; four shards, as shards and as token shards: the gate opened again
+    assert project.plan("--", "publish")["publish_files"] == 3 + 4 + 4
 
 
 def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(
@@ -122,13 +124,14 @@ def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(
     project.config["models"] = {"d1": {**TINY_MODEL, "export": True}}
     project.config["publish"]["include"] = ["models", "token_shards"]
     plan = project.plan()
-    assert (plan["publish_model"], plan["publish_model_report"], plan["train_model"]) == (1, 1, 1)
+    # tokenizer, report, token shards and their manifest; the model and its report
+    assert (plan["publish_files"], plan["train_model"]) == (2 + 3 + 1 + 2, 1)
     before_training = project.plan("--", "results/tiny/bpe/published/manifest.json")
-    assert before_training["publish_token_shard"] == 3
+    assert before_training["publish_files"] == 2 + 3 + 1
     assert "train_model" not in before_training
     project.make("--", "publish")
     place, to = f"s3://{bucket}/some/prefix/tiny/bpe/d1", tmp_path / "node/results"
-    assert fetch_published.main([place, "--to", str(to), *writer.options_of_endpoint()]) == 0
+    assert call(fetch_published.FetchPublished, [place, "--to", str(to), *writer.options_of_endpoint()]) == 0
     assert verify(to / "tiny/bpe/d1/manifest.json", inputs=False).problems == ()
     weights = "tiny/bpe/d1/export/model.safetensors"
     assert (to / weights).read_bytes() == (project.folder / "results" / weights).read_bytes()

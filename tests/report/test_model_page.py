@@ -11,13 +11,20 @@ import make_model_report
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.report.model_sections import MOST_POINTS, model_page, thin, tiles
 from nanosnake.report.models import read_model, step_points
+from nanosnake.stages import call
 from report_builder import ATTACK, write_benchmarks, write_model
 
 
 def write_page(folder: Path, *, hostile: bool = False) -> Path:
     model, output = write_model(folder / "small", hostile=hostile), folder / "index.html"
     options = ["--dataset", "demo", "--tokenizer", "tiny", "--model", str(model), "--output", str(output)]
-    assert make_model_report.main([*options, "--benchmarks", str(write_benchmarks(folder / "logs"))]) == 0
+    assert (
+        call(
+            make_model_report.MakeModelReport,
+            [*options, "--benchmarks", str(write_benchmarks(folder / "logs"))],
+        )
+        == 0
+    )
     return output
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 import make_report
 import measure_vocabulary_curve
+from nanosnake.stages import call
 from nanosnake.tokenizer.baselines import Baselines
 from nanosnake.tokenizer.folder import load
 from report_builder import ATTACK, build
@@ -35,12 +36,12 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     tokenizer = folder / "results" / "demo" / "tiny" / "tokenizer"
     samples = folder / "validation.jsonl"
     measured = ["--tokenizer", str(tokenizer), "--samples", str(samples), "--output", str(curve)]
-    assert measure_vocabulary_curve.main(measured) == 0
+    assert call(measure_vocabulary_curve.MeasureVocabularyCurve, measured) == 0
     baselines = Baselines({name: load(tokenizer).tiktoken() for name in ("gpt2", "cl100k_base")}, [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(make_report, "load_baselines", lambda folder: baselines)
         options += ["--curve", str(curve), "--baseline-cache", str(folder), "--output", str(output)]
-        assert make_report.main(options) == 0
+        assert call(make_report.MakeReport, options) == 0
     return output
 
 

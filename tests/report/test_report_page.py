@@ -12,6 +12,7 @@ import make_report
 from nanosnake.files import read_json, sha256_file, write_json
 from nanosnake.report.charts import compression_bars, curve_ticks, room_around, spread, vocabulary_curve
 from nanosnake.report.render import asset
+from nanosnake.stages import call
 from report_builder import ATTACK, build
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -53,7 +54,7 @@ class Page(HTMLParser):
 
 def write(folder: Path, options: list[str]) -> str:
     output = folder / "report" / "index.html"
-    assert make_report.main([*options, "--output", str(output)]) == 0
+    assert call(make_report.MakeReport, [*options, "--output", str(output)]) == 0
     return output.read_text(encoding="utf-8")
 
 

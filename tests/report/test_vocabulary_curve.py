@@ -9,6 +9,7 @@ import measure_vocabulary_curve
 import oracle
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.samples import Sample, write_samples
+from nanosnake.stages import call
 from nanosnake.tokenizer.folder import load
 from report_builder import PATTERN, PROSE, train_tokenizer
 
@@ -26,7 +27,10 @@ def folder(tmp_path: Path) -> Path:
 
 def measure(folder: Path) -> dict:  # type: ignore[type-arg]
     options = ["--tokenizer", f"{folder}/tokenizer", "--samples", f"{folder}/validation.jsonl"]
-    assert measure_vocabulary_curve.main([*options, "--output", f"{folder}/curve.json"]) == 0
+    assert (
+        call(measure_vocabulary_curve.MeasureVocabularyCurve, [*options, "--output", f"{folder}/curve.json"])
+        == 0
+    )
     return json.loads((folder / "curve.json").read_text())
 
 

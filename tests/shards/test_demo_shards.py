@@ -11,6 +11,7 @@ import pytest
 import make_demo_shard
 from nanosnake.files import NanosnakeError, sha256_file
 from nanosnake.sources import demo
+from nanosnake.stages import call
 
 OF = 4
 
@@ -18,7 +19,12 @@ OF = 4
 def make(folder: Path, shard: int, *more: str) -> Path:
     output = folder / f"shard_{shard:05d}.parquet"
     arguments = ["--shard", str(shard), "--of", str(OF), "--output", str(output)]
-    assert make_demo_shard.main([*arguments, "--metadata", str(output.with_suffix(".json")), *more]) == 0
+    assert (
+        call(
+            make_demo_shard.MakeDemoShard, [*arguments, "--metadata", str(output.with_suffix(".json")), *more]
+        )
+        == 0
+    )
     return output
 
 
@@ -83,8 +89,9 @@ def test_other_languages(tmp_path: Path, language: str, documents: int) -> None:
 def test_a_shard_that_is_not_there(tmp_path: Path, shard: int, of: int) -> None:
     output = tmp_path / "out" / "a.parquet"
     with pytest.raises(NanosnakeError, match=rf"--shard {shard} --of {of}: wanted 0 <= shard < of <= 10033"):
-        make_demo_shard.main(
-            ["--shard", str(shard), "--of", str(of), "--output", str(output), "--metadata", f"{output}.json"]
+        call(
+            make_demo_shard.MakeDemoShard,
+            ["--shard", str(shard), "--of", str(of), "--output", str(output), "--metadata", f"{output}.json"],
         )
     assert not output.parent.exists()
 

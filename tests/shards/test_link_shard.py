@@ -13,6 +13,7 @@ import pytest
 
 import link_shard
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.stages import call
 
 SCRIPT = link_shard.__file__
 
@@ -27,8 +28,9 @@ def corpus(tmp_path: Path) -> Path:
 
 def link(source: Path, output: Path, *more: str) -> int:
     metadata = output.with_suffix(".json")
-    return link_shard.main(
-        ["--input", str(source), "--output", str(output), "--metadata", str(metadata), *more]
+    return call(
+        link_shard.LinkShard,
+        ["--input", str(source), "--output", str(output), "--metadata", str(metadata), *more],
     )
 
 

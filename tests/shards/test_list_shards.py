@@ -12,6 +12,7 @@ import pytest
 import list_shards
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.sources.shards import ShardMetadata
+from nanosnake.stages import call
 
 
 def metadata(name: str, **more: object) -> ShardMetadata:
@@ -37,7 +38,7 @@ def metadata(name: str, **more: object) -> ShardMetadata:
 def list_all(folder: Path, train: str, validation: str) -> list[dict[str, str]]:
     output = folder / "shards.csv"
     arguments = ["--folder", str(folder), "--train", train, "--validation", validation]
-    assert list_shards.main([*arguments, "--output", str(output)]) == 0
+    assert call(list_shards.ListShards, [*arguments, "--output", str(output)]) == 0
     with output.open(newline="") as stream:
         return list(csv.DictReader(stream))
 

@@ -17,6 +17,7 @@ import evaluate_model  # noqa: E402
 import export_model  # noqa: E402
 import train_model  # noqa: E402
 from nanosnake.files import NanosnakeError  # noqa: E402
+from nanosnake.stages import call  # noqa: E402
 from nanosnake.training.export import read_model  # noqa: E402
 from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
 
@@ -41,14 +42,15 @@ TASKS = {
 @pytest.fixture(scope="module")
 def trained(tokens: Path, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    status = train_model.main(
+    status = call(
+        train_model.TrainModel,
         [
             *("--train", str(tokens / "train"), "--validation", str(tokens / "validation" / "v.ds")),
             *("--tokenizer", str(tokenizer), "--checkpoints", str(folder / "checkpoints")),
             *("--out", str(folder / "model"), "--depth", "2", "--sequence-length", "64", "--device", "cpu"),
             *("--aspect-ratio", "32", "--head-dim", "32", "--global-batch", "512", "--steps", "30"),
             *("--matrix-lr", "0.5", "--embedding-lr", "9", "--head-lr", "0.25", "--eval-every", "0"),
-        ]
+        ],
     )
     assert status == 0
     return folder
@@ -59,12 +61,13 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
         (tmp_path / f"{name}.json").write_text(json.dumps(task))
     (tmp_path / "cloze.jsonl").write_text('{"context": "the cat sat o", "continuation": "n "}\n')
     (tmp_path / "prompts.txt").write_text("the cat\n")
-    status = evaluate_model.main(
+    status = call(
+        evaluate_model.EvaluateModel,
         [
             *("--model", str(trained / "model"), "--validation", str(tokens / "validation")),
             *("--tokenizer", str(tokenizer), "--tasks", str(tmp_path), "--device", "cpu"),
             *("--prompts", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "out" / "evaluation.json")),
-        ]
+        ],
     )
     assert status == 0
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
@@ -81,7 +84,7 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
 
 def test_export_and_load(trained: Path, tokenizer: Path, tmp_path: Path) -> None:
     arguments = ["--model", str(trained / "model"), "--tokenizer", str(tokenizer), "--out", str(tmp_path)]
-    assert export_model.main(arguments) == 0
+    assert call(export_model.ExportModel, arguments) == 0
     names = {"meta.json", "model.json", "model.safetensors", "tokenizer.tiktoken"}
     assert {p.name for p in tmp_path.iterdir()} == names
     whole = read_model(
@@ -94,7 +97,7 @@ def test_export_and_load(trained: Path, tokenizer: Path, tmp_path: Path) -> None
         (tmp_path / "model.json").read_text().replace('"width": 64', '"width": 96')
     )
     with pytest.raises(NanosnakeError):
-        export_model.main(["--model", str(tmp_path), *arguments[2:]])
+        call(export_model.ExportModel, ["--model", str(tmp_path), *arguments[2:]])
 
 
 def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:
@@ -109,7 +112,7 @@ def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:
     assert "no .ds file in this folder" in run.stderr
     assert run.stderr.count("\n") == 1
     with pytest.raises(NanosnakeError, match="must be 1 or more"):
-        train_model.main([*arguments, "--log-every", "0"])
+        call(train_model.TrainModel, [*arguments, "--log-every", "0"])
 
 
 def test_the_plan_follows_from_the_depth() -> None:

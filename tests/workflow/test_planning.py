@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.common import get_input_function_aux_params
 
-from nanosnake.workflow.snakemake_internals import format_commands_once, per_job, with_known_signature
+from nanosnake.snakemake_internals import format_commands_once, per_job, with_known_signature
 
 
 class Shelf:

@@ -36,8 +36,6 @@ def test_a_run_leaves_a_tokenizer_verdicts_a_gate_and_a_report(finished: Project
     assert json.loads(finished.path("gate.json").read_text())["open"] is True
     assert len(list(finished.path("checks").glob("*.json"))) == 6
     assert "<html" in finished.path("report/index.html").read_text()
-    times = json.loads(finished.path("training.json").read_text())
-    assert times["began"] <= times["ended"]
     table = pd.read_csv(finished.folder / "results/tiny/shards.csv")
     assert table["shard"].tolist() == ["a", "b", "held_out"]
     assert table["split"].tolist() == ["train", "train", "validation"]
@@ -49,7 +47,7 @@ def test_no_partial_file_is_left(finished: Project) -> None:
 
 
 def test_each_output_has_its_log_and_its_benchmark(finished: Project) -> None:
-    for name in ("shards/a.link", "counts/nanochat/a", "bpe/merges", "bpe/checks/round_trip"):
+    for name in ("shards/a", "counts/nanochat/a", "bpe/merges", "bpe/checks/round_trip"):
         assert (finished.folder / f"logs/tiny/{name}.log").stat().st_size > 0
         benchmark = pd.read_csv(finished.folder / f"logs/tiny/{name}.tsv", sep="\t")
         assert benchmark["s"][0] >= 0
