@@ -61,7 +61,7 @@ def logs_of(project: Project) -> str:
 
 
 def test_a_section_in_the_configuration_trains_nothing_again(project: Project) -> None:
-    jobs = {"publish_tokenizer": 1, "publish_report": 1, "publish_manifest": 1}
+    jobs = {"publish_files": 2, "publish_manifest": 1}
     assert project.plan() == jobs
     assert project.plan("--", "publish") == {"publish": 1, **jobs}
 
