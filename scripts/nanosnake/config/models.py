@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 import rustbpe
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from nanosnake.config.base import Model, Name, wrong
+from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
@@ -74,6 +75,8 @@ class Dataset(Model):
             spec = getattr(self, key)
             try:
                 names = getattr(self, f"{key}_shards")
+            except PydanticCustomError:
+                raise  # of the source's own key
             except ValueError as error:
                 raise wrong(key, spec, str(error)) from error
             if not names:
@@ -169,7 +172,7 @@ class Tokenizer(Model):
 class Evaluation(Model):
     """What the checks look at."""
 
-    texts: Annotated[str, Field(min_length=1)] = "resources/texts"
+    texts: Annotated[FilePath, Field(validate_default=True)] = "resources/texts"
     """Folder of .txt files."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Documents sampled from the training shards and from the validation shards, each."""
@@ -197,7 +200,7 @@ class Config(Model):
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
-    evaluation: Evaluation = Evaluation()
+    evaluation: Evaluation = Field(default_factory=Evaluation)
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
     publish: Publish | None = None
