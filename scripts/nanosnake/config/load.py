@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,35 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nanosnake import layout
+from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
 from nanosnake.config.models import Config
 from nanosnake.files import NanosnakeError
 
 
-def load(raw: Mapping[str, Any], *, origin: str = "the configuration") -> Config:
+def load(
+    raw: Mapping[str, Any],
+    *,
+    files: Sequence[str | Path] = (),
+    given: Sequence[str] = (),
+    origin: str = "the configuration",
+) -> Config:
     """Return the configuration that `raw` describes.
 
     Args:
-        raw: what the YAML files and the command line gave.
-        origin: the files' names, for messages.
+        raw: what Snakemake made of the files and the command line.
+        files: the YAML or JSON files that it read; they are named in messages.
+        given: the `key=value` words after `--config`; Snakemake leaves the values in them text.
+        origin: what messages name where there is no file.
 
     Raises:
         NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
     """
-    if problems := list(_half_characters(raw)):
+    origin = ", ".join([*map(str, files), *(["--config"] if given else [])]) or origin
+    if problems := [*_half_characters(raw), *written.file_problems(files), *written.given_problems(given)]:
         raise _refusal(origin, problems)
     try:
-        config = Config.model_validate(dict(raw))
+        config = Config.model_validate(written.with_given(raw, given))
     except ValidationError as error:
         raise _refusal(origin, [_explain(detail) for detail in error.errors()]) from None
     if problems := list(_contradictions(config)):
