@@ -33,7 +33,9 @@ run_id()  # all jobs of this run inherit it
 
 run = Run(workflow)
 try:
-    CONFIG = configuration.load(config, files=run.config_files, given=run.config_words)
+    CONFIG = configuration.load(
+        config, files=run.config_files, given=run.config_words, trials=layout.TRIALS
+    )
 except NanosnakeError as error:
     refuse(str(error))
 
