@@ -11,7 +11,7 @@ import pytest
 import rustbpe
 
 from nanosnake import config as configuration
-from nanosnake.config import Config
+from nanosnake.config import Config, trials
 from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer import trial
@@ -80,7 +80,7 @@ def test_an_engine_that_cuts_otherwise_is_named_with_both_pieces(monkeypatch: py
 def test_a_pattern_is_refused_under_its_key(tmp_path: Path) -> None:
     message = refusal(tmp_path, pattern="a*")
     assert "tokenizers.bpe.pattern: tiktoken panics on ''" in message
-    assert "got 'a*' (str)" in message
+    assert "got 'a*'" in message
 
 
 def test_lost_text_is_allowed_where_the_check_does_not_block(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_an_engine_that_ends_or_never_ends_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, words: str
 ) -> None:
     real = subprocess.run
-    monkeypatch.setattr(trial, "SECONDS", 1)
+    monkeypatch.setattr(trials, "SECONDS", 1)
     monkeypatch.setattr(subprocess, "run", lambda command, **more: real([command[0], "-c", end], **more))
     assert words in refusal(tmp_path, pattern="a+|(?s:.)")
 

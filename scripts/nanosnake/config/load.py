@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import rustbpe
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
-from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS, Config
+from nanosnake.config.models import Config
+from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
 
 
@@ -47,7 +47,7 @@ def load(
         raise _refusal(origin, [_explain(detail) for detail in error.errors()]) from None
     if problems := list(_contradictions(config)):
         raise _refusal(origin, problems)
-    if trials is not None and (problems := list(_engine_problems(config, Path(trials)))):
+    if trials is not None and (problems := list(engine_problems(config, Path(trials)))):
         raise _refusal(origin, problems)
     return config
 
@@ -122,30 +122,6 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{key}.shards: {outside[0]} is no training shard; got {_shown(tokenizer.shards)}, "
                 f"allowed: those of datasets.{tokenizer.dataset}.train, {dataset.train!r}"
             )
-
-
-def _engine_problems(config: Config, folder: Path) -> Iterator[str]:
-    """Find what would fail only after a tokenizer was trained: each engine is asked what it makes of its settings."""
-    from nanosnake.tokenizer.trial import remembered
-
-    blocks = {name for name, settings in config.checks if settings.mode == "block"}
-    later = {"differs": "agreement", "loses": "round_trip"}
-    for name, tokenizer in config.tokenizers.items():
-        pattern = None if tokenizer.pattern in rustbpe.PATTERNS else tokenizer.pattern
-        if pattern is None and tokenizer.special_tokens == NANOCHAT_SPECIAL_TOKENS:
-            continue  # a test tries these
-        found = remembered(pattern, tokenizer.special_tokens, folder)
-        for problem in found.pop("special_tokens", []):
-            yield f"tokenizers.{name}.special_tokens: {problem}"
-        for kind, problems in found.items():
-            if kind not in later or later[kind] in blocks:
-                allow = (
-                    f"; to go on all the same, set checks.{later[kind]}.mode to warn" if kind in later else ""
-                )
-                yield from (
-                    f"tokenizers.{name}.pattern: {problem}{allow}; got {_shown(pattern)}"
-                    for problem in problems
-                )
 
 
 def _explain(detail: ErrorDetails) -> str:

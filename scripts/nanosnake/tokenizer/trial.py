@@ -2,37 +2,26 @@
 
     python -m nanosnake.tokenizer.trial <<< '{"pattern": "a*", "special_tokens": ["<|bos|>"]}'
 
-It runs in a process of its own, because a library may panic, print, or never return on a pattern. What it found is
-remembered, so that a plan pays for it once.
+The plan runs it in a process of its own (nanosnake.config.trials), because a library may panic, print, or never return.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.metadata
 import itertools
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import rustbpe
 import tiktoken
 import tokenizers
 
-from nanosnake.files import write_json
 from nanosnake.messages import is_panic
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.export import byte_characters, hugging_face_json
 
 BYTES = [bytes([byte]) for byte in range(256)]
-
-SECONDS = 60
-"""A pattern that takes longer on these few texts never ends."""
 
 TEXTS = (
     "",
@@ -60,62 +49,17 @@ PANICS = {
     "tiktoken": "it does where a pattern matches nothing; let each alternative take a character, with + for *",
     "tokenizers": "it gives up on patterns that backtrack much; use one that backtracks less",
 }
-Problems = dict[str, list[str]]
-"""What is wrong, by its kind: `fails` (an engine cannot do it), `differs` (they do not agree), `loses` (text is left
-out), `special_tokens`."""
 
 
-def remembered(pattern: str | None, special_tokens: Sequence[str], folder: Path) -> Problems:
-    """Return what is wrong with a pattern and with special tokens, from the last time or from a new trial.
+def try_all(pattern: str | None, special_tokens: Sequence[str]) -> dict[str, list[str]]:
+    """Return what is wrong with a pattern and special tokens, by its kind.
 
-    Args:
-        pattern: a regex; None for one of the known patterns, which need no trial.
-        special_tokens: their texts.
-        folder: where answers are kept.
+    The kinds: `fails` (an engine cannot do it), `differs` (they do not agree), `loses` (text is left out) and
+    `special_tokens`.
     """
-    packages = ("rustbpe", "tiktoken", "tokenizers")
-    asked = {
-        "pattern": pattern,
-        "special_tokens": list(special_tokens),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "code": hashlib.sha256(
-            b"".join(path.read_bytes() for path in (Path(__file__), Path(__file__).with_name("oniguruma.py")))
-        ).hexdigest(),
+    found: dict[str, list[str]] = {
+        "special_tokens": list(_unsafe(special_tokens)) or list(_mistaken(special_tokens))
     }
-    path = folder / f"{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["problems"])
-    except (OSError, ValueError, KeyError):
-        found = _in_a_process(asked)
-    with contextlib.suppress(OSError):  # a folder that cannot be written is said by what needs it
-        write_json(path, {**asked, "problems": found})
-    return found
-
-
-def _in_a_process(asked: Mapping[str, object]) -> Problems:
-    """Return the problems that a new process finds; that it dies or never ends is a problem too."""
-    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-m", "nanosnake.tokenizer.trial"],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-    except subprocess.TimeoutExpired:
-        return {"fails": [f"no end within {SECONDS} s on short texts; use a pattern that backtracks less"]}
-    if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"fails": [f"trying it ended with {ended.returncode} ({last}); use another pattern"]}
-    return dict(json.loads(ended.stdout))
-
-
-def try_all(pattern: str | None, special_tokens: Sequence[str]) -> Problems:
-    """Return what is wrong with a pattern and special tokens, by trying them in this process."""
-    found: Problems = {"special_tokens": list(_unsafe(special_tokens)) or list(_mistaken(special_tokens))}
     if pattern is not None:
         hints = [hint for construct, hint in HINTS if re.search(construct, pattern)]
         for kind, problem in _pattern_problems(pattern):
