@@ -78,9 +78,7 @@ def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str
 
 def _contradictions(config: Config) -> Iterator[str]:
     """Find what no single section can see: names that are defined elsewhere, folders."""
-    texts = Path(config.evaluation.texts)
-    if not any(texts.glob("*.txt")):
-        yield f"evaluation.texts: the folder {texts.resolve()} holds no .txt file; got {_shown(str(texts))}"
+    yield from _text_problems(config)
     for name, model in config.models.items():
         if model.tokenizer not in config.tokenizers:
             yield (
@@ -122,6 +120,24 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{key}.shards: {outside[0]} is no training shard; got {_shown(tokenizer.shards)}, "
                 f"allowed: those of datasets.{tokenizer.dataset}.train, {dataset.train!r}"
             )
+
+
+def _text_problems(config: Config) -> Iterator[str]:
+    """Find folders without evaluation texts, and texts of the same name."""
+    names: dict[str, Path] = {}
+    for folder in map(Path, config.evaluation.text_folders):
+        files = sorted(folder.glob("*.txt"))
+        if not files:
+            yield f"evaluation.texts: the folder {folder.resolve()} holds no .txt file; got {_shown(str(folder))}"
+        for file in files:
+            if file.name in names:
+                yield (
+                    f"evaluation.texts: {file} has the name of the built-in {names[file.name]}; rename it, or leave "
+                    "those out with evaluation.built_in_texts: false"
+                )
+            names[file.name] = file
+    if not config.evaluation.text_folders:
+        yield "evaluation.built_in_texts: without the built-in texts, name a folder of your own in evaluation.texts"
 
 
 def _explain(detail: ErrorDetails) -> str:

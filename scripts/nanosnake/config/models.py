@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import rustbpe
@@ -15,6 +17,7 @@ from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
 from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
+from nanosnake.provenance.code import REPOSITORY
 
 NANOCHAT_SPECIAL_TOKENS = [
     "<|bos|>",
@@ -172,12 +175,23 @@ class Tokenizer(Model):
 class Evaluation(Model):
     """What the checks look at."""
 
-    texts: Annotated[FilePath, Field(validate_default=True)] = "resources/texts"
-    """Folder of .txt files."""
+    texts: FilePath | None = None
+    """Folder of .txt files of your own, besides the built-in ones."""
+    built_in_texts: bool = True
+    """Whether the texts that come with the workflow are looked at."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Documents sampled from the training shards and from the validation shards, each."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Which documents are sampled."""
+
+    @property
+    def text_folders(self) -> list[str]:
+        """Folders of evaluation texts, the built-in ones first."""
+        ours = os.path.relpath(REPOSITORY / "resources/texts")
+        folders = [ours] if self.built_in_texts else []
+        if self.texts is not None and Path(self.texts).resolve() != Path(ours).resolve():
+            folders.append(self.texts)
+        return folders
 
 
 class Downloads(Model):
