@@ -31,8 +31,11 @@ plan_quickly()
 put_python_first()
 run_id()  # all jobs of this run inherit it
 
+run = Run(workflow)
 try:
-    CONFIG = configuration.load(config, origin=", ".join(map(str, workflow.configfiles)))
+    CONFIG = configuration.load(
+        config, files=run.config_files, given=run.config_words, trials=layout.TRIALS
+    )
 except NanosnakeError as error:
     refuse(str(error))
 
@@ -41,7 +44,6 @@ tokenizers = Tokenizers(CONFIG, datasets)
 models = Models(CONFIG, tokenizers)
 manifests = Manifests(CONFIG, tokenizers, models)
 publishing = Publishing(CONFIG, tokenizers, models)
-run = Run(workflow)
 leftovers = Leftovers(run)
 
 

@@ -65,7 +65,7 @@ rule make_report:
         history=layout.HISTORY,
         benchmarks=layout.log_folder("results/{dataset}"),
         record=logs(layout.MERGES)["record"],
-        texts=folder_of("texts"),
+        texts=CONFIG.evaluation.text_folders,
         baselines=layout.BASELINES,
     shell:
         command(

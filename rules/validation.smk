@@ -53,7 +53,7 @@ rule check_tokenizer:
     params:
         options=tokenizers.check,
         folder=folder_of("tokenizer"),
-        texts=folder_of("texts"),
+        texts=CONFIG.evaluation.text_folders,
     shell:
         command(
             CheckTokenizer,

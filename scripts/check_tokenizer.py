@@ -1,6 +1,6 @@
 """Check a tokenizer in one respect and write the verdict; it exits with 0 whatever the verdict is.
 
-Inputs: a tokenizer folder, a folder of texts, sampled documents. Output: the verdict, JSON. Whether a verdict
+Inputs: a tokenizer folder, folders of texts, sampled documents. Output: the verdict, JSON. Whether a verdict
 stops anything is for scripts/decide_gate.py; this one exits with 1 only if the check could not run.
 
     python scripts/check_tokenizer.py --check compression --mode warn --thresholds '{"min_bytes_per_token": 3}' \\
@@ -40,8 +40,8 @@ class CheckTokenizer(Stage):
     """Thresholds as a JSON object, or @FILE; the check's own for those that are absent."""
     tokenizer: Path
     """Tokenizer folder."""
-    texts: Path
-    """Folder of .txt files."""
+    texts: tuple[Path, ...]
+    """Folders of .txt files."""
     samples: tuple[Path, ...] = ()
     """Files of sampled documents."""
     baseline_cache: Path = Path(".cache/baselines")
@@ -67,7 +67,7 @@ def check_tokenizer(options: CheckTokenizer) -> Verdict:
             found = load_baselines(options.baseline_cache, network=not options.offline)
         subject = Subject(
             load(options.tokenizer),
-            [*sample_items(options.samples), *read_texts(options.texts)],
+            [*sample_items(options.samples), *read_texts(*options.texts)],
             found.encodings,
             found.notes,
         )

@@ -44,8 +44,8 @@ class MakeReport(Stage):
     """Folder of the data set's benchmark files."""
     record: Path | None = None
     """Record of the job that learned the merges."""
-    texts: Path | None = None
-    """Folder of evaluation texts."""
+    texts: tuple[Path, ...] = ()
+    """Folders of evaluation texts."""
     baseline_cache: Path | None = None
     """Folder of the baselines; without it, none are shown."""
     output: Path
@@ -91,7 +91,7 @@ def make(options: MakeReport) -> Report:
         history=options.history,
         benchmarks=options.benchmarks,
         record=options.record,
-        texts=options.texts if encodings else None,
+        texts=options.texts if encodings else (),
     )
     return gather(sources, tokenizer, encodings, notes)
 

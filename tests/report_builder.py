@@ -195,7 +195,7 @@ def write_model(folder: Path, *, hostile: bool = False) -> Path:
         "baselines": {"order_0": 4.5, "zlib": 3.1, "lzma": 2.75},
         "samples": [{"prompt": "The river", "text": text}],
         "tasks": [{"task": text, "items": 20, "accuracy": 0.8, "centred": 0.6}],
-        "core": 0.6,
+        "mean_centred": 0.6,
     }
     write_json(folder / "evaluation.json", evaluation)
     return folder

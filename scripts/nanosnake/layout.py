@@ -48,6 +48,8 @@ MANIFEST = f"{TOKENIZER}{{part}}/manifest.json"
 PUBLISHED = f"{TOKENIZER}/published"
 
 BASELINES = ".cache/baselines"
+TRIALS = ".cache/trials"
+"""What engines said of patterns and special tokens."""
 
 RESERVED_IN_DATASET = {"shards", "counts", "samples"}
 """Folders of a data set that no tokenizer can be named after."""

@@ -31,7 +31,16 @@ def expected_message(error: BaseException) -> str | None:
     rustbpe = sys.modules.get("rustbpe")  # not imported here: most scripts do without it
     if isinstance(error, getattr(rustbpe, "RustbpeError", ())):
         return str(error)
+    if is_panic(error):
+        return (
+            f"a library panicked ({error}); the lines above name it, and the traceback (--verbose) the place"
+        )
     return None
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether an error is a panic of a library in Rust: each has a class of its own, which is no Exception."""
+    return type(error).__name__ == "PanicException"
 
 
 def wants_traceback() -> bool:

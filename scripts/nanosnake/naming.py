@@ -1,4 +1,4 @@
-"""Names of shards, countings and selections: short, safe in a path, and the same for the same thing."""
+"""Names of shards, countings and selections: short, safe in a path, and different for different things."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from nanosnake.files import NanosnakeError
 
 MAX_SHARDS = 1_000_000
+MAX_NAME = 200
+"""Longest name of a shard in bytes: file systems allow 255, and we add prefixes and suffixes."""
 _DIGITS = r"(\d{1,18})"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"(.*?)(\d+)$", re.DOTALL)
 _RANGE = re.compile(rf"{_DIGITS}(?:-{_DIGITS})?", re.ASCII)
-_RUN = re.compile(rf"([^\[\],]*)\[{_DIGITS}-{_DIGITS}\]", re.ASCII)
+_RUN = re.compile(rf"([^\[\],]*)\[(\d{{1,{MAX_NAME}}})-(\d{{1,{MAX_NAME}}})\]", re.ASCII)
+_COMPRESSED = re.compile(r"\.parquet\.(gz|bz2|xz|zst|zip)(?:[?#].*)?$", re.IGNORECASE)
 
 
 def parse_range(value: int | str | Sequence[int | str]) -> list[int]:
@@ -69,13 +73,53 @@ def template_fields(template: str) -> set[str]:
 def shard_name(template: str, number: int) -> str:
     """Return the name of one shard of a numbered source: the stem of its file where that holds the number.
 
-    `https://host/data/shard_{shard:05d}.parquet` gives `shard_00012`; a template whose number stands in a
-    folder gives `shard_00012` too, because the stem alone would be the same for all.
+    `https://host/data/shard_{shard:05d}.parquet` gives `shard_00012`. A template with the number in a folder or
+    in the query gives `shard_00012` too, because the stem alone would be the same for all.
     """
-    last = template.rsplit("/", 1)[-1]
+    last = re.split(r"[?#]", template, maxsplit=1)[0].rsplit("/", 1)[-1]
     if "shard" not in template_fields(last):
         return f"shard_{number:05d}"
-    return last.format(shard=number, revision="").split("?", 1)[0].removesuffix(".parquet")
+    return safe_name(unquote(last.format(shard=number, revision="")))
+
+
+def safe_name(file: str) -> str:
+    """Return a file's path as a shard's name: `lang=de/my part.parquet` gives `lang_de.my_part`.
+
+    Raises:
+        ValueError: if nothing of the path can stay, or the name is too long.
+    """
+    plain = file.removesuffix(".parquet").replace("/", ".")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).lstrip("._-")
+    if not name or len(name) > MAX_NAME:
+        raise ValueError(
+            f"{file[:80]!r} gives no name for a shard: it takes a Latin letter or digit, and at most {MAX_NAME} "
+            "characters; rename the file, or link to it under another name"
+        )
+    return name
+
+
+def by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return places by the names of their shards.
+
+    Raises:
+        ValueError: if two places have the same name, or two names the same place (it lists them), or a place is
+            of a parquet file that was compressed once more.
+    """
+    names: dict[str, list[str]] = {}
+    places: dict[str, list[str]] = {}
+    for name, place in pairs:
+        if _COMPRESSED.search(place):
+            raise ValueError(f"{place!r} is a parquet file compressed as a whole; unpack it first")
+        names.setdefault(name, []).append(place)
+        places.setdefault(place, []).append(name)
+    for found, what in ((names, "files would be the same shard"), (places, "shards would be the same file")):
+        if clashes := {key: values for key, values in found.items() if len(values) > 1}:
+            some = "; ".join(
+                f"{key!r}: {', '.join(map(repr, v[:3]))}" for key, v in list(clashes.items())[:5]
+            )
+            more = f"; and {len(clashes) - 5} more" if len(clashes) > 5 else ""
+            raise ValueError(f"several {what} ({some}{more}); rename files, or select fewer of them")
+    return {name: places[0] for name, places in names.items()}
 
 
 def compact(names: Iterable[str]) -> str:
@@ -146,7 +190,9 @@ def counting_name(pattern: str, *, known: bool, doc_cap: int, text_column: str |
     if doc_cap:
         parts.append(f"cap{doc_cap}")
     if text_column is not None:
-        parts.append(text_column if SAFE_NAME.fullmatch(text_column) else f"column-{short_hash(text_column)}")
+        # a column may be called `cap100`, or begin with `column-`
+        plain = SAFE_NAME.fullmatch(text_column) and not re.match(r"cap\d|column-", text_column)
+        parts.append(text_column if plain else f"column-{short_hash(text_column)}")
     return ".".join(parts)
 
 

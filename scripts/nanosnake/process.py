@@ -42,7 +42,7 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
         # the reader of our stdout went away; without this, Python complains once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
-    except Exception as error:
+    except BaseException as error:  # a panic of a library is no Exception
         message = expected_message(error)
         if message is None:
             raise

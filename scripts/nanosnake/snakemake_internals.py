@@ -133,6 +133,17 @@ class Run:
         self._workflow = workflow
 
     @property
+    def config_files(self) -> list[str]:
+        """The files that the configuration is from; of another workflow that uses this one as a module, none."""
+        return [] if self._workflow.modifier.skip_configfile else list(map(str, self._workflow.configfiles))
+
+    @property
+    def config_words(self) -> list[str]:
+        """The `key=value` words after `--config`, as they were written."""
+        settings = self._workflow.config_settings
+        return [] if self._workflow.modifier.skip_configfile else list(settings.config_args or [])
+
+    @property
     def makes_files(self) -> bool:
         """Whether this process plans jobs that will be run: not in a dry run, and not in the process of a job."""
         workflow = self._workflow

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -254,7 +255,34 @@ def test_reachability_notices_special_tokens_with_other_ids(trained: TokenizerFo
         return json.dumps(raw).encode()
 
     verdict = run("reachability", of(damage(copied(trained, tmp_path), TOKENIZER_JSON, change), "text"))
-    assert "special token '<|bos|>' is id 697; tokenizers has 698 for the text" in verdict.failures[0].message
+    message = "special token '<|bos|>': tokenizers encodes '<|bos|>' as [698], wanted [697]"
+    assert verdict.failures[0].message == message
+
+
+@pytest.mark.parametrize("check", ["round_trip", "agreement", "compression", "vocabulary_use"])
+def test_a_panic_is_a_failure_that_names_text_and_engine(
+    check: str, trained: TokenizerFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        """As pyo3 has it: no Exception."""
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        if "bad" in texts:
+            raise PanicException("index out of range")
+        return [list(text.encode()) for text in texts]
+
+    broken = SimpleNamespace(
+        encode_batch=encode,
+        decode_bytes=bytes,
+        split=lambda text: [text],
+        encode=lambda text: encode([text])[0],
+    )
+    monkeypatch.setattr(TokenizerFolder, "rust", lambda self: broken)
+    verdict = run(check, of(trained, "good", "bad"))
+    assert verdict.verdict == "fail"
+    assert [failure.message for failure in verdict.failures] == [
+        "bad.txt: rustbpe panics (index out of range)"
+    ]
 
 
 # compression

@@ -216,8 +216,8 @@ BAD_OBJECTS = [
     ("s3://bucket", "names no object"),
     ("s3://bucket/a.parquet", "names no shard"),
     ("s3://bucket/{number}.parquet", "unknown field {number}"),
-    (["s3://bucket/a.parquet", "s3://bucket/b/a.parquet"], "two objects have the same name"),
-    (["s3://bucket/$a.parquet"], "cannot be a shard's"),
+    (["s3://bucket/a.parquet", "s3://bucket/b/a.parquet"], "several files would be the same shard ('a':"),
+    (["s3://bucket/$.parquet"], "gives no name for a shard"),
     ([], "at least 1"),
 ]
 
@@ -290,7 +290,7 @@ class TestLocalFiles:
         [
             ("", "c", "no file of"),
             ("", 0, "go by file name"),
-            ("/none", "*", "no file matches"),
+            ("/none", "*", "no such file or folder"),
             ("/{index}.parquet", "*", "unknown field"),
         ],
     )
@@ -298,10 +298,10 @@ class TestLocalFiles:
         with pytest.raises(NanosnakeError, match=message):
             self.load(raw, f"{folder}{path}", train=train, validation="held_out")
 
-    def test_a_name_that_is_no_safe_path_is_refused(self, raw: Raw, folder: Path) -> None:
+    def test_no_name_of_a_file_is_unsafe_in_a_path(self, raw: Raw, folder: Path) -> None:
         (folder / "$(id) x.parquet").touch()
-        with pytest.raises(NanosnakeError, match="cannot be a shard's name"):
-            self.load(raw, str(folder), train="*", validation="held_out")
+        loaded = self.load(raw, str(folder), train="$(id) x", validation="held_out")
+        assert loaded.train_shards == ["id_x"]
 
 
 def test_the_schema_is_the_models() -> None:
@@ -311,3 +311,52 @@ def test_the_schema_is_the_models() -> None:
     assert written == configuration.json_schema(), (
         "run `just schema`: config/schema.json is older than the models"
     )
+
+
+class TestEvaluationTexts:
+    """Texts of one's own are looked at besides the built-in ones."""
+
+    @pytest.fixture
+    def own(self, tmp_path: Path) -> Path:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own/mine.txt").write_text("mine")
+        return tmp_path / "own"
+
+    def test_the_built_in_ones_are_found_from_any_folder(
+        self, raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        del raw["models"]["tiny"]
+        monkeypatch.chdir(tmp_path)
+        (folder,) = configuration.load(raw).evaluation.text_folders
+        assert len(list((tmp_path / folder).glob("*.txt"))) == 13
+
+    def test_the_demo_names_files_of_ours_from_any_folder(
+        self, raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        model = configuration.load(raw).models["tiny"]
+        assert model.prompts is not None
+        assert (tmp_path / model.prompts).samefile(REPOSITORY / "resources/prompts.txt")
+
+    def test_own_ones_are_added(self, raw: Raw, own: Path) -> None:
+        raw["evaluation"] = {"texts": str(own)}
+        assert configuration.load(raw).evaluation.text_folders == ["resources/texts", str(own)]
+
+    def test_a_key_of_its_own_leaves_the_built_in_ones_out(self, raw: Raw, own: Path) -> None:
+        raw["evaluation"] = {"texts": str(own), "built_in_texts": False}
+        assert configuration.load(raw).evaluation.text_folders == [str(own)]
+
+    def test_the_built_in_ones_named_by_hand_are_looked_at_once(self, raw: Raw) -> None:
+        raw["evaluation"] = {"texts": "resources/texts/"}
+        assert configuration.load(raw).evaluation.text_folders == ["resources/texts"]
+
+    def test_mistakes(self, raw: Raw, own: Path) -> None:
+        raw["evaluation"] = {"built_in_texts": False}
+        with pytest.raises(NanosnakeError, match=r"evaluation\.built_in_texts: without the built-in texts"):
+            configuration.load(raw)
+        (own / "korean.txt").write_text("mine")
+        raw["evaluation"] = {"texts": str(own)}
+        with pytest.raises(
+            NanosnakeError, match=r"korean\.txt has the name of the built-in resources/texts/korean"
+        ):
+            configuration.load(raw)

@@ -18,6 +18,9 @@ GPT4_POSSESSIVE = (
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
 
+WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}"
+START, END = rf"(?<![{WORD}])(?=[{WORD}])", rf"(?<=[{WORD}])(?![{WORD}])"
+
 
 def by_rust(regex: str, text: str) -> list[str]:
     return rustbpe.Encoder([bytes([byte]) for byte in range(256)], pattern=regex).split(text)
@@ -48,7 +51,7 @@ def test_known_patterns_stay_as_they_are(regex: str) -> None:
         (r"^a|b", r"\Aa|b"),
         (r"a$|.", r"a\z|."),
         (r"\$|\^|[$^]|.", r"\$|\^|[$^]|."),
-        (r"(?s).+", r"(?m).+"),
+        (r"(?s).+", r"(?m:.+)"),
         (r"(?s:a.)|.", r"(?m:a.)|."),
         (r"(?-s:a.)|(?is:b.)", r"(?-m:a.)|(?im:b.)"),
         (r"(?m)^a|.", r"^a|."),
@@ -56,13 +59,27 @@ def test_known_patterns_stay_as_they_are(regex: str) -> None:
         (r"\u{1F642}|[\u{41}b]|.", r"\x{1F642}|[\x{41}b]|."),
         (r"(?<=a)b{1,2}+|(?!c)d|(?>e)|(?P<n>f)|.", r"(?<=a)(?>b{1,2})|(?!c)d|(?>e)|(?<n>f)|."),
         (r"a*+b++c?+d*?e+?f??", r"a*+b++c?+d*?e+?f??"),
+        (r"a(?i)b|.", r"a(?i:b)|(?i:.)"),
+        (r"(?:a(?i)b(?-i)c|d){1,2}+|A|.", r"(?>(?:a(?i:b(?-i:c))|(?i:(?-i:d))){1,2})|A|."),
+        (r"(?u)(?i)A|b", r"(?i:A)|(?i:b)"),
+        (r"\pL+|\PL", r"\p{L}+|\P{L}"),
+        (r"[\pL\p{gc=Nd}]+|\p{Script=Latin}|\P{^L}|.", r"[\p{L}\p{Nd}]+|\p{Latin}|\P{^L}|."),
+        (r"\U0001F642|\xb2|[\xe9]|.", r"\x{0001F642}|\x{b2}|[\x{e9}]|."),
+        (r"[[:alpha:]]+|[^[:^space:]]|.", r"[A-Za-z]+|[^[^\t\n\v\f\r ]]|."),
+        (r"[:a]+|.", r"[:a]+|."),
+        (r"\<\w+\>|\W", rf"{START}[{WORD}]+{END}|[^{WORD}]"),
+        (r"[\w-]+|[^\W1]|\W", rf"[{WORD}-]+|[^[^{WORD}]1]|[^{WORD}]"),
+        (r"\ba|.\b|.", rf"(?:{END}|{START})a|.(?:{END}|{START})|."),
+        (r"a\B|.", rf"a(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))|."),
     ],
 )
 def test_constructs(regex: str, written: str) -> None:
     assert translate(regex) == written
     draw = random.Random(regex)
     for _ in range(300):
-        text = "".join(draw.choice("aaabbcdef x]^$\n\r1234🙂A") for _ in range(draw.randint(0, 12)))
+        text = "".join(
+            draw.choice("aaabbcdef x]^$\n\r1234🙂AB²é\u200d_:-") for _ in range(draw.randint(0, 12))
+        )
         assert by_oniguruma(written, text) == by_rust(regex, text), text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanosnake import naming
@@ -34,6 +34,7 @@ def test_any_word_gives_names_that_are_safe_in_a_path(word: str) -> None:
     assert all(naming.SAFE_NAME.fullmatch(name) for name in names)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20) | st.integers() | st.lists(st.text("0123456789-, ", max_size=9), max_size=3))
 def test_any_range_gives_distinct_numbers(value: str | int | list[int | str]) -> None:
     try:
@@ -116,3 +117,10 @@ def test_what_narrows_a_selection_changes_its_name() -> None:
         naming.selection_name(["b"], max_chars=None, min_count=1),
     }
     assert len(names) == 5
+
+
+def test_a_column_cannot_pass_for_another_option() -> None:
+    capped = naming.counting_name("gpt4", known=True, doc_cap=10, text_column=None)
+    assert naming.counting_name("gpt4", known=True, doc_cap=0, text_column="cap10") != capped
+    odd = naming.counting_name("gpt4", known=True, doc_cap=0, text_column="a/b")
+    assert naming.counting_name("gpt4", known=True, doc_cap=0, text_column=odd.split(".")[1]) != odd

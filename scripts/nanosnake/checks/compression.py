@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import tiktoken
 
-from nanosnake.checks.engines import rustbpe_engine
+from nanosnake.checks.engines import Engine, rustbpe_engine
 from nanosnake.checks.material import Item, Subject
 from nanosnake.checks.spec import BASELINE_NAMES
 from nanosnake.checks.verdict import Failure, Figure, Findings
@@ -80,7 +80,7 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
                 item.bytes,
                 sum(len(text.split()) for text in item.texts),
                 sum(map(len, engine.encode(item.texts))),
-                {name: count(baseline, item.texts) for name, baseline in subject.baselines.items()},
+                {name: count(name, baseline, item.texts) for name, baseline in subject.baselines.items()},
             )
         )
     notes = list(subject.notes)
@@ -107,9 +107,10 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
     )
 
 
-def count(encoding: tiktoken.Encoding, texts: list[str]) -> int:
+def count(name: str, encoding: tiktoken.Encoding, texts: list[str]) -> int:
     """Return how many tokens the texts have; special tokens within them are ordinary text."""
-    return sum(map(len, encoding.encode_ordinary_batch(texts)))
+    engine = Engine(name, encoding.encode_ordinary_batch, encoding.decode_bytes)
+    return sum(map(len, engine.encode(texts)))
 
 
 def _failures(

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nanosnake.messages import is_panic
 from nanosnake.tokenizer.folder import TokenizerFolder
+
+
+class Panicked(Exception):
+    """A library panicked.
+
+    Attributes:
+        text: what it was given; ids where it was to decode.
+    """
+
+    def __init__(self, engine: str, error: BaseException, text: str | Sequence[int]) -> None:
+        super().__init__(f"{engine} panics ({error})")
+        self.text = text
 
 
 @dataclass(frozen=True)
@@ -14,13 +27,41 @@ class Engine:
 
     Attributes:
         name: the library's name.
-        encode: texts to ids; special tokens within a text are ordinary text.
-        decode: ids to bytes.
+        encoder: texts to ids; special tokens within a text are ordinary text.
+        decoder: ids to bytes.
     """
 
     name: str
-    encode: Callable[[list[str]], list[list[int]]]
-    decode: Callable[[Sequence[int]], bytes]
+    encoder: Callable[[list[str]], list[list[int]]]
+    decoder: Callable[[Sequence[int]], bytes]
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        """Return the ids of texts.
+
+        Raises:
+            Panicked: with the text, if the library panics on one.
+        """
+        try:
+            return self.encoder(texts)
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            if len(texts) == 1:
+                raise Panicked(self.name, error, texts[0]) from None
+        return [ids for text in texts for ids in self.encode([text])]
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        """Return the bytes of ids.
+
+        Raises:
+            Panicked: if the library panics on them.
+        """
+        try:
+            return self.decoder(ids)
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise Panicked(self.name, error, ids) from None
 
 
 def rustbpe_engine(tokenizer: TokenizerFolder) -> Engine:

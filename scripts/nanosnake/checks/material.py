@@ -66,13 +66,16 @@ class Subject:
         return next((item for item in self.items if item.kind == "sample" and item.name == split), None)
 
 
-def read_texts(folder: str | Path) -> list[Item]:
-    """Return the `.txt` files of a folder, sorted by name, to the byte: line ends are not translated.
+def read_texts(*folders: str | Path) -> list[Item]:
+    """Return the `.txt` files of folders, sorted by name, to the byte: line ends are not translated.
 
     Raises:
-        NanosnakeError: if the folder has none, or one is not UTF-8.
+        NanosnakeError: if a folder has none, or a file is not UTF-8.
     """
-    folder = Path(folder)
+    return [item for folder in folders for item in _texts_of(Path(folder))]
+
+
+def _texts_of(folder: Path) -> list[Item]:
     if not folder.is_dir():
         raise NanosnakeError(f"{folder}: no such folder; evaluation.texts names a folder of .txt files")
     items = []

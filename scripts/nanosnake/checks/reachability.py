@@ -17,6 +17,7 @@ from nanosnake.checks.material import Subject
 from nanosnake.checks.verdict import Failure, Figure, Findings
 from nanosnake.tokenizer.export import byte_characters
 from nanosnake.tokenizer.folder import RANKS, TOKENIZER_JSON, TokenizerFolder
+from nanosnake.tokenizer.trial import special_token_problems
 
 
 def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
@@ -56,21 +57,12 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
 
 
 def _wrong_special_tokens(tokenizer: TokenizerFolder) -> Iterator[Failure]:
-    """Yield a failure for each special token that a library maps to another id or text."""
-    encoding = tokenizer.tiktoken()
+    """Yield a failure for each special token that a library encodes or decodes as something else."""
     loaded = tokenizer.hugging_face()
-    for text, rank in tokenizer.special_tokens.items():
-        found = {
-            "tiktoken": (encoding.encode_single_token(text), encoding.decode([rank])),
-            "tokenizers": (loaded.token_to_id(text), loaded.id_to_token(rank)),
-        }
-        for library, (found_rank, found_text) in found.items():
-            if (found_rank, found_text) != (rank, text):
-                message = (
-                    f"special token {text!r} is id {rank}; {library} has {found_rank!r} for the text and "
-                    f"{found_text!r} for the id"
-                )
-                yield Failure("ids", rank, message)
+    loaded.encode_special_tokens = False
+    found = special_token_problems(tokenizer.special_tokens, tokenizer.tiktoken(), loaded, tokenizer.rust())
+    for rank, problem in found:
+        yield Failure("ids", rank, problem)
 
 
 def _other_tokens(tokenizer: TokenizerFolder) -> Iterator[Failure]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nanosnake.checks import agreement, compression, reachability, round_trip, token_lengths, vocabulary_use
+from nanosnake.checks.engines import Panicked
 from nanosnake.checks.material import Subject
 from nanosnake.checks.spec import CHECKS
-from nanosnake.checks.verdict import Findings, Verdict, verdict_of
+from nanosnake.checks.verdict import Failure, Findings, Verdict, verdict_of
 
 Check = Callable[[Subject, Mapping[str, float | None]], Findings]
 
@@ -35,4 +36,19 @@ def run_check(name: str, mode: str, thresholds: Mapping[str, float | None], subj
     """
     spec = CHECKS[name]
     filled = spec.filled(thresholds)
-    return verdict_of(spec, mode, filled, FUNCTIONS[name](subject, filled), subject.tokenizer.hashes)
+    try:
+        findings = FUNCTIONS[name](subject, filled)
+    except Panicked as panic:
+        findings = _panic(panic, subject)
+    return verdict_of(spec, mode, filled, findings, subject.tokenizer.hashes)
+
+
+def _panic(panic: Panicked, subject: Subject) -> Findings:
+    """Return the findings of a check that a library's panic has ended: one failure, which names text and engine."""
+    places = [
+        (item.name, document.label) for item, document in subject.documents() if document.text == panic.text
+    ]
+    item, label = places[0] if places else ("ids", str(panic.text)[:80])
+    return Findings(
+        f"{panic}; the check could not go on", failures=[Failure(item, None, f"{label}: {panic}")]
+    )

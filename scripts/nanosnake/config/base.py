@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from nanosnake.naming import SAFE_NAME
+from nanosnake.provenance.code import REPOSITORY
 
 
 class Model(BaseModel):
@@ -49,6 +52,19 @@ def check_name(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(check_name)]
+
+
+def find_path(value: str) -> str:
+    """Return a path with `~` as the home folder; of our own `resources/`, from any working directory."""
+    path = Path(value).expanduser()
+    ours = REPOSITORY / path
+    if path.parts[:1] == ("resources",) and not path.exists() and ours.exists():
+        return os.path.relpath(ours)
+    return os.path.expanduser(value)  # noqa: PTH111 (a trailing slash or a leading ./ stays)
+
+
+FilePath = Annotated[str, Field(min_length=1), AfterValidator(find_path)]
+"""A file or folder, relative to the working directory."""
 
 
 def wrong(key: object, value: object, message: str) -> PydanticCustomError:

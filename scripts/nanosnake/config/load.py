@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,43 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nanosnake import layout
+from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
 from nanosnake.config.models import Config
+from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
 
 
-def load(raw: Mapping[str, Any], *, origin: str = "the configuration") -> Config:
+def load(
+    raw: Mapping[str, Any],
+    *,
+    files: Sequence[str | Path] = (),
+    given: Sequence[str] = (),
+    origin: str = "the configuration",
+    trials: str | Path | None = None,
+) -> Config:
     """Return the configuration that `raw` describes.
 
     Args:
-        raw: what the YAML files and the command line gave.
-        origin: the files' names, for messages.
+        raw: what Snakemake made of the files and the command line.
+        files: the YAML or JSON files that it read; they are named in messages.
+        given: the `key=value` words after `--config`; Snakemake leaves the values in them text.
+        origin: what messages name where there is no file.
+        trials: folder of what engines said of patterns and special tokens; None: they are not asked.
 
     Raises:
         NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
     """
-    if problems := list(_half_characters(raw)):
+    origin = ", ".join([*map(str, files), *(["--config"] if given else [])]) or origin
+    if problems := [*_half_characters(raw), *written.file_problems(files), *written.given_problems(given)]:
         raise _refusal(origin, problems)
     try:
-        config = Config.model_validate(dict(raw))
+        config = Config.model_validate(written.with_given(raw, given))
     except ValidationError as error:
         raise _refusal(origin, [_explain(detail) for detail in error.errors()]) from None
     if problems := list(_contradictions(config)):
+        raise _refusal(origin, problems)
+    if trials is not None and (problems := list(engine_problems(config, Path(trials)))):
         raise _refusal(origin, problems)
     return config
 
@@ -63,9 +78,7 @@ def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str
 
 def _contradictions(config: Config) -> Iterator[str]:
     """Find what no single section can see: names that are defined elsewhere, folders."""
-    texts = Path(config.evaluation.texts)
-    if not any(texts.glob("*.txt")):
-        yield f"evaluation.texts: the folder {texts.resolve()} holds no .txt file; got {_shown(str(texts))}"
+    yield from _text_problems(config)
     for name, model in config.models.items():
         if model.tokenizer not in config.tokenizers:
             yield (
@@ -107,6 +120,24 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{key}.shards: {outside[0]} is no training shard; got {_shown(tokenizer.shards)}, "
                 f"allowed: those of datasets.{tokenizer.dataset}.train, {dataset.train!r}"
             )
+
+
+def _text_problems(config: Config) -> Iterator[str]:
+    """Find folders without evaluation texts, and texts of the same name."""
+    names: dict[str, Path] = {}
+    for folder in map(Path, config.evaluation.text_folders):
+        files = sorted(folder.glob("*.txt"))
+        if not files:
+            yield f"evaluation.texts: the folder {folder.resolve()} holds no .txt file; got {_shown(str(folder))}"
+        for file in files:
+            if file.name in names:
+                yield (
+                    f"evaluation.texts: {file} has the name of the built-in {names[file.name]}; rename it, or leave "
+                    "those out with evaluation.built_in_texts: false"
+                )
+            names[file.name] = file
+    if not config.evaluation.text_folders:
+        yield "evaluation.built_in_texts: without the built-in texts, name a folder of your own in evaluation.texts"
 
 
 def _explain(detail: ErrorDetails) -> str:

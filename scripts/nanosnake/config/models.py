@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import rustbpe
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from nanosnake.config.base import Model, Name, wrong
+from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
 from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
+from nanosnake.provenance.code import REPOSITORY
 
 NANOCHAT_SPECIAL_TOKENS = [
     "<|bos|>",
@@ -74,6 +78,8 @@ class Dataset(Model):
             spec = getattr(self, key)
             try:
                 names = getattr(self, f"{key}_shards")
+            except PydanticCustomError:
+                raise  # of the source's own key
             except ValueError as error:
                 raise wrong(key, spec, str(error)) from error
             if not names:
@@ -169,12 +175,23 @@ class Tokenizer(Model):
 class Evaluation(Model):
     """What the checks look at."""
 
-    texts: Annotated[str, Field(min_length=1)] = "resources/texts"
-    """Folder of .txt files."""
+    texts: FilePath | None = None
+    """Folder of .txt files of your own, besides the built-in ones."""
+    built_in_texts: bool = True
+    """Whether the texts that come with the workflow are looked at."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Documents sampled from the training shards and from the validation shards, each."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Which documents are sampled."""
+
+    @property
+    def text_folders(self) -> list[str]:
+        """Folders of evaluation texts, the built-in ones first."""
+        ours = os.path.relpath(REPOSITORY / "resources/texts")
+        folders = [ours] if self.built_in_texts else []
+        if self.texts is not None and Path(self.texts).resolve() != Path(ours).resolve():
+            folders.append(self.texts)
+        return folders
 
 
 class Downloads(Model):
@@ -197,7 +214,7 @@ class Config(Model):
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
-    evaluation: Evaluation = Evaluation()
+    evaluation: Evaluation = Field(default_factory=Evaluation)
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
     publish: Publish | None = None

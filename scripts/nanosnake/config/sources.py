@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
-from nanosnake.config.base import Model
+from nanosnake.config.base import FilePath, Model, wrong
 from nanosnake.config.s3 import S3Endpoint
-from nanosnake.naming import SAFE_NAME, parse_range, shard_name, template_fields
+from nanosnake.naming import by_name, parse_range, safe_name, shard_name, template_fields
 from nanosnake.s3.place import Place
 
 
@@ -48,7 +49,10 @@ ShardSpec = Annotated[
 def _check_template(value: str, allowed: set[str]) -> str:
     fields = template_fields(value)
     if unknown := fields - allowed:
-        raise ValueError(f"unknown field {{{min(unknown)}}}; allowed: {', '.join(sorted(allowed))}")
+        raise ValueError(
+            f"unknown field {{{min(unknown)}}}; allowed: {', '.join(sorted(allowed))}; braces of the name itself "
+            "are written twice"
+        )
     if "shard" in fields:
         try:
             value.format(shard=0, revision="r")
@@ -71,6 +75,20 @@ def _check_url(value: str) -> str:
     if "shard" not in template_fields(value):
         raise ValueError("the URL names no shard; write the number's place as {shard:05d}")
     return value
+
+
+def _named(key: str, value: object, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return `by_name(pairs)`; what is wrong with a name is wrong with the key of the source that made it."""
+    try:
+        return by_name(pairs)
+    except ValueError as error:
+        raise wrong(key, value, str(error)) from error
+
+
+def _filled(key: str, template: str, numbers: list[int], revision: str = "") -> dict[str, str]:
+    """Return the place of each numbered shard by its name."""
+    pairs = ((shard_name(template, n), template.format(shard=n, revision=revision)) for n in numbers)
+    return _named(key, template, pairs)
 
 
 def _numbers(spec: ShardSpec, count: int | None) -> list[int]:
@@ -104,28 +122,25 @@ class UrlSource(Model):
     """Branch, tag or commit that {revision} stands for; the commit that it meant is recorded."""
     shards: Annotated[int, Field(ge=1)] | None = None
     """How many shards there are, so that a number past the end is found before anything is fetched."""
-    checksums: str | None = None
+    checksums: FilePath | None = None
     """File of `sha256  name.parquet` lines, for hosts that give no checksum."""
     allow_http_redirects: bool = False
     """Whether a redirect may lead from https to http, where anyone on the way could change the file."""
 
     def names(self, spec: ShardSpec) -> list[str]:
         """Return the names of the shards that `spec` selects."""
-        return [shard_name(self.url, number) for number in _numbers(spec, self.shards)]
+        return list(self.locations(spec))
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the URL of each shard that `spec` selects, by its name."""
-        return {
-            shard_name(self.url, number): self.url.format(shard=number, revision=self.revision)
-            for number in _numbers(spec, self.shards)
-        }
+        return _filled("source.url", self.url, _numbers(spec, self.shards), self.revision)
 
 
 class LocalSource(Model):
     """Parquet files in a folder, by glob, or numbered by a template."""
 
     kind: Literal["local"]
-    path: Annotated[str, Field(min_length=1), AfterValidator(lambda value: _check_template(value, {"shard"}))]
+    path: Annotated[FilePath, AfterValidator(lambda value: _check_template(value, {"shard"}))]
     """A folder, a glob such as data/*.parquet, or a template such as data/part-{shard:03d}.parquet."""
 
     @property
@@ -137,24 +152,47 @@ class LocalSource(Model):
         return list(self.locations(spec))
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
-        """Return the file of each shard that `spec` selects, by its name (the file's stem)."""
+        """Return the file of each shard that `spec` selects, by its name.
+
+        The name is the file's stem. Where a glob leaves a folder open, as `data/*/*.parquet` does, it begins with
+        that folder (`lang=de/train-0.parquet` gives `lang_de.train-0`), so that a new folder renames no shard.
+        """
         if self._numbered:
-            return {
-                shard_name(self.path, number): self.path.format(shard=number) for number in parse_range(spec)
-            }
-        pattern = str(Path(self.path, "*.parquet")) if Path(self.path).is_dir() else self.path
-        files = {Path(path).stem: path for path in sorted(glob.glob(pattern, recursive=True))}  # noqa: PTH207 (absolute patterns)
-        if not files:
-            raise ValueError(f"no file matches {pattern!r} (relative to {Path.cwd()})")
-        if bad := next((stem for stem in files if not SAFE_NAME.fullmatch(stem)), None):
-            raise ValueError(
-                f"the file name {bad!r} cannot be a shard's name: use letters, digits, '.', '_', '-'"
-            )
-        return _chosen(files, spec, f"file of {pattern!r}")
+            return _filled("source.path", self.path, parse_range(spec))
+        root, files = self._files()
+        stems = {str(file.relative_to(root).with_suffix("")): str(file) for file in files}
+        return _chosen("source.path", self.path, stems, spec)
+
+    def _files(self) -> tuple[Path, list[Path]]:
+        """Return the files of the folder or glob, and the folder that their names are relative to."""
+        path = Path(self.path.format())  # doubled braces become single
+        if path.is_file():
+            return path.parent, [path]
+        if path.is_dir():
+            found, root = sorted(path.glob("*.parquet")), path
+        else:
+            names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
+            found = sorted(Path(name) for name in names if Path(name).is_file())
+            root = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
+        if not found:
+            where = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+            what = "the folder holds no .parquet file" if path.is_dir() else "no such file or folder"
+            if glob.has_magic(str(path)) and not path.is_dir():
+                what = "no file matches this glob"
+            raise wrong("source.path", self.path, f"{what}{where}")
+        return root, found
 
 
-def _chosen(files: dict[str, str], spec: ShardSpec, what: str) -> dict[str, str]:
-    """Return the files, by name, that names and globs select."""
+def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> dict[str, str]:
+    """Return the files, by the names of their shards, that names and globs select.
+
+    Args:
+        key, value: the source's key, for messages.
+        files: the place of each file by its path without suffix; a shard is asked for by that or by its name.
+    """
+    places = _named(key, value, ((safe_name(path), place) for path, place in files.items()))
+    names = dict(zip(files, places, strict=True))
+    exact = {name: name for name in places} | names
     chosen: dict[str, str] = {}
     for want in spec if isinstance(spec, list) else [spec]:
         if not isinstance(want, str):
@@ -162,10 +200,11 @@ def _chosen(files: dict[str, str], spec: ShardSpec, what: str) -> dict[str, str]
                 f"{want!r} is a number, and this source's shards go by file name, so that a new file moves "
                 f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
             )
-        found = fnmatch.filter(files, want.removesuffix(".parquet"))
+        word = want.removesuffix(".parquet")
+        found = [exact[word]] if word in exact else [exact[match] for match in fnmatch.filter(exact, word)]
         if not found:
-            raise ValueError(f"no {what} is named {want!r}; there are: {_some(list(files))}")
-        chosen.update({name: files[name] for name in found})
+            raise ValueError(f"no file of {key} is named {want!r}; there are: {_some(list(files))}")
+        chosen.update({name: places[name] for name in found})
     return chosen
 
 
@@ -177,7 +216,7 @@ class S3Source(S3Endpoint):
     """A template such as s3://bucket/prefix/shard_{shard:05d}.parquet, or a list of s3:// URLs."""
     shards: Annotated[int, Field(ge=1)] | None = None
     """How many shards a template has, so that a number past the end is found before anything is fetched."""
-    checksums: str | None = None
+    checksums: FilePath | None = None
     """File of `sha256  name.parquet` lines; our own published shards carry their checksum with them."""
 
     @field_validator("url")
@@ -191,10 +230,6 @@ class S3Source(S3Endpoint):
             _check_template(value, {"shard"})
             if "shard" not in template_fields(value):
                 raise ValueError("the URL names no shard; write the number's place as {shard:05d}, or a list")
-        elif bad := next((url for url in value if not SAFE_NAME.fullmatch(PurePosixPath(url).stem)), None):
-            raise ValueError(f"the name of {bad!r} cannot be a shard's: use letters, digits, '.', '_', '-'")
-        elif len({PurePosixPath(url).stem for url in value}) < len(value):
-            raise ValueError("two objects have the same name, which would be the same shard")
         return value
 
     def names(self, spec: ShardSpec) -> list[str]:
@@ -204,11 +239,9 @@ class S3Source(S3Endpoint):
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the s3:// URL of each shard that `spec` selects, by its name."""
         if isinstance(self.url, str):
-            return {
-                shard_name(self.url, number): self.url.format(shard=number)
-                for number in _numbers(spec, self.shards)
-            }
-        return _chosen({PurePosixPath(url).stem: url for url in self.url}, spec, "object of the list")
+            return _filled("source.url", self.url, _numbers(spec, self.shards))
+        stems = ((PurePosixPath(url).stem, url) for url in self.url)
+        return _chosen("source.url", self.url, _named("source.url", self.url, stems), spec)
 
 
 def _some(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
-from nanosnake.config.base import MadeModel, Model
+from nanosnake.config.base import FilePath, MadeModel, Model
 from nanosnake.options import docstrings
 from nanosnake.training.config import TrainOptions
 
@@ -49,9 +49,9 @@ class GPT(Model):
     """Query heads that share one key/value head; 0: three to five, where their number allows it."""
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
-    prompts: str | None = None
+    prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
-    tasks: str | None = None
+    tasks: FilePath | None = None
     """Folder of task files to evaluate on."""
     export: bool = False
     """Also write the model with its tokenizer as one folder for others to load."""

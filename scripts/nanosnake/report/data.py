@@ -67,7 +67,7 @@ class Sources:
     benchmarks: Path | None = None
     record: Path | None = None
     """Record of the job that learned the merges."""
-    texts: Path | None = None
+    texts: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def gather(
         notes: what the reader must know besides, such as a baseline that could not be had.
     """
     figures = read_json(sources.curve) if sources.curve else {}
-    texts = read_texts(sources.texts) if sources.texts else []
+    texts = read_texts(*sources.texts)
     return Report(
         dataset=sources.dataset,
         tokenizer=sources.tokenizer,

@@ -43,8 +43,10 @@ class ModelReport:
     bytes: int
     """Size of the text that they were measured on."""
     tasks: Table | None
-    core: float | None
+    mean_centred: float | None
     """Mean over tasks of the accuracy above chance, over what is possible above chance."""
+    is_core: bool
+    """Whether the tasks are CORE's, so that the mean is the figure of that name."""
     points: Sequence[Mapping[str, Any]]
     """Curves in long form: `step`, `series`, `panel`, `value`."""
     samples: Sequence[tuple[str, str]]
@@ -84,7 +86,8 @@ def read_model(dataset: str, tokenizer: str, folder: Path, benchmarks: Path | No
         scores=[{"label": name, "bits_per_byte": value} for name, value in bits.items()],
         bytes=evaluation["bytes"],
         tasks=from_records("Tasks", tasks) if tasks else None,
-        core=evaluation.get("core"),
+        mean_centred=evaluation.get("mean_centred"),
+        is_core="core" in evaluation,
         points=sorted(
             step_points(folder / "metrics.jsonl"), key=lambda point: list(SERIES).index(point["series"])
         ),

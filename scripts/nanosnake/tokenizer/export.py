@@ -225,7 +225,8 @@ def hugging_face_json(
             "byte_fallback": False,
             "ignore_merges": True,
             "vocab": {token: rank for rank, token in enumerate(written)},
-            "merges": [[written[left], written[right]] for left, right in merges],
+            # as words, not as pairs, which tokenizers reads since 0.20: the alphabet of bytes has no blank
+            "merges": [f"{written[left]} {written[right]}" for left, right in merges],
         },
     }
     return (json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

@@ -165,7 +165,8 @@ class Tokenizers:
 
     def texts(self) -> list[str]:
         """Return the evaluation texts."""
-        return sorted(str(path) for path in Path(self.config.evaluation.texts).glob("*.txt"))
+        folders = self.config.evaluation.text_folders
+        return [str(path) for folder in folders for path in sorted(Path(folder).glob("*.txt"))]
 
     @staticmethod
     def templates() -> list[str]:

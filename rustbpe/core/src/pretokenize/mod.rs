@@ -121,7 +121,7 @@ impl Splitter {
         let begin: String = text.chars().take(40).collect();
         let reason = format!(
             "gave up on a text of {} bytes that begins with {begin:?} ({error}); \
-             use a pattern that backtracks less, or cap the documents",
+             use a pattern that backtracks less, or leave the document out",
             text.len()
         );
         Error::Pattern {

@@ -6,6 +6,7 @@ objects.py  one attempt at an object of S3
 body.py     a body, appended to the partial file
 partial.py  the partial file, what is known of it, and its lock
 hosts.py    which hosts are asked, and which of them sees the token
+environment.py  proxies, certificates, Hugging Face's endpoint
 headers.py  what hosts say in headers
 problems.py what can go wrong, in words
 """

@@ -13,6 +13,7 @@ from nanosnake.files import NanosnakeError
 from nanosnake.sources.download import headers as header
 from nanosnake.sources.download import hosts
 from nanosnake.sources.download.body import PIECE, append
+from nanosnake.sources.download.environment import proxy_variable
 from nanosnake.sources.download.headers import Linked
 from nanosnake.sources.download.partial import Partial, State, origin_text
 from nanosnake.sources.download.problems import (
@@ -87,7 +88,7 @@ class HttpAttempt:
                 timeout=(self.patience.connect_timeout, self.patience.read_timeout),
             )
         except TRANSPORT_ERRORS as error:
-            problem = explain_transport(error, hosts.host(url), self.patience)
+            problem = explain_transport(error, hosts.host(url), self.patience, proxy_variable(url))
         raise problem  # outside the handler: the first error's text holds the URL
 
     def _range_headers(self, url: str) -> dict[str, str]:
@@ -151,6 +152,7 @@ class HttpAttempt:
                 token_sent=self.token.goes_to(url),
                 behind_redirect=hosts.origin(url) != hosts.origin(self.url),
                 wait=header.wait_asked(answer.headers),
+                proxy=proxy_variable(url),
             )
         if answer.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
             raise NanosnakeError(

@@ -16,6 +16,7 @@ from nanosnake.files import NanosnakeError, sha256_file
 from nanosnake.messages import duration, log
 from nanosnake.sources.download import hosts
 from nanosnake.sources.download.attempt import HttpAttempt
+from nanosnake.sources.download.environment import asked, check
 from nanosnake.sources.download.headers import Linked, bare_etag
 from nanosnake.sources.download.partial import Partial
 from nanosnake.sources.download.problems import Mismatch, Patience, Retry
@@ -169,7 +170,7 @@ def fetch(
         sha256: what the content has to be; else what the host announces.
         allow_http: whether a redirect may lead from https to http.
         accept: called with the complete file; its NanosnakeError refuses and removes the file.
-        environment: where HF_TOKEN and HF_ENDPOINT are looked up.
+        environment: where HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are looked up.
         sleep: waits between attempts.
 
     Raises:
@@ -177,6 +178,8 @@ def fetch(
     """
     patience = patience or Patience()
     hosts.split(url, "the URL")
+    identity, url = url, asked(url, environment)
+    check(url)
     token = hosts.HostToken(url, environment)
     wanted = Wanted(hosts.shown(url), hosts.host(url), path, revision, sha256 and sha256.lower())
     with requests.Session() as session:
@@ -188,7 +191,7 @@ def fetch(
                 session, token, url, path.stem, revision, wanted.sha256, patience, partial, allow_http
             )
 
-        return receive(wanted, attempt, identity=url, patience=patience, accept=accept, sleep=sleep)
+        return receive(wanted, attempt, identity=identity, patience=patience, accept=accept, sleep=sleep)
 
 
 def receive(

@@ -11,9 +11,10 @@ from botocore.exceptions import FlexibleChecksumError
 
 from nanosnake.files import NanosnakeError
 from nanosnake.s3.client import connect
-from nanosnake.s3.place import Endpoint, Place
+from nanosnake.s3.place import AMAZON, Endpoint, Place
 from nanosnake.s3.problems import S3_ERRORS, describe, passes, precondition_failed
 from nanosnake.sources.download.body import PIECE, append
+from nanosnake.sources.download.environment import check
 from nanosnake.sources.download.headers import Linked, bare_etag
 from nanosnake.sources.download.loop import Download, Wanted, receive
 from nanosnake.sources.download.partial import Partial, State
@@ -132,6 +133,7 @@ def fetch_object(
         NanosnakeError: if the object cannot be had, or is not the right one.
     """
     patience = patience or Patience()
+    check(endpoint.endpoint_url or f"https://{AMAZON}", ("AWS_CA_BUNDLE",))
     asked = client or patient_client(endpoint, patience)
     wanted = Wanted(str(place), endpoint.host, path, None, sha256 and sha256.lower())
 

@@ -75,8 +75,12 @@ _CONNECT_TIMEOUTS = (requests.exceptions.ConnectTimeout, urllib3.exceptions.Conn
 _READ_TIMEOUTS = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
 
 
-def explain_transport(error: Exception, host: str, patience: Patience) -> Exception:
-    """Return the error to raise for an error of the connection: Retry, or NanosnakeError if it stays so."""
+def explain_transport(error: Exception, host: str, patience: Patience, proxy: str | None = None) -> Exception:
+    """Return the error to raise for an error of the connection: Retry, or NanosnakeError if it stays so.
+
+    Args:
+        proxy: the variable that names the proxy, if there is one.
+    """
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return NanosnakeError(
             f"the certificate of {host} cannot be verified; if your site has its own authority, name its file "
@@ -85,7 +89,10 @@ def explain_transport(error: Exception, host: str, patience: Patience) -> Except
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return NanosnakeError(f"a URL of {host} is not valid ({type(error).__name__}); correct it")
     if isinstance(error, _PROXY_ERRORS):
-        return Retry(f"the proxy did not connect to {host}")
+        named = f"the proxy{f' that {proxy} names' if proxy else ''}"
+        if refused := re.search(r"Tunnel connection failed: (4\d\d)", str(error)):
+            return NanosnakeError(_proxy_refused(int(refused[1]), named, host))
+        return Retry(f"{named} did not connect to {host}")
     if isinstance(error, _CONNECT_TIMEOUTS):
         return Retry(f"no connection to {host} within {patience.connect_timeout:g} s")
     if isinstance(error, _READ_TIMEOUTS):
@@ -94,6 +101,12 @@ def explain_transport(error: Exception, host: str, patience: Patience) -> Except
     if reason is None:
         return Retry(f"the connection to {host} broke off")
     return Retry(f"the connection to {host} failed: {reason}")
+
+
+def _proxy_refused(status: int, named: str, host: str) -> str:
+    if status == 407:
+        return f"{named} wants a login (407): write it as http://USER:PASSWORD@HOST:PORT"
+    return f"{named} does not let through to {host} ({status}): ask who runs it, or take the host out with NO_PROXY"
 
 
 def _system_reason(error: BaseException) -> str | None:
@@ -121,8 +134,13 @@ def explain_status(
     token_sent: bool,
     behind_redirect: bool,
     wait: float | None,
+    proxy: str | None = None,
 ) -> Exception:
-    """Return the error to raise for an answer that is no file."""
+    """Return the error to raise for an answer that is no file; `proxy` as for `explain_transport`."""
+    if status == 407:
+        return NanosnakeError(
+            _proxy_refused(status, f"the proxy that {proxy} names" if proxy else host, host)
+        )
     if status == 429:
         return Retry(f"{host} limits the rate of requests (429)", wait)
     if status >= 500 or status in (408, 425):

@@ -1,0 +1,92 @@
+"""Ask engines what they make of patterns and special tokens, before any job, and remember what they said."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import rustbpe
+
+from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS, Config
+from nanosnake.files import write_json
+from nanosnake.provenance.code import REPOSITORY
+
+CODE = [REPOSITORY / "scripts/nanosnake/tokenizer" / name for name in ("trial.py", "oniguruma.py")]
+"""What an answer depends on, besides the engines' versions."""
+
+SECONDS = 60
+"""A pattern that takes longer on these few texts never ends."""
+
+
+def engine_problems(config: Config, folder: Path) -> Iterator[str]:
+    """Find what would fail only after a tokenizer was trained: each engine is asked what it makes of its settings."""
+    blocks = {name for name, settings in config.checks if settings.mode == "block"}
+    later = {"differs": "agreement", "loses": "round_trip"}
+    for name, tokenizer in config.tokenizers.items():
+        pattern = None if tokenizer.pattern in rustbpe.PATTERNS else tokenizer.pattern
+        if pattern is None and tokenizer.special_tokens == NANOCHAT_SPECIAL_TOKENS:
+            continue  # a test tries these
+        found = remembered(pattern, tokenizer.special_tokens, folder)
+        for problem in found.pop("special_tokens", []):
+            yield f"tokenizers.{name}.special_tokens: {problem}"
+        for kind, problems in found.items():
+            if kind not in later or later[kind] in blocks:
+                allow = (
+                    f"; to go on all the same, set checks.{later[kind]}.mode to warn" if kind in later else ""
+                )
+                yield from (
+                    f"tokenizers.{name}.pattern: {problem}{allow}; got {pattern!r}" for problem in problems
+                )
+
+
+def remembered(pattern: str | None, special_tokens: Sequence[str], folder: Path) -> dict[str, list[str]]:
+    """Return what is wrong with a pattern and with special tokens, from the last time or from a new trial.
+
+    Args:
+        pattern: a regex; None for one of the known patterns, which need no trial.
+        special_tokens: their texts.
+        folder: where answers are kept.
+    """
+    versions = {name: importlib.metadata.version(name) for name in ("tiktoken", "tokenizers")}
+    asked = {
+        "pattern": pattern,
+        "special_tokens": list(special_tokens),
+        "versions": {"rustbpe": rustbpe.__version__, **versions},
+        "code": [hashlib.sha256(file.read_bytes()).hexdigest() for file in CODE],
+    }
+    path = folder / f"{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["problems"])
+    except (OSError, ValueError, KeyError):
+        found = _in_a_process(asked)
+    with contextlib.suppress(OSError):  # a folder that cannot be written is said by what needs it
+        write_json(path, {**asked, "problems": found})
+    return found
+
+
+def _in_a_process(asked: Mapping[str, object]) -> dict[str, list[str]]:
+    """Return the problems that a new process finds; that it dies or never ends is a problem too."""
+    path = os.pathsep.join([str(REPOSITORY / "scripts"), os.environ.get("PYTHONPATH", "")])
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "nanosnake.tokenizer.trial"],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    except subprocess.TimeoutExpired:
+        return {"fails": [f"no end within {SECONDS} s on short texts; use a pattern that backtracks less"]}
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"fails": [f"trying it ended with {ended.returncode} ({last}); use another pattern"]}
+    return dict(json.loads(ended.stdout))

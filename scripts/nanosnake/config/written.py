@@ -1,0 +1,113 @@
+"""What a user wrote, before YAML reads it: nothing may be read otherwise than it looks, and no key is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_PLAIN = {
+    "int": re.compile(r"[-+]?(0|[1-9]\d*)|[-+]?0x[0-9a-fA-F]+"),
+    "float": re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d+)?|[-+]?\.(inf|nan)", re.IGNORECASE),
+    "bool": re.compile(r"true|false", re.IGNORECASE),
+    "null": re.compile(r"~|null|", re.IGNORECASE),
+    "merge": re.compile("<<"),
+}
+"""By what YAML 1.1 takes a word for: how it has to look."""
+
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+"""Numbers that YAML 1.1 takes for text."""
+
+
+def file_problems(files: Sequence[str | Path]) -> Iterator[str]:
+    """Find keys that are there twice, and values that YAML reads otherwise than they look."""
+    for file in files:
+        yield from _problems(Path(file).read_text(encoding="utf-8-sig"), f"{file}, ")
+
+
+def given_problems(given: Sequence[str]) -> Iterator[str]:
+    """Find the same in `key=value` words of the command line."""
+    for word in given:
+        key, _, text = word.partition("=")
+        yield from _problems(text, "--config, ", key)
+
+
+def with_given(raw: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
+    """Return a configuration with the values of the command line by their type; Snakemake leaves them text."""
+    merged = dict(raw)
+    for word in given:
+        key, _, text = word.partition("=")
+        merged[key] = _merge(merged.get(key), json.loads(text) if _is_json(text) else yaml.safe_load(text))
+    return merged
+
+
+def _merge(old: object, new: object) -> object:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return {**old, **{key: _merge(old.get(key), value) for key, value in new.items()}}
+    return new
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _problems(text: str, where: str, key: str = "") -> Iterator[str]:
+    as_json = _is_json(text)
+    try:
+        node = yaml.compose(text.replace("\t", " ") if as_json else text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        yield f"{where}{key}: not YAML: {' '.join(str(error).split())}"
+        return
+    for mark, path, problem in _found(node, key, set(), as_json=as_json):
+        yield f"{where}line {mark.line + 1}: {path}: {problem}"
+
+
+def _found(
+    node: yaml.Node | None, path: str, seen: set[int], *, as_json: bool
+) -> Iterator[tuple[yaml.Mark, str, str]]:
+    if node is None or id(node) in seen:
+        return
+    seen.add(id(node))  # an alias is the node that it stands for
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for name, value in node.value:
+            yield from _found(name, path or "a key", seen, as_json=as_json)
+            below = f"{path}.{name.value}".removeprefix(".")
+            line = name.start_mark.line + 1
+            if name.value in lines:
+                yield name.start_mark, below, f"this key is in line {lines[name.value]} too; keep one of them"
+            lines[name.value] = line
+            yield from _found(value, below, seen, as_json=as_json)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _found(item, f"{path}[{number}]", seen, as_json=as_json)
+    elif (
+        isinstance(node, yaml.ScalarNode)
+        and not as_json
+        and node.style is None
+        and (problem := _misread(node))
+    ):
+        yield node.start_mark, path, problem
+
+
+def _misread(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with a word that YAML reads otherwise than it looks, or None."""
+    kind, text = node.tag.rpartition(":")[2], node.value
+    if kind == "str":
+        if not _EXPONENT.fullmatch(text):
+            return None
+        return f"YAML reads {text} as text; write {float(text):.16e} for the number, or '{text}' for text"
+    if kind in _PLAIN and _PLAIN[kind].fullmatch(text):
+        return None
+    value = yaml.safe_load(text)
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    also = f", or {shown} for that" if isinstance(value, bool | int) else ""
+    return f"YAML reads {text} as {shown}; write '{text}' in quotes{also}"
