@@ -19,7 +19,7 @@ SKEW = 60.0
 
 
 def check_times(files: Iterable[str]) -> None:
-    """See that no file bears a time to come; those that are not there yet are passed over.
+    """See that no file was modified in the future; those that do not exist yet are skipped.
 
     Raises:
         NanosnakeError: if one does. What is made from it would be older than it: Snakemake would refuse it at the
@@ -40,8 +40,8 @@ def check_times(files: Iterable[str]) -> None:
     places = {Path(file).parent if Path(file).is_absolute() else Path(file).parts[0] for file in found}
     folders = shlex.join(sorted(map(str, places)))
     raise NanosnakeError(
-        f"{first} was changed on {datetime.fromtimestamp(found[first]):%Y-%m-%d %H:%M:%S}, which is to come "
+        f"{first} was modified on {datetime.fromtimestamp(found[first]):%Y-%m-%d %H:%M:%S}, which is in the future "
         f"({len(found)} such files): the clock was set back, or another host's is ahead. Snakemake would refuse what is "
-        "made from them, so nothing was run. Set the clock right; or, if it is right now, give them the time of now: "
+        "made from them, so nothing was run. Set the clock right; or, if it is right now, give them the current time: "
         f'find {folders} -newermt now -exec touch -h -d "$(date)" {{}} +'
     )
