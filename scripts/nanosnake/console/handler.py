@@ -1,0 +1,196 @@
+"""Snakemake's log as a line for each job that ends, with its figures; on a terminal with a bar below."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import threading
+import time
+from typing import TextIO
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from nanosnake.console.board import Board
+from nanosnake.console.jobs import Job
+from nanosnake.console.plan import table
+from nanosnake.console.times import remember
+from nanosnake.messages import duration
+
+EVERY = 0.5
+"""Seconds between two looks at the logs of running jobs."""
+
+BLOCKS = 24
+"""Characters of the bar itself."""
+
+SAID_ELSEWHERE = (
+    "Building DAG of jobs",
+    "Using profile",
+    "host:",
+    "Assuming unrestricted shared filesystem",
+    "At least one job did not complete",
+    "WorkflowError:\nAt least one job did not complete",
+)
+"""Beginnings of lines that say nothing to a user, or what the last words say better."""
+
+BOARD = Board()
+"""The run of this process; `nanosnake.console.outcome` asks it which jobs have failed."""
+
+
+class LogHandler(LogHandlerBase):
+    """Prints what Snakemake logs in our way."""
+
+    def __post_init__(self) -> None:
+        self.stream: TextIO = sys.stdout if self.common_settings.stdout else sys.stderr
+        self.terminal = self.stream.isatty() and not self.common_settings.dryrun
+        self.board = BOARD
+        self.planned: list[Job] = []
+        """Jobs of a dry run."""
+        self.started = False
+        self.width = 0
+        self.drawing = threading.RLock()
+        self.ended = threading.Event()
+        self.ticker = threading.Thread(target=self._tick, daemon=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in one record of the log."""
+        try:
+            self._take(record, getattr(record, "event", None))
+        except Exception:
+            self.handleError(record)
+
+    def _take(self, record: logging.LogRecord, event: LogEvent | None) -> None:
+        fields = record.__dict__
+        match event:
+            case LogEvent.WORKFLOW_STARTED:
+                self.started = True
+            case LogEvent.RUN_INFO:
+                self._plan(fields.get("stats") or {})
+            case LogEvent.JOB_INFO if self.common_settings.dryrun:
+                self.planned.append(Job.of(fields))
+            case LogEvent.JOB_INFO:
+                self.board.start(Job.of(fields))
+            case LogEvent.SHELLCMD:
+                if self.common_settings.printshellcmds and (command := fields.get("shellcmd")):
+                    self._print(command)
+            case LogEvent.JOB_FINISHED:
+                self._finish(fields["job_id"])
+            case LogEvent.JOB_ERROR:
+                self._fail(fields["jobid"], fields.get("rule_msg"))
+            case None | LogEvent.ERROR:
+                self._other(record)
+
+    def _plan(self, stats: dict[str, int]) -> None:
+        if self.common_settings.dryrun or self.board.planned:
+            return
+        self.board.plan(stats)
+        self._print(f"{self.board.total:,} jobs, about {duration(self.board.estimate)}")
+        self.ticker.start()
+
+    def _finish(self, number: int) -> None:
+        job = self.board.finish(number)
+        if job is not None and job.logs:
+            self._print(self._line(job, job.last_line.removeprefix(f"{job.what}: ")))
+
+    def _fail(self, number: int, problem: str | None) -> None:
+        job = self.board.fail(number, problem)
+        if job is not None:
+            first = (job.cause.splitlines() or [""])[0]
+            self._print(self._line(job, f"FAILED: {first}"))
+
+    def _line(self, job: Job, figure: str) -> str:
+        total = len(f"{self.board.total:,}")
+        line = f"{self.board.count:>{total},}/{self.board.total:,}  {job.rule:<17} {job.what:<24} {duration(job.seconds):>7}  {figure}"
+        return line.rstrip()
+
+    def _other(self, record: logging.LogRecord) -> None:
+        message = record.getMessage() if record.msg else ""
+        if not message.strip() or message.startswith(SAID_ELSEWHERE):
+            return
+        during = self.started and not message.startswith("Nothing to be done")
+        if record.levelno >= logging.WARNING or not during:
+            self._print(message)
+
+    def _print(self, text: str) -> None:
+        """Print lines above the bar."""
+        with self.drawing:
+            if self.terminal:
+                columns = shutil.get_terminal_size().columns
+                text = "\n".join(line[: columns - 1] for line in text.splitlines()) if self.started else text
+            self._clear()
+            self.stream.write(text + "\n")
+            self._draw()
+            self.stream.flush()
+
+    def _clear(self) -> None:
+        if self.width:
+            self.stream.write("\r" + " " * self.width + "\r")
+            self.width = 0
+
+    def _draw(self) -> None:
+        """Draw the bar: jobs, time left, and what the job that runs longest is at."""
+        if not (self.terminal and self.board.planned) or self.ended.is_set():
+            return
+        done, total = self.board.count, self.board.total
+        full = BLOCKS * done // max(total, 1)
+        text = f"{'━' * full}{'─' * (BLOCKS - full)} {done:,} of {total:,} jobs"
+        if failed := len(self.board.failed):
+            text += f", {failed:,} failed"
+        text += f", {duration(self.board.seconds_left())} left"
+        if running := sorted(self.board.running.values(), key=lambda job: job.began):
+            text += f" · {running[0].name}"
+            if line := running[0].last_line:
+                text += f": {line}"
+        text = text[: shutil.get_terminal_size().columns - 1]
+        self.width = len(text)
+        self.stream.write(text)
+
+    def _tick(self) -> None:
+        """Draw the bar again, and leave the state of the run for others, until it ends."""
+        while not self.ended.wait(EVERY):
+            with self.drawing:
+                self._clear()
+                self._draw()
+                self.stream.flush()
+            self.board.write()
+
+    def close(self) -> None:
+        """End the bar, or print the plan of a dry run."""
+        if not self.ended.is_set():
+            self.ended.set()
+            with self.drawing:
+                self._clear()
+                if self.planned:
+                    self.stream.write(table(self.planned) + "\n")
+                self.stream.flush()
+            if self.board.planned:
+                self.board.write()
+                if not self.board.failed and self.board.count == self.board.total:
+                    remember(self.board.estimate, time.time() - self.board.began, self.board.total)
+        super().close()
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """This plugin writes to stderr, or in a dry run to stdout."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """It writes no file of its own."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """It decides itself what is printed."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """It formats itself."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """It draws no graph."""
+        return False
