@@ -48,7 +48,9 @@ class Compare(Stage):
         a, b = find(self.a), find(self.b)
         rows = list(self._rows(a, b))
         print(_aligned([("text", "bytes", a.name, b.name, "difference"), *rows]))
-        print(f"\n{a.name} has {a.vocab_size:,} tokens, {b.name} {b.vocab_size:,}; {_in_both(a, b):,} are in both")
+        print(
+            f"\n{a.name} has {a.vocab_size:,} tokens, {b.name} {b.vocab_size:,}; {_in_both(a, b):,} are in both"
+        )
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the content of each text."""
@@ -101,7 +103,9 @@ def _print_models(*folders: Path) -> None:
         _figures("bytes it was measured on", [found["bytes"] for found in evaluations], "{:,.0f}"),
     ]
     tasks = [{task["task"]: task["accuracy"] for task in found.get("tasks", [])} for found in evaluations]
-    rows += [_figures(f"accuracy, {name}", [found.get(name) for found in tasks], "{:.3f}") for name in tasks[0]]
+    rows += [
+        _figures(f"accuracy, {name}", [found.get(name) for found in tasks], "{:.3f}") for name in tasks[0]
+    ]
     shared = [key for key in figures[0] if all(isinstance(found.get(key), int | float) for found in figures)]
     rows += [_figures(key.replace("_", " "), [found[key] for found in figures], "{:,.6g}") for key in shared]
     print(_aligned(rows))
@@ -118,6 +122,9 @@ def _figures(name: str, values: list[Any], form: str) -> Row:
 def _aligned(rows: list[Row]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     )

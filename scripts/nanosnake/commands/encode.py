@@ -54,7 +54,9 @@ class Encode(Stage):
                 with opened(path) as stream:
                     for texts, ends in self._texts(subject, read_text(stream, str(path))):
                         encoded = subject.encode(texts, self.threads)
-                        bytes_read += sum(len(text.encode()) for text in texts) + (len(texts) if self.lines else 0)
+                        bytes_read += sum(len(text.encode()) for text in texts) + (
+                            len(texts) if self.lines else 0
+                        )
                         tokens += sum(map(len, encoded))
                         writer.write(encoded, ends=ends, begin=self.begin)
         ratio = f", {bytes_read / tokens:.2f} bytes per token" if tokens else ""

@@ -88,7 +88,9 @@ def look(folder: Path, column: str | None) -> Data:
     footers = [_footer(path) for path in files[:LOOKED_AT]]
     schemas = Counter(tuple(map(str, footer.schema_arrow.names)) for footer in footers)
     if len(schemas) > 1:
-        log(f"the files do not have the same columns: {len(schemas)} sets; the columns of {files[0].name} are used")
+        log(
+            f"the files do not have the same columns: {len(schemas)} sets; the columns of {files[0].name} are used"
+        )
     sample = _sample(files[0])
     chosen, why = _column(sample, column, files[0])
     rows = sum(footer.metadata.num_rows for footer in footers) * len(files) // len(footers)
@@ -111,10 +113,17 @@ def look(folder: Path, column: str | None) -> Data:
 def _files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
     if not files:
-        others = Counter(path.suffix for path in folder.glob("*") if path.is_file()) if folder.is_dir() else {}
+        others = (
+            Counter(path.suffix for path in folder.glob("*") if path.is_file()) if folder.is_dir() else {}
+        )
         holds = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in others.items())
         raise NanosnakeError(
-            f"{folder}: " + (f"holds no .parquet file (it holds: {holds or 'no files'})" if folder.is_dir() else "is not a folder")
+            f"{folder}: "
+            + (
+                f"holds no .parquet file (it holds: {holds or 'no files'})"
+                if folder.is_dir()
+                else "is not a folder"
+            )
             + "; give a folder of parquet files with a column of text"
         )
     if len(files) == 1:
@@ -153,7 +162,10 @@ def _column(sample: Any, wanted: str | None, path: Path) -> tuple[str, str]:
         return columns[0], "the only column of text"
     for name in LIKELY:
         if name in columns:
-            return name, f"by its name; the other columns of text are {', '.join(c for c in columns if c != name)}"
+            return (
+                name,
+                f"by its name; the other columns of text are {', '.join(c for c in columns if c != name)}",
+            )
     sizes = {name: sum(len(value) for value in sample[name].to_pylist() if value) for name in columns}
     longest = max(sizes, key=lambda name: sizes[name])
     return longest, f"the longest texts of {', '.join(columns)}"
@@ -211,7 +223,14 @@ def command(folder: Path) -> str:
     words = ["snakemake", "--cores", "all"]
     if CHECKOUT.joinpath("Snakefile").exists():
         if Path.cwd() != CHECKOUT:
-            words += ["--snakefile", str(CHECKOUT / "Snakefile"), "--profile", str(CHECKOUT / "profiles/default")]
+            words += [
+                "--snakefile",
+                str(CHECKOUT / "Snakefile"),
+                "--profile",
+                str(CHECKOUT / "profiles/default"),
+            ]
     else:
         words += ["--snakefile", "CHECKOUT/Snakefile"]
-    return "uv run " + shlex.join([*words, "--directory", str(folder), "--configfile", str(folder / "config.yaml")])
+    return "uv run " + shlex.join(
+        [*words, "--directory", str(folder), "--configfile", str(folder / "config.yaml")]
+    )

@@ -1,6 +1,6 @@
 """Let a trained model go on with a text.
 
-    nanosnake sample results/demo/bpe4k/tiny "The river"
+nanosnake sample results/demo/bpe4k/tiny "The river"
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ class Sample(Stage):
     def run(self) -> None:
         folder = self.tokenizer or tokenizer_folder(self.model)
         if not (self.model / "model.json").is_file():
-            raise NanosnakeError(f"{self.model}: has no model.json; name a model's folder, such as results/demo/bpe4k/tiny")
+            raise NanosnakeError(
+                f"{self.model}: has no model.json; name a model's folder, such as results/demo/bpe4k/tiny"
+            )
         if folder is None:
             raise NanosnakeError(f"{self.model}: no tokenizer beside it; name one with --tokenizer")
         try:
             import torch
         except ImportError:
-            raise NanosnakeError("sampling needs PyTorch: uv sync --group train, or pip install torch safetensors") from None
+            raise NanosnakeError(
+                "sampling needs PyTorch: uv sync --group train, or pip install torch safetensors"
+            ) from None
         from nanosnake.evaluation.evaluate import sample
         from nanosnake.training.export import read_model
         from nanosnake.training.vocabulary import Vocabulary

@@ -1,8 +1,8 @@
 """Show the tokens of a text: in colours on a terminal, between bars elsewhere.
 
-    nanosnake show results/demo/bpe4k "Hello world"
-    nanosnake show gpt2 "naïve 東京" --table
-    nanosnake show results/demo/bpe4k --file README.md
+nanosnake show results/demo/bpe4k "Hello world"
+nanosnake show gpt2 "naïve 東京" --table
+nanosnake show results/demo/bpe4k --file README.md
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def _coloured(subject: Subject, ids: list[int]) -> str:
     words = [token_text(subject.token(number)) for number in ids]
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return "|".join(words)
-    return "".join(f"\x1b[30;{COLOURS[place % len(COLOURS)]}m{word}\x1b[0m" for place, word in enumerate(words))
+    return "".join(
+        f"\x1b[30;{COLOURS[place % len(COLOURS)]}m{word}\x1b[0m" for place, word in enumerate(words)
+    )
 
 
 def _print_table(subject: Subject, ids: list[int]) -> None:

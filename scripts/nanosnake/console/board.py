@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nanosnake.console.jobs import Job
-from nanosnake.console.times import Times
+from nanosnake.console.times import Times, cores, wall_seconds
 from nanosnake.files import write_json
 
 PROGRESS = Path(".snakemake/nanosnake/progress.json")
@@ -28,16 +28,23 @@ class Board:
         self.running: dict[int, Job] = {}
         self.failed: dict[int, Job] = {}
         self.done: Counter[str] = Counter()
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         """Seconds of the finished jobs of each rule."""
         self.times = Times()
+        self.each: dict[str, float] = {}
+        """Seconds of a job of each rule, by what was known before."""
         self.estimate = 0.0
 
     def plan(self, stats: Mapping[str, int]) -> None:
-        """Take in how many jobs of each rule there are."""
+        """Take in how many jobs each rule has."""
         self.planned = {rule: count for rule, count in stats.items() if rule != "total"}
         self.total = sum(self.planned.values())
-        self.estimate = self.seconds_left()
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Take in the jobs themselves, and with them how long they will take."""
+        stages = self.times.stages(jobs)
+        self.each = {stage.rule: stage.seconds / len(stage.jobs) for stage in stages}
+        self.estimate = wall_seconds(stages, cores())
 
     def start(self, job: Job) -> None:
         """A job begins, or waits on a cluster; again, if it failed before."""
@@ -72,7 +79,7 @@ class Board:
         left = 0.0
         for rule, count in self.planned.items():
             done = self.done[rule]
-            each = self.spent[rule] / done if done else self.times.rule(rule)
+            each = self.spent[rule] / done if done else self.each.get(rule, 0.0)
             left += each * (count - done)
         work, passed = sum(self.spent.values()), time.time() - self.began
         left -= sum(time.time() - job.began for job in self.running.values())
@@ -96,10 +103,17 @@ class Board:
             "written": time.time(),
             "left": self.seconds_left(),
             "rules": rules,
-            "running": [{"job": job.name, "began": job.began, "log": str(job.text_log)} for job in self.running.values()],
+            "running": [
+                {"job": job.name, "began": job.began, "log": str(job.text_log)}
+                for job in self.running.values()
+            ],
             "failed": [{"job": job.name, "log": str(job.text_log)} for job in self.failed.values()],
         }
         try:
             write_json(PROGRESS, state)
         except OSError:  # a full disk is told elsewhere
             return
+
+
+BOARD = Board()
+"""The run of this process: Snakemake's logger fills it, and the last words read it."""

@@ -12,7 +12,7 @@ from typing import TextIO
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from nanosnake.console.board import Board
+from nanosnake.console.board import BOARD
 from nanosnake.console.jobs import Job
 from nanosnake.console.plan import table
 from nanosnake.console.times import remember
@@ -33,9 +33,6 @@ SAID_ELSEWHERE = (
     "WorkflowError:\nAt least one job did not complete",
 )
 """Beginnings of lines that say nothing to a user, or what the last words say better."""
-
-BOARD = Board()
-"""The run of this process; `nanosnake.console.outcome` asks it which jobs have failed."""
 
 
 class LogHandler(LogHandlerBase):
@@ -66,11 +63,11 @@ class LogHandler(LogHandlerBase):
             case LogEvent.WORKFLOW_STARTED:
                 self.started = True
             case LogEvent.RUN_INFO:
-                self._plan(fields.get("stats") or {})
+                self.board.plan(fields.get("stats") or {})
             case LogEvent.JOB_INFO if self.common_settings.dryrun:
                 self.planned.append(Job.of(fields))
             case LogEvent.JOB_INFO:
-                self.board.start(Job.of(fields))
+                self._start(Job.of(fields))
             case LogEvent.SHELLCMD:
                 if self.common_settings.printshellcmds and (command := fields.get("shellcmd")):
                     self._print(command)
@@ -81,12 +78,14 @@ class LogHandler(LogHandlerBase):
             case None | LogEvent.ERROR:
                 self._other(record)
 
-    def _plan(self, stats: dict[str, int]) -> None:
-        if self.common_settings.dryrun or self.board.planned:
-            return
-        self.board.plan(stats)
-        self._print(f"{self.board.total:,} jobs, about {duration(self.board.estimate)}")
-        self.ticker.start()
+    def _start(self, job: Job) -> None:
+        if (
+            not self.ticker.is_alive() and not self.ended.is_set()
+        ):  # the first job: by now the Snakefile has said more
+            estimate = f", about {duration(self.board.estimate)}" if self.board.estimate else ""
+            self._print(f"{self.board.total:,} jobs{estimate}")
+            self.ticker.start()
+        self.board.start(job)
 
     def _finish(self, number: int) -> None:
         job = self.board.finish(number)
@@ -137,7 +136,8 @@ class LogHandler(LogHandlerBase):
         text = f"{'━' * full}{'─' * (BLOCKS - full)} {done:,} of {total:,} jobs"
         if failed := len(self.board.failed):
             text += f", {failed:,} failed"
-        text += f", {duration(self.board.seconds_left())} left"
+        if left := self.board.seconds_left():
+            text += f", {duration(left)} left"
         if running := sorted(self.board.running.values(), key=lambda job: job.began):
             text += f" · {running[0].name}"
             if line := running[0].last_line:
@@ -162,9 +162,9 @@ class LogHandler(LogHandlerBase):
             with self.drawing:
                 self._clear()
                 if self.planned:
-                    self.stream.write(table(self.planned) + "\n")
+                    self.stream.write(table(self.planned, self.board.times) + "\n")
                 self.stream.flush()
-            if self.board.planned:
+            if self.ticker.is_alive():
                 self.board.write()
                 if not self.board.failed and self.board.count == self.board.total:
                     remember(self.board.estimate, time.time() - self.board.began, self.board.total)

@@ -26,24 +26,32 @@ class Job:
     rule: str
     what: str
     """What it makes: its wildcards."""
+    inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     logs: Sequence[str] = ()
     threads: int = 1
+    gpus: int = 0
     reason: str = ""
-    group: str | None = None
     began: float = field(default_factory=time.time)
     ended: float | None = None
     problem: str | None = None
     """What Snakemake or the scheduler said, if it failed."""
 
+    model: str = ""
+    """The model that it is about, if any."""
+
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Job:
         """Return the job of a log record's fields."""
+        wildcards = fields.get("wildcards") or {}
         return cls(
             number=fields["jobid"],
             rule=fields["rule_name"],
-            what=" ".join(map(str, (fields.get("wildcards") or {}).values())),
+            what=" ".join(map(str, wildcards.values())),
+            model=str(wildcards.get("model", "")),
+            inputs=list(fields.get("input") or ()),
             outputs=list(fields.get("output") or ()),
+            gpus=gpus(fields.get("resources") or {}),
             logs=[name for name in fields.get("log") or () if name],
             threads=int(fields.get("threads") or 1),
             reason=str(fields.get("reason") or ""),
@@ -89,6 +97,13 @@ class Job:
     def explains_itself(self) -> bool:
         """Whether its log holds a script's message."""
         return ERROR.search(tail(self.text_log, since=self.began)) is not None
+
+
+def gpus(resources: Any) -> int:
+    """Return the GPUs that a job asks for: `gres="gpu:h200:4"` or `gpu=4`, on each of its nodes."""
+    asked = re.search(r"gpu(?::\w+)?:(\d+)", str(resources.get("gres") or ""))
+    each = int(asked[1]) if asked else int(resources.get("gpu") or 0)
+    return each * int(resources.get("nodes") or 1)
 
 
 def tail(path: Path | None, *, since: float) -> str:

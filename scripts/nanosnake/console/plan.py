@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from nanosnake.console.jobs import Job
-from nanosnake.console.times import Times, cores, how_far_off, wall_seconds
+from nanosnake.console.times import Stage, Times, cores, how_far_off, wall_seconds
 from nanosnake.messages import duration
 
 WIDTH = 60
@@ -20,14 +20,14 @@ CODE = ".cache/code/"
 _PART = re.compile(r"; (?=[A-Z])")
 
 
-def table(jobs: Sequence[Job], *, names: bool = False) -> str:
+def table(jobs: Sequence[Job], times: Times, *, names: bool = False) -> str:
     """Return the plan of some jobs: a line per stage, and how long it will take.
 
     Args:
+        times: what earlier jobs took.
         names: add a line for each job.
     """
-    stages = Times().stages(jobs)
-    made = [stage for stage in stages if any(job.logs for job in stage.jobs)]
+    made = times.stages(jobs)
     if not made:
         return "Nothing to be done: everything is up to date."
     rows = [("stage", "jobs", "time", "why")]
@@ -47,16 +47,18 @@ def table(jobs: Sequence[Job], *, names: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _summary(stages: Sequence) -> Iterator[str]:  # type: ignore[type-arg]
+def _summary(stages: Sequence[Stage]) -> Iterator[str]:
     seconds = wall_seconds(stages, cores())
     guessed = sum(stage.guessed for stage in stages)
     total = sum(len(stage.jobs) for stage in stages)
-    basis = f"by the records of earlier jobs here; of {guessed:,} jobs (~) there is none, and their time is a guess"
-    if not guessed:
-        basis = "by the records of earlier jobs here"
-    elif guessed == total:
-        basis = "a guess (~): no job of these stages has run here yet"
-    yield f"About {duration(seconds)} on {cores()} cores, {basis}."
+    basis = "by the records of earlier jobs here"
+    if guessed == total:
+        basis = "a guess from bytes and operations (~), as no such job has run here yet"
+    elif guessed:
+        basis += f"; for {guessed:,} jobs (~) there is none, and a guess from bytes and operations stands in"
+    hours = sum(stage.gpu_seconds for stage in stages) / 3600
+    gpus = f", {hours:,.1f} GPU-hours" if hours else ""
+    yield f"About {duration(seconds)} on {cores()} cores{gpus}: {basis}."
     if past := how_far_off():
         yield f"How good such estimates are: {past}."
 
