@@ -81,7 +81,7 @@ onstart:
     except NanosnakeError as error:
         refuse(str(error))
     # Snakemake does not come to `onerror` where its own notes find no room
-    atexit.register(say_if_full)
+    atexit.register(say_if_full, Path.cwd())
 
 
 # at exit, so that it is below Snakemake's own last lines; what is registered last is said first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sys
 import threading
@@ -31,8 +32,14 @@ SAID_ELSEWHERE = (
     "Assuming unrestricted shared filesystem",
     "At least one job did not complete",
     "WorkflowError:\nAt least one job did not complete",
+    "RuleException:\nCalledProcessError",
+    "Exiting because a job execution failed",
 )
 """Beginnings of lines that say nothing to a user, or what the last words say better."""
+
+
+_REFUSAL = re.compile(r"WorkflowError in file .*?, line \d+:\n(.*?)\n  File .*, in refuse", re.DOTALL)
+"""How Snakemake prints what `refuse` of ours says; the file and the line are of no use to the reader."""
 
 
 class LogHandler(LogHandlerBase):
@@ -90,7 +97,7 @@ class LogHandler(LogHandlerBase):
     def _finish(self, number: int) -> None:
         job = self.board.finish(number)
         if job is not None and job.logs:
-            self._print(self._line(job, job.last_line.removeprefix(f"{job.what}: ")))
+            self._print(self._line(job, _figure(job)))
 
     def _fail(self, number: int, problem: str | None) -> None:
         job = self.board.fail(number, problem)
@@ -99,12 +106,15 @@ class LogHandler(LogHandlerBase):
             self._print(self._line(job, f"FAILED: {first}"))
 
     def _line(self, job: Job, figure: str) -> str:
-        total = len(f"{self.board.total:,}")
-        line = f"{self.board.count:>{total},}/{self.board.total:,}  {job.rule:<17} {job.what:<24} {duration(job.seconds):>7}  {figure}"
-        return line.rstrip()
+        total = f"{self.board.total:,}"
+        place = f"{self.board.count:>{len(total)},}/{total}"
+        rules = max(map(len, self.board.planned), default=0)
+        seconds = job.seconds
+        took = f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+        return f"{place}  {job.rule:<{rules}}  {job.what:<28}  {took:>9}  {figure}".rstrip()
 
     def _other(self, record: logging.LogRecord) -> None:
-        message = record.getMessage() if record.msg else ""
+        message = _REFUSAL.sub(r"\1", record.getMessage() if record.msg else "")
         if not message.strip() or message.startswith(SAID_ELSEWHERE):
             return
         during = self.started and not message.startswith("Nothing to be done")
@@ -194,3 +204,9 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """It draws no graph."""
         return False
+
+
+def _figure(job: Job) -> str:
+    """Return the figures of a job that has ended, without the name of what it made."""
+    head, separator, rest = job.last_line.partition(": ")
+    return rest if separator and " " not in head else job.last_line

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nanosnake.files import read_json
+from nanosnake.files import NanosnakeError, read_json
 
 TAIL = 1 << 16
 """Bytes of a log's end that are looked at."""
@@ -124,5 +124,5 @@ def recorded_seconds(record: Path | None, *, since: float = 0.0) -> float | None
         if record is None or record.stat().st_mtime < since - 1:
             return None
         return float(read_json(record)["seconds"])
-    except (OSError, KeyError, ValueError, TypeError):
+    except (NanosnakeError, OSError, KeyError, ValueError, TypeError):
         return None

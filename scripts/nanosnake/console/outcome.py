@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import time
@@ -35,7 +36,7 @@ class Outcome:
     """
 
     def __init__(self, config: Config, run: Run) -> None:
-        self.config, self.run, self.began = config, run, time.time()
+        self.config, self.run, self.began, self.folder = config, run, time.time(), Path.cwd()
         BOARD.times = Times(config)
 
     def start(self) -> None:
@@ -43,11 +44,16 @@ class Outcome:
         BOARD.expect([Job.of(job.fields) for job in self.run.planned() if job.state == "left"])
 
     def say(self) -> None:
-        """Print the last words, on stderr."""
-        planned = list(self.run.planned())
-        lines = [*self.made(planned), *failures(planned, self.began)]
-        if lines:
-            print("\n" + "\n".join(lines), file=sys.stderr)
+        """Print the last words on stderr; Snakemake has left the folder of the run by then."""
+        here = Path.cwd()
+        with contextlib.chdir(self.folder):
+            planned = list(self.run.planned())
+            text = "\n".join([*self.made(planned), *failures(planned, self.began)])
+        if here != self.folder:  # a path is of use where the reader is
+            folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
+            text = re.sub(r"(?<![\w/.])(?=(?:results|logs)/)", f"{folder}/", text)
+        if text:
+            print(f"\n{text}", file=sys.stderr)
 
     def made(self, planned: Sequence[Planned]) -> Iterator[str]:
         """Yield a line for each data set, tokenizer and model that this run was about."""

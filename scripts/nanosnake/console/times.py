@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nanosnake.config import Config
 from nanosnake.console.jobs import Job, recorded_seconds
-from nanosnake.files import read_json
+from nanosnake.files import NanosnakeError, read_json
 
 LOGS = Path("logs")
 ESTIMATES = LOGS / "estimates.jsonl"
@@ -117,7 +117,7 @@ class Times:
             try:
                 record = read_json(path)
                 found[Path(record["script"]).stem].append(float(record["seconds"]))
-            except (OSError, KeyError, ValueError, TypeError):
+            except (NanosnakeError, OSError, KeyError, ValueError, TypeError):
                 continue
         return {script: statistics.median(seconds) for script, seconds in found.items()}
 
