@@ -1,6 +1,8 @@
 """Let a trained model go on with a text.
 
-nanosnake sample results/demo/bpe4k/tiny "The river"
+    nanosnake sample results/demo/bpe4k/tiny "The river"
+
+The demo's model is so small that it writes nonsense.
 """
 
 from __future__ import annotations

@@ -41,9 +41,11 @@ class Board:
         self.total = sum(self.planned.values())
 
     def expect(self, jobs: Sequence[Job]) -> None:
-        """Take in the jobs themselves, and with them how long they will take."""
+        """Take in the jobs themselves: how long they will take, and which are but targets, which make nothing."""
         stages = self.times.stages(jobs)
         self.each = {stage.rule: stage.seconds / len(stage.jobs) for stage in stages}
+        self.planned = {stage.rule: len(stage.jobs) for stage in stages}
+        self.total = sum(self.planned.values())
         self.estimate = wall_seconds(stages, cores())
 
     def start(self, job: Job) -> None:
@@ -57,8 +59,9 @@ class Board:
         if job is not None:
             job.ended = time.time()
             self.failed.pop(number, None)
-            self.done[job.rule] += 1
-            self.spent[job.rule] += job.seconds
+            if job.logs:
+                self.done[job.rule] += 1
+                self.spent[job.rule] += job.seconds
         return job
 
     def fail(self, number: int, problem: str | None) -> Job | None:

@@ -126,7 +126,9 @@ class LogHandler(LogHandlerBase):
         with self.drawing:
             if self.terminal:
                 columns = shutil.get_terminal_size().columns
-                text = "\n".join(line[: columns - 1] for line in text.splitlines()) if self.started else text
+                text = (
+                    "\n".join(_cut(line, columns - 1) for line in text.splitlines()) if self.started else text
+                )
             self._clear()
             self.stream.write(text + "\n")
             self._draw()
@@ -204,6 +206,10 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """It draws no graph."""
         return False
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def _figure(job: Job) -> str:
