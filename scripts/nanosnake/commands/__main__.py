@@ -14,8 +14,10 @@ from nanosnake.commands.compare import Compare
 from nanosnake.commands.decode import Decode
 from nanosnake.commands.encode import Encode
 from nanosnake.commands.init import Init
+from nanosnake.commands.plan import Plan
 from nanosnake.commands.sample import Sample
 from nanosnake.commands.show import Show
+from nanosnake.commands.status import Status
 from nanosnake.commands.verify import Verify
 from nanosnake.messages import log
 from nanosnake.process import run_main
@@ -23,6 +25,8 @@ from nanosnake.stages import Stage, add_options, from_arguments
 
 COMMANDS: dict[str, type[Stage]] = {
     "init": Init,
+    "plan": Plan,
+    "status": Status,
     "verify": Verify,
     "encode": Encode,
     "decode": Decode,

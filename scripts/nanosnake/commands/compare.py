@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from nanosnake.commands.subject import Subject, find
 from nanosnake.files import NanosnakeError, read_json
-from nanosnake.messages import log
+from nanosnake.messages import aligned, log
 from nanosnake.options import Positional
 from nanosnake.stages import Stage
 
@@ -47,7 +47,7 @@ class Compare(Stage):
             return
         a, b = find(self.a), find(self.b)
         rows = list(self._rows(a, b))
-        print(_aligned([("text", "bytes", a.name, b.name, "difference"), *rows]))
+        print(aligned([("text", "bytes", a.name, b.name, "difference"), *rows]))
         print(
             f"\n{a.name} has {a.vocab_size:,} tokens, {b.name} {b.vocab_size:,}; {_in_both(a, b):,} are in both"
         )
@@ -108,7 +108,7 @@ def _print_models(*folders: Path) -> None:
     ]
     shared = [key for key in figures[0] if all(isinstance(found.get(key), int | float) for found in figures)]
     rows += [_figures(key.replace("_", " "), [found[key] for found in figures], "{:,.6g}") for key in shared]
-    print(_aligned(rows))
+    print(aligned(rows))
     if len({found["bytes"] for found in evaluations}) > 1:
         log("the two were measured on different texts: their bits per byte cannot be compared")
 
@@ -117,14 +117,3 @@ def _figures(name: str, values: list[Any], form: str) -> Row:
     words = ["-" if value is None else form.format(value) for value in values]
     known = None not in values and values[0]
     return (name, *words, f"{100 * (values[1] - values[0]) / values[0]:+.1f}%" if known else "")
-
-
-def _aligned(rows: list[Row]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )

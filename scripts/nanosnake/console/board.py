@@ -89,7 +89,7 @@ class Board:
         at_a_time = max(1.0, work / passed) if work > 60 else 1.0
         return max(left, 0.0) / at_a_time
 
-    def write(self) -> None:
+    def write(self, *, ended: bool = False) -> None:
         """Leave the state for those who watch from another terminal."""
         rules = {
             rule: {
@@ -104,6 +104,7 @@ class Board:
             "process": os.getpid(),
             "began": self.began,
             "written": time.time(),
+            "ended": ended,
             "left": self.seconds_left(),
             "rules": rules,
             "running": [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TextIO
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -17,6 +19,7 @@ from nanosnake.console.board import BOARD
 from nanosnake.console.jobs import Job
 from nanosnake.console.plan import table
 from nanosnake.console.times import remember
+from nanosnake.files import write_json
 from nanosnake.messages import duration
 
 EVERY = 0.5
@@ -25,10 +28,17 @@ EVERY = 0.5
 BLOCKS = 24
 """Characters of the bar itself."""
 
+NAMES_VARIABLE = "NANOSNAKE_PLAN_JOBS"
+"""Environment variable that asks a dry run for a line for each job too."""
+
+FILE_VARIABLE = "NANOSNAKE_PLAN_FILE"
+"""Environment variable that names a file: a dry run writes the outputs of its jobs into it, as JSON."""
+
 SAID_ELSEWHERE = (
     "Building DAG of jobs",
     "Using profile",
     "host:",
+    "Using workflow specific profile",
     "Assuming unrestricted shared filesystem",
     "At least one job did not complete",
     "WorkflowError:\nAt least one job did not complete",
@@ -174,10 +184,13 @@ class LogHandler(LogHandlerBase):
             with self.drawing:
                 self._clear()
                 if self.planned:
-                    self.stream.write(table(self.planned, self.board.times) + "\n")
+                    names = bool(os.environ.get(NAMES_VARIABLE))
+                    self.stream.write(table(self.planned, self.board.times, names=names) + "\n")
                 self.stream.flush()
+            if self.common_settings.dryrun and (path := os.environ.get(FILE_VARIABLE)):
+                write_json(Path(path), [output for job in self.planned for output in job.outputs])
             if self.ticker.is_alive():
-                self.board.write()
+                self.board.write(ended=True)
                 if not self.board.failed and self.board.count == self.board.total:
                     remember(self.board.estimate, time.time() - self.board.began, self.board.total)
         super().close()
