@@ -17,7 +17,7 @@ from nanosnake.config import Config
 from nanosnake.console.board import BOARD
 from nanosnake.console.jobs import Job
 from nanosnake.console.times import Times
-from nanosnake.files import read_json
+from nanosnake.files import NanosnakeError, read_json
 from nanosnake.snakemake_internals import Planned, Run
 
 BASELINE = "gpt2"
@@ -48,7 +48,7 @@ class Outcome:
         here = Path.cwd()
         with contextlib.chdir(self.folder):
             planned = list(self.run.planned())
-            text = "\n".join([*self.made(planned), *failures(planned, self.began)])
+            text = "\n".join([*self.made(planned), *_index(planned), *failures(planned, self.began)])
         if here != self.folder:  # a path is of use where the reader is
             folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
             text = re.sub(r"(?<![\w/.])(?=(?:results|logs)/)", f"{folder}/", text)
@@ -69,6 +69,26 @@ class Outcome:
             dataset = self.config.tokenizers[model.tokenizer].dataset
             folder = layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)
             yield from _model(name, folder, states)
+
+
+def _index(planned: Sequence[Planned]) -> Iterator[str]:
+    """Write the page of all results, if this run made any page, and say where it is."""
+    pages = [
+        name
+        for job in planned
+        if job.state == "made"
+        for name in job.fields["output"]
+        if name.endswith(".html")
+    ]
+    if not pages:
+        return
+    from nanosnake.report.index import write_index
+
+    try:
+        if page := write_index(Path()):
+            yield f"all results: {page}"
+    except (NanosnakeError, OSError) as error:
+        yield f"the page of all results was not written: {error}"
 
 
 def _lines(path: Path) -> int:
