@@ -77,20 +77,21 @@ onstart:
         check_times(run.inputs)
         publishing.check_destination(run.rules)
         leftovers.start()
+        outcome.start()
     except NanosnakeError as error:
         refuse(str(error))
     # Snakemake does not come to `onerror` where its own notes find no room
-    atexit.register(say_if_full)
+    atexit.register(say_if_full, Path.cwd())
 
 
 # at exit, so that it is below Snakemake's own last lines; what is registered last is said first
 onsuccess:
     atexit.unregister(say_if_full)
-    atexit.register(say_verdicts, tokenizers, models)
+    atexit.register(outcome.say)
     leftovers.summarize()
 
 
 onerror:
     leftovers.stop_what_is_left()
-    atexit.register(say_verdicts, tokenizers, models)
+    atexit.register(outcome.say)
     leftovers.summarize()

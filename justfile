@@ -9,15 +9,15 @@ run *arguments:
 
 # all tests
 test *arguments:
-    uv run pytest {{ arguments }}
+    uv run --group dev pytest {{ arguments }}
 
 # the tests that take minutes or hours, and what they print: seeds, what was killed
 nightly *arguments:
-    uv run pytest -m nightly -rP {{ arguments }}
+    uv run --group dev pytest -m nightly -rP {{ arguments }}
 
 # kill random processes of the workflow and compare what it makes; --seed replays
 kill *arguments:
-    PYTHONPATH=tests:scripts uv run python -m faults.killing {{ arguments }}
+    PYTHONPATH=tests:scripts uv run --group dev python -m faults.killing {{ arguments }}
 
 # fuzz each part of the crate for so many seconds; needs a nightly toolchain and cargo-fuzz
 fuzz seconds="60":
@@ -37,12 +37,12 @@ audit:
 
 # what CI looks at before the tests
 lint: && test-rust
-    uv run ruff check
-    uv run ruff format --check
-    uv run snakefmt --check Snakefile rules
-    uv run snakemake --lint
-    uv run mypy scripts
-    uv run python -m mypy.stubtest rustbpe --allowlist tests/rust/stubtest_allowed.txt
+    uv run --group dev ruff check
+    uv run --group dev ruff format --check
+    uv run --group dev snakefmt --check Snakefile rules
+    uv run --group dev snakemake --lint
+    uv run --group dev mypy scripts
+    uv run --group dev python -m mypy.stubtest rustbpe --allowlist tests/rust/stubtest_allowed.txt
     cargo fmt --manifest-path rustbpe/Cargo.toml --all --check
     cargo clippy --manifest-path rustbpe/Cargo.toml --workspace --all-targets --locked -- -D warnings
 
@@ -54,9 +54,9 @@ test-rust:
 
 # format everything
 format:
-    uv run ruff check --fix
-    uv run ruff format
-    uv run snakefmt Snakefile rules
+    uv run --group dev ruff check --fix
+    uv run --group dev ruff format
+    uv run --group dev snakefmt Snakefile rules
     cargo fmt --manifest-path rustbpe/Cargo.toml --all
 
 # the JSON schema of the configuration, after a change of its models

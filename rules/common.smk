@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))  # the library, where
 
 from nanosnake import config as configuration
 from nanosnake import layout
+from nanosnake.console.outcome import Outcome
 from nanosnake.files import NanosnakeError
 from nanosnake.layout import benchmark_of, logs
 from nanosnake.messages import log
@@ -24,7 +25,6 @@ from nanosnake.workflow.publishing import THINGS, Publishing
 from nanosnake.workflow.resources import memory, minutes
 from nanosnake.workflow.shell import any_of, command, folder_of, put_python_first, repository_path
 from nanosnake.workflow.tokenizers import Tokenizers
-from nanosnake.workflow.verdicts import say_verdicts
 
 hush_log_files()
 plan_quickly()
@@ -45,6 +45,7 @@ models = Models(CONFIG, tokenizers)
 manifests = Manifests(CONFIG, tokenizers, models)
 publishing = Publishing(CONFIG, tokenizers, models)
 leftovers = Leftovers(run)
+outcome = Outcome(CONFIG, run)
 
 
 wildcard_constraints:

@@ -15,9 +15,10 @@ import shutil
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 TESTED = ("9.27",)
 """Minor versions of Snakemake that all of this was tested with."""
@@ -122,6 +123,18 @@ def refuse(message: str) -> NoReturn:
     raise WorkflowError(message) from None
 
 
+State = Literal["made", "up to date", "failed", "left"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job of a run."""
+
+    fields: dict[str, Any]
+    """What Snakemake logs of a job when it begins, by the same names."""
+    state: State
+
+
 class Run:
     """What a running Snakemake says of itself.
 
@@ -163,6 +176,30 @@ class Run:
     def inputs(self) -> Iterable[str]:
         """The inputs of the jobs that are to be run."""
         return (file for job in self._workflow.dag.needrun_jobs() for file in job.input)
+
+    def planned(self) -> Iterator[Planned]:
+        """Yield every job that the targets stand for, whether it had to be run or not."""
+        dag, failed = self._workflow.dag, self._failed()
+        for job in dag.jobs:
+            state: State = "failed" if job in failed else "left" if dag.needrun(job) else "up to date"
+            yield Planned(
+                {
+                    "jobid": dag.jobid(job),
+                    "rule_name": job.rule.name,
+                    "wildcards": job.wildcards_dict,
+                    "input": list(map(str, job.input)),
+                    "output": list(map(str, job.output)),
+                    "log": list(map(str, job.log)),
+                    "threads": job.threads if state == "left" else 1,
+                    "resources": job.resources if state == "left" else {},
+                },
+                "made" if dag.finished(job) else state,
+            )
+
+    def _failed(self) -> set[Any]:
+        """Return the jobs that failed for good; those of a batch one by one."""
+        failed = getattr(self._workflow.scheduler, "failed", ())
+        return {job for found in failed for job in (found.jobs if found.is_group() else [found])}
 
     def unlock(self) -> None:
         """Remove all of Snakemake's locks."""

@@ -99,7 +99,8 @@ def test_a_closed_gate_stops_nothing_but_what_is_expensive_and_says_why(made: Pr
     assert ended.returncode != 0
     assert "the gate stays closed: compression failed" in printed
     assert "50" in printed
-    assert "bpe: gate CLOSED by compression" in ended.stderr.splitlines()[-1]
+    assert "gate CLOSED by compression" in printed
+    assert "the gate stays closed: compression failed" in ended.stderr.partition("\nFAILED: decide_gate")[2]
     assert not made.path("gate.json").exists()
     report = made.path("report/index.html").read_text()
     assert (
@@ -112,7 +113,10 @@ def test_a_warning_stands_on_the_last_line_of_the_run(made: Project) -> None:
     made.config["checks"] = {"compression": {"mode": "warn", "min_bytes_per_token": 50.0}}
     ended = made.snakemake()
     assert ended.returncode == 0, ended.stderr
-    assert "bpe: gate open; warnings: compression" in ended.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"bpe: 320 tokens, [\d.]+ bytes per token.*, gate open; warnings: compression; see results/tiny/bpe/report/index.html",
+        ended.stderr.splitlines()[-1],
+    )
     assert made.path("gate.json").exists()
 
 
@@ -130,10 +134,9 @@ def test_a_wrong_configuration_stops_before_any_job(project: Project) -> None:
 def test_a_bad_shard_leaves_nothing_and_the_others_are_made(project: Project) -> None:
     pq.write_table(pa.table({"body": ["no text column"]}), project.folder / "data/b.parquet")
     ended = project.snakemake()
-    printed = ended.stdout + ended.stderr
     assert ended.returncode != 0
-    assert "link_shard.py: error:" in printed
-    assert "body" in printed
+    assert "body" in ended.stderr.partition("\nFAILED: link_shard tiny b")[2], "the cause is the last thing"
+    assert "report/index.html" not in ended.stderr, "there is none"
     assert not (project.folder / "results/tiny/shards/b.parquet").is_symlink()
     assert (project.folder / "results/tiny/counts/nanochat/a.arrow").exists()
     assert not project.path("merges.arrow").exists()

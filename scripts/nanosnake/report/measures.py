@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake.layout import RESERVED_IN_TOKENIZER
 from nanosnake.provenance import history
 from nanosnake.report.tables import Column, Table, label
 
@@ -130,7 +131,7 @@ def read_benchmarks(folder: Path, tokenizer: str) -> Benchmarks | None:
     """Read Snakemake's benchmark files of a dataset and sum them by rule; None if there are none.
 
     Args:
-        folder: the dataset's folder of benchmark files; what stands in other tokenizers' folders is left out.
+        folder: the dataset's folder of benchmark files; what is in the folders of other tokenizers, and of models, is left out.
         tokenizer: the tokenizer's name, which is that of its folder.
     """
     jobs: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -138,6 +139,8 @@ def read_benchmarks(folder: Path, tokenizer: str) -> Benchmarks | None:
         parts = path.relative_to(folder).parts
         if len(parts) > 1 and parts[0] not in (*SHARED_FOLDERS, tokenizer):
             continue
+        if parts[0] == tokenizer and len(parts) > 2 and parts[1] not in RESERVED_IN_TOKENIZER:
+            continue  # of a model
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream, delimiter="\t"):
                 jobs[row.get("rule_name") or stage_of(parts, tokenizer)].append(
@@ -220,19 +223,45 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, float(value)
 
 
+CHANGES = {
+    "vocab_size": "vocabulary size",
+    "pattern_sha256": "pattern",
+    "shards_sha256": "shards",
+    "versions": "versions",
+    "commit": "code",
+}
+"""Keys of a record that can explain other figures, and what to call them."""
+
+
+def changed(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
+    """Return what differs between two records that can explain why their figures do."""
+    found = [words for key, words in CHANGES.items() if earlier.get(key) != later.get(key)]
+    same = earlier.get("tokenizer_sha256") == later.get("tokenizer_sha256")
+    return (", ".join(found) or "texts or settings of checks") + (
+        "; the tokenizer is the same" if same else ""
+    )
+
+
 def history_table(
     records: Sequence[tuple[int, Mapping[str, Any]]], points: Sequence[Mapping[str, Any]]
 ) -> Table:
     """One row a run, one column a figure; the newest run stands first."""
     names = list(dict.fromkeys(point["figure"] for point in points))
     rows: dict[int, dict[str, Any]] = {}
+    earlier: Mapping[str, Any] | None = None
     for run, record in records:
         facts = {key: record.get(key) for key in ("time", "commit", "vocab_size", "shards")}
-        rows[run] = {"run": run, **facts}
+        rows[run] = {
+            "run": run,
+            "changed": changed(earlier, record) if earlier else "the first record",
+            **facts,
+        }
+        earlier = record
     for point in points:
         rows[point["run"]][point["figure"]] = point["value"]
     columns = (
         Column("run", "run", "integer"),
+        Column("changed", "what changed"),
         Column("time", "time"),
         Column("commit", "commit", "hash"),
         Column("vocab_size", "vocabulary", "integer"),

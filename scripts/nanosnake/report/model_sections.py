@@ -66,6 +66,7 @@ def model_page(model: ModelReport) -> Page:
         headline=f"{model.bits_per_byte:.3f} bits per byte, {verdict}",
         tiles=tiles(model),
         sections=[(anchor, title) for anchor, title, present in sections if present],
+        links=[("../../../../index.html", "all results"), ("../../report/index.html", model.tokenizer)],
     )
 
 

@@ -115,7 +115,10 @@ def settings_table(training: Mapping[str, Any]) -> Table:
 
 def figures_table(figures: Mapping[str, Any]) -> Table:
     """The figures of a training run."""
-    rows = [{"figure": label(name), "value": value} for name, value in flatten(figures)]
+    rows = [
+        {"figure": label(name), "value": int(value) if value.is_integer() else value}
+        for name, value in flatten(figures)
+    ]
     return Table("Figures of the run", (Column("figure", "figure"), Column("value", "value", "number")), rows)
 
 

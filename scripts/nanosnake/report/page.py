@@ -22,3 +22,7 @@ class Page:
     """Headline figures: what, how much, and what it is measured on."""
     sections: Sequence[tuple[str, str]]
     """Anchor and title of each section that has something to show."""
+    links: Sequence[tuple[str, str]] = ()
+    """Neighbours in the folder of the results: address from this page, and title."""
+    template: str = ""
+    """The template of every section, where it is one for all."""

@@ -69,6 +69,7 @@ def tokenizer_page(report: Report, drawings: Drawings) -> Page:
         headline=report.gate.headline,
         tiles=tiles(report),
         sections=[(anchor, title) for anchor, title, present in sections if present],
+        links=[("../../../index.html", "all results")],
     )
 
 

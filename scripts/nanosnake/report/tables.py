@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from nanosnake.checks import BASELINE_NAMES
 
-Kind = Literal["text", "token", "hash", "integer", "number", "share", "change", "size", "seconds"]
+Kind = Literal["text", "link", "token", "hash", "integer", "number", "share", "change", "size", "seconds"]
 
 LABELS = {
     "bytes": "UTF-8 bytes",
@@ -19,7 +19,7 @@ LABELS = {
     "single_bytes": "share of single bytes",
 }
 SHARES = ("share", "single_bytes")
-FIRST = ("text", "kind", "documents", "bytes", "words", "tokens")
+FIRST = ("task", "text", "kind", "documents", "bytes", "words", "tokens")
 """Columns that stand first, in this order; files of sorted keys say nothing of their order."""
 SIZE_STEPS = ("B", "kB", "MB", "GB", "TB")
 
@@ -35,7 +35,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """True if the column is aligned to the right and sorted by number."""
-        return self.kind not in ("text", "token", "hash")
+        return self.kind not in ("text", "link", "token", "hash")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def format_value(value: Any, kind: Kind) -> str:
     if kind == "seconds":
         return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
     if kind == "integer" or isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,.0f}"
     return (
         f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) < 0.1 else f"{value:,.3f}"
     )

@@ -74,15 +74,19 @@ class Gate:
 
     @property
     def headline(self) -> str:
-        """One line: `gate open: 5 passed, 1 warning`."""
+        """One line: `gate open: 5 passed, 1 warning`; of a closed gate, the first failure with its figure too."""
         counts = [
             (self.count("fail"), "failed", "failed"),
             (self.count("pass"), "passed", "passed"),
             (self.count("warn"), "warning", "warnings"),
             (self.count("skipped"), "skipped", "skipped"),
         ]
-        words = [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
-        return f"gate {'open' if self.open else 'closed'}: {', '.join(words) or 'no check was run'}"
+        words = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
+        if self.open:
+            return f"gate open: {words or 'no check was run'}"
+        first = next(check for check in self.checks if check.status == "fail")
+        why = first.failures[0].message if first.failures else first.verdict.summary
+        return f"gate closed by {first.name}: {why} ({words})"
 
     @property
     def status(self) -> Status:
@@ -95,12 +99,14 @@ class Gate:
 
 
 def read_gate(paths: Sequence[Path]) -> Gate:
-    """Read the verdict files; the gate is open if no blocking check failed.
+    """Read the verdict files, those that failed first; the gate is open if no blocking check failed.
 
     The gate's own file is not asked: there is none while the gate is closed, and then the report matters most.
     """
-    order = list(CHECKS)
-    checks = sorted((read_check(path) for path in paths), key=lambda check: order.index(check.name))
+    order, worst = list(CHECKS), ("fail", "warn", "pass", "skipped")
+    checks = sorted(
+        map(read_check, paths), key=lambda check: (worst.index(check.status), order.index(check.name))
+    )
     return Gate(all(check.status != "fail" for check in checks), checks)
 
 

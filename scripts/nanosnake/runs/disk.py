@@ -11,10 +11,10 @@ ROOM = 1 << 20
 """Bytes that a run needs at least for its logs and notes; a folder with fewer counts as full."""
 
 
-def cannot_write(error: OSError) -> str:
+def cannot_write(error: OSError, folder: Path | None = None) -> str:
     """Return what to say where Snakemake's folder is full or read-only."""
     return (
-        f"{Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
+        f"{folder or Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
         "make room there, or run in a folder that you may write (--directory)"
     )
 
@@ -24,14 +24,14 @@ def hush_log_files() -> None:
     logging.raiseExceptions = False
 
 
-def say_if_full() -> None:
-    """Print, as the last line of a run that failed, that the folder is full, where it is.
+def say_if_full(folder: Path) -> None:
+    """Print, as the last line of a run that failed in a folder, that it is full, where it is.
 
     Snakemake writes a log, a benchmark and a note per result, and where one of them finds no room, it asks for
     permissions or says nothing. The room is tried out, as a quota is not to be seen in what is free.
     """
     try:
-        with tempfile.TemporaryFile(dir=Path.cwd()) as stream:
+        with tempfile.TemporaryFile(dir=folder) as stream:
             stream.write(b"\0" * ROOM)
     except OSError as error:
-        print(cannot_write(error), file=sys.stderr)
+        print(cannot_write(error, folder), file=sys.stderr)

@@ -64,19 +64,20 @@ def unfinished(folder: Path) -> list[Unfinished]:
     return jobs
 
 
-def leftovers(folder: Path) -> list[Unfinished]:
+def leftovers(folder: Path, *, quiet: bool = False) -> list[Unfinished]:
     """Return the jobs of a folder that have not ended, as `unfinished` does; none where SLURM does not answer.
 
-    A workstation may have its commands and no cluster, and with a cluster that is down no job can be handed in.
+    A workstation may have its commands and no cluster: `quiet` says nothing of that.
     """
     try:
         return unfinished(folder)
     except NanosnakeError as error:
-        log(f"note: jobs of an earlier run were not looked for: {str(error).splitlines()[0]}")
+        if not quiet:
+            log(f"note: jobs of an earlier run were not looked for: {str(error).splitlines()[0]}")
         return []
 
 
-def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> None:
+def settle(folder: Path, *, unlock: Callable[[], None], local: bool = False, every: float = 10.0) -> None:
     """See that nothing which a killed Snakemake left is at work in a folder any more, and take its locks away.
 
     What waits or runs on a cluster is waited for; processes on this host are stopped. While another Snakemake is at
@@ -85,6 +86,7 @@ def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> 
     Args:
         folder: where Snakemake runs.
         unlock: removes Snakemake's locks.
+        local: whether this run's own jobs run on this host, so that a cluster that does not answer is no news.
         every: seconds between questions to SLURM.
 
     Raises:
@@ -93,7 +95,7 @@ def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> 
     known = owners(folder)
     living = {file: owner for file, owner in known.items() if owner.alive}
     if not any(owner.here for owner in living.values()):
-        _await_cluster(folder, living, every)
+        _await_cluster(folder, living, every, local)
     stop_orphans(folder, {owner.run for owner in living.values()})
     if known and not living:
         unlock()
@@ -101,9 +103,9 @@ def settle(folder: Path, *, unlock: Callable[[], None], every: float = 10.0) -> 
             file.unlink(missing_ok=True)
 
 
-def _await_cluster(folder: Path, living: Mapping[Path, Owner], every: float) -> None:
+def _await_cluster(folder: Path, living: Mapping[Path, Owner], every: float, local: bool) -> None:
     """Wait for the cluster's jobs of a folder where no Snakemake is at work on this host."""
-    jobs = leftovers(folder)
+    jobs = leftovers(folder, quiet=local)
     if jobs and living:
         file, owner = next(iter(living.items()))
         raise NanosnakeError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from nanosnake.messages import aligned
 from nanosnake.slurm.jobs import ask
 from nanosnake.snakemake_internals import SLURM_RUN, slurm_rule
 
@@ -113,18 +114,6 @@ def table(records: Iterable[Record]) -> list[tuple[str, ...]]:
             )
         )
     return rows
-
-
-def aligned(rows: list[tuple[str, ...]]) -> str:
-    """Return rows as text in columns, the first to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
 
 
 def records(folder: Path, *, days: int = 30, patience: float = 5.0) -> list[Record]:

@@ -39,7 +39,7 @@ class Leftovers:
             self.asked = True
             try:
                 self.turn = runs.take_turn(self.folder)
-                slurm.settle(self.folder, unlock=self.run.unlock)
+                slurm.settle(self.folder, unlock=self.run.unlock, local=self.run.is_local)
                 self._sign()
             except OSError as error:
                 refuse(cannot_write(error))
@@ -65,7 +65,7 @@ class Leftovers:
             NanosnakeError: if the targets were files, so that nothing was waited for, and there are such jobs.
         """
         if not self.asked:
-            if jobs := slurm.leftovers(self.folder):
+            if jobs := slurm.leftovers(self.folder, quiet=self.run.is_local):
                 raise NanosnakeError(
                     f"{len(jobs)} jobs of an earlier run still wait or run in {self.folder} and would be made twice "
                     f"({jobs[0]}, …); nothing was started. Let them end: python scripts/cluster_jobs.py wait"

@@ -54,7 +54,7 @@ def command(kind: type[Stage], *options: str, launcher: str = "", **values: str)
         f"{{{value}:q}}" if is_positional(kind, name) else f"{flag(name)} {{{value}:q}}"
         for name, value in ordered
     ]
-    return f"{VARIABLE}={{log.record:q}} {' '.join(words)} |& tee -i {{log.text:q}}"
+    return f"{VARIABLE}={{log.record:q}} {' '.join(words)} &> {{log.text:q}}"
 
 
 def any_of(names: Iterable[str]) -> str:

@@ -1,0 +1,65 @@
+"""Let a trained model go on with a text.
+
+    nanosnake sample results/demo/bpe4k/tiny "The river"
+
+The demo's model is so small that it writes nonsense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from nanosnake.commands.subject import tokenizer_folder
+from nanosnake.files import NanosnakeError
+from nanosnake.options import Positional
+from nanosnake.stages import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Stage):
+    """Let a trained model go on with a text."""
+
+    model: Annotated[Path, Positional]
+    """A model's folder, with model.safetensors and model.json."""
+    prompts: Annotated[tuple[str, ...], Positional]
+    """How each text begins."""
+    tokenizer: Path | None = None
+    """Tokenizer's folder; the one beside the model if absent."""
+    tokens: int = 64
+    """Tokens to write at most."""
+    temperature: float = 0.8
+    """0 takes the likeliest token each time; higher is wilder."""
+    seed: int = 1
+    """The same seed writes the same text."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to run."""
+
+    def run(self) -> None:
+        folder = self.tokenizer or tokenizer_folder(self.model)
+        if not (self.model / "model.json").is_file():
+            raise NanosnakeError(
+                f"{self.model}: has no model.json; name a model's folder, such as results/demo/bpe4k/tiny"
+            )
+        if folder is None:
+            raise NanosnakeError(f"{self.model}: no tokenizer beside it; name one with --tokenizer")
+        try:
+            import torch
+        except ImportError:
+            raise NanosnakeError(
+                "sampling needs PyTorch: uv sync --group train, or pip install torch safetensors"
+            ) from None
+        from nanosnake.evaluation.evaluate import sample
+        from nanosnake.training.export import read_model
+        from nanosnake.training.vocabulary import Vocabulary
+
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+        device = torch.device(found if self.device == "auto" else self.device)
+        model = read_model(self.model / "model.safetensors", self.model / "model.json", device)
+        vocabulary = Vocabulary.load(folder)
+        for prompt in self.prompts:
+            text = sample(
+                model, vocabulary, prompt, tokens=self.tokens, temperature=self.temperature, seed=self.seed
+            )
+            print(prompt + text)

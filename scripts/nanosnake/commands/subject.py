@@ -1,0 +1,110 @@
+"""A tokenizer as a command line names it: a folder of ours, or one of the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError
+
+BASELINES = ("gpt2", "cl100k_base", "o200k_base")
+"""Vocabularies that can be named in place of a folder."""
+
+CACHE = Path(".cache/baselines")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A tokenizer that encodes and decodes."""
+
+    name: str
+    vocab_size: int
+    bos: int
+    """Id of the special token that begins a document."""
+    cuts_at_lines: bool
+    """Whether a text may be cut before a line that begins with a letter, without a change of its tokens."""
+    encode: Callable[[Sequence[str], int], list[list[int]]]
+    """Return the ids of texts, given the threads to use; special tokens in a text are ordinary text."""
+    decode: Callable[[list[int]], bytes]
+    """Return the bytes of ids.
+
+    Raises:
+        NanosnakeError: if an id is not in the vocabulary.
+    """
+    token: Callable[[int], bytes]
+    """Return the bytes of one id; of a special token, its text."""
+
+
+def tokenizer_folder(path: Path) -> Path | None:
+    """Return the tokenizer's folder that a path names: itself, the one in it, or the one beside a model."""
+    places = [path, path / "tokenizer", path.parent / "tokenizer"]
+    if len(path.parts) == 1:  # a tokenizer of this project, by its name
+        places += sorted(Path("results").glob(f"*/{path}/tokenizer"))
+    return next((place for place in places if (place / "tokenizer.tiktoken").is_file()), None)
+
+
+def find(name: str) -> Subject:
+    """Return the tokenizer that a folder or a baseline's name stands for.
+
+    Raises:
+        NanosnakeError: if it is neither.
+    """
+    folder = tokenizer_folder(Path(name))
+    if folder is not None:
+        return _ours(folder)
+    if name in BASELINES:
+        return _baseline(name)
+    raise NanosnakeError(
+        f"{name}: is neither a folder with tokenizer.tiktoken and meta.json, such as results/demo/bpe4k, nor one of "
+        f"{', '.join(BASELINES)}"
+    )
+
+
+def _ours(folder: Path) -> Subject:
+    import rustbpe
+
+    from nanosnake.tokenizer.folder import load
+
+    tokenizer = load(folder)
+    encoder = tokenizer.rust()
+    special = {number: text.encode() for text, number in tokenizer.special_tokens.items()}
+    tokens = tokenizer.tokens
+
+    def decode(ids: list[int]) -> bytes:
+        return bytes(encoder.decode_bytes(ids))
+
+    return Subject(
+        name=tokenizer.name,
+        vocab_size=tokenizer.vocab_size,
+        bos=tokenizer.bos_id,
+        cuts_at_lines=tokenizer.pattern in rustbpe.PATTERNS.values(),
+        encode=lambda texts, threads: encoder.encode_batch(texts, threads),
+        decode=decode,
+        token=lambda number: special.get(number) or tokens[number],
+    )
+
+
+def _baseline(name: str) -> Subject:
+    from nanosnake.tokenizer.baselines import load_baselines
+
+    found = load_baselines(CACHE if Path("Snakefile").exists() else Path.home() / CACHE, names=[name])
+    if found.notes:
+        raise NanosnakeError(found.notes[0])
+    encoding = found.encodings[name]
+
+    def decode(ids: list[int]) -> bytes:
+        try:
+            return encoding.decode_bytes(ids)
+        except KeyError as error:
+            raise NanosnakeError(f"{name}: {error.args[0]} is not an id of it") from None
+
+    return Subject(
+        name=name,
+        vocab_size=encoding.n_vocab,
+        bos=encoding.eot_token,
+        cuts_at_lines=True,
+        encode=lambda texts, threads: encoding.encode_ordinary_batch(list(texts), num_threads=threads or 1),
+        decode=decode,
+        token=encoding.decode_single_token_bytes,
+    )

@@ -1,0 +1,47 @@
+"""What commands of the workflow share: the checkout, and its Snakemake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def snakefile() -> Path:
+    """Return the Snakefile of the checkout that this library belongs to, or of the working directory.
+
+    Raises:
+        NanosnakeError: if there is neither.
+    """
+    for folder in (Path(), CHECKOUT):
+        if (folder / "Snakefile").is_file() and (folder / "rules").is_dir():
+            return folder / "Snakefile"
+    raise NanosnakeError(
+        "this command needs the workflow, which pip does not install: clone nanosnake, and run the command in that "
+        "folder (uv run nanosnake …)"
+    )
+
+
+def configured(configfile: Path | None, directory: Path | None) -> list[str]:
+    """Return the words of a Snakemake command line that name the workflow, its configuration and the run's folder."""
+    path = snakefile()
+    profile = (path.parent / "profiles/default").resolve()
+    words = ["--snakefile", str(path.resolve()), "--workflow-profile", str(profile)]
+    words += ["--directory", str(directory)] if directory else []
+    return [*words, "--configfile", str(configfile)] if configfile else words
+
+
+def snakemake(
+    words: Sequence[str], *, capture: bool = False, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake with this Python; return how it ended."""
+    command = [sys.executable, "-m", "snakemake", *words]
+    return subprocess.run(
+        command, text=True, check=False, capture_output=capture, env={**os.environ, **(environment or {})}
+    )

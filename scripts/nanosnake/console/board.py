@@ -1,0 +1,123 @@
+"""The state of a run: which jobs there are, which run, which have ended or failed, and how long it will take."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nanosnake.console.jobs import Job
+from nanosnake.console.times import Times, cores, wall_seconds
+from nanosnake.files import write_json
+
+PROGRESS = Path(".snakemake/nanosnake/progress.json")
+"""What `nanosnake status --watch` reads."""
+
+
+class Board:
+    """Keeps the jobs of one run."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.total = 0
+        self.planned: dict[str, int] = {}
+        """Jobs of each rule."""
+        self.running: dict[int, Job] = {}
+        self.failed: dict[int, Job] = {}
+        self.done: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        """Seconds of the finished jobs of each rule."""
+        self.times = Times()
+        self.each: dict[str, float] = {}
+        """Seconds of a job of each rule, by what was known before."""
+        self.estimate = 0.0
+
+    def plan(self, stats: Mapping[str, int]) -> None:
+        """Take in how many jobs each rule has."""
+        self.planned = {rule: count for rule, count in stats.items() if rule != "total"}
+        self.total = sum(self.planned.values())
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Take in the jobs themselves: how long they will take, and which are but targets, which make nothing."""
+        stages = self.times.stages(jobs)
+        self.each = {stage.rule: stage.seconds / len(stage.jobs) for stage in stages}
+        self.planned = {stage.rule: len(stage.jobs) for stage in stages}
+        self.total = sum(self.planned.values())
+        self.estimate = wall_seconds(stages, cores())
+
+    def start(self, job: Job) -> None:
+        """A job begins, or waits on a cluster; again, if it failed before."""
+        self.failed.pop(job.number, None)
+        self.running[job.number] = job
+
+    def finish(self, number: int) -> Job | None:
+        """A job has ended well; return it."""
+        job = self.running.pop(number, None)
+        if job is not None:
+            job.ended = time.time()
+            self.failed.pop(number, None)
+            if job.logs:
+                self.done[job.rule] += 1
+                self.spent[job.rule] += job.seconds
+        return job
+
+    def fail(self, number: int, problem: str | None) -> Job | None:
+        """A job has failed; return it, the first time it is told."""
+        job = self.running.pop(number, None)
+        if job is not None:
+            job.ended, job.problem = time.time(), problem
+            self.failed[number] = job
+        return job
+
+    @property
+    def count(self) -> int:
+        """Jobs that have ended well."""
+        return sum(self.done.values())
+
+    def seconds_left(self) -> float:
+        """Return how long the rest will take: by this run's jobs, else earlier ones; several at a time as so far."""
+        left = 0.0
+        for rule, count in self.planned.items():
+            done = self.done[rule]
+            each = self.spent[rule] / done if done else self.each.get(rule, 0.0)
+            left += each * (count - done)
+        work, passed = sum(self.spent.values()), time.time() - self.began
+        left -= sum(time.time() - job.began for job in self.running.values())
+        at_a_time = max(1.0, work / passed) if work > 60 else 1.0
+        return max(left, 0.0) / at_a_time
+
+    def write(self, *, ended: bool = False) -> None:
+        """Leave the state for those who watch from another terminal."""
+        rules = {
+            rule: {
+                "jobs": count,
+                "done": self.done[rule],
+                "running": sum(job.rule == rule for job in self.running.values()),
+                "failed": sum(job.rule == rule for job in self.failed.values()),
+            }
+            for rule, count in self.planned.items()
+        }
+        state: dict[str, Any] = {
+            "process": os.getpid(),
+            "began": self.began,
+            "written": time.time(),
+            "ended": ended,
+            "left": self.seconds_left(),
+            "rules": rules,
+            "running": [
+                {"job": job.name, "began": job.began, "log": str(job.text_log)}
+                for job in self.running.values()
+            ],
+            "failed": [{"job": job.name, "log": str(job.text_log)} for job in self.failed.values()],
+        }
+        try:
+            write_json(PROGRESS, state)
+        except OSError:  # a full disk is told elsewhere
+            return
+
+
+BOARD = Board()
+"""The run of this process: Snakemake's logger fills it, and the last words read it."""

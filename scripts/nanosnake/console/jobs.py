@@ -1,0 +1,128 @@
+"""The jobs of a run, as Snakemake's log tells of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nanosnake.files import NanosnakeError, read_json
+
+TAIL = 1 << 16
+"""Bytes of a log's end that are looked at."""
+
+ERROR = re.compile(r"^\S+: error: ", re.MULTILINE)
+"""How a script's message begins in its log; see `nanosnake.process`."""
+
+
+@dataclass
+class Job:
+    """A job that Snakemake plans or runs."""
+
+    number: int
+    rule: str
+    what: str
+    """What it makes: its wildcards."""
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    logs: Sequence[str] = ()
+    threads: int = 1
+    gpus: int = 0
+    reason: str = ""
+    began: float = field(default_factory=time.time)
+    ended: float | None = None
+    problem: str | None = None
+    """What Snakemake or the scheduler said, if it failed."""
+
+    model: str = ""
+    """The model that it is about, if any."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Job:
+        """Return the job of a log record's fields."""
+        wildcards = fields.get("wildcards") or {}
+        return cls(
+            number=fields["jobid"],
+            rule=fields["rule_name"],
+            what=" ".join(map(str, wildcards.values())),
+            model=str(wildcards.get("model", "")),
+            inputs=list(fields.get("input") or ()),
+            outputs=list(fields.get("output") or ()),
+            gpus=gpus(fields.get("resources") or {}),
+            logs=[name for name in fields.get("log") or () if name],
+            threads=int(fields.get("threads") or 1),
+            reason=str(fields.get("reason") or ""),
+        )
+
+    @property
+    def name(self) -> str:
+        """The rule and what it makes."""
+        return f"{self.rule} {self.what}".strip()
+
+    @property
+    def text_log(self) -> Path | None:
+        """The log for people."""
+        return next((Path(name) for name in self.logs if name.endswith(".log")), None)
+
+    @property
+    def record(self) -> Path | None:
+        """The record that its script leaves when it has ended well."""
+        return next((Path(name) for name in self.logs if name.endswith(".json")), None)
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran: as its record says, else since it began, which on a cluster includes the queue."""
+        seconds = recorded_seconds(self.record, since=self.began)
+        return (self.ended or time.time()) - self.began if seconds is None else seconds
+
+    @property
+    def last_line(self) -> str:
+        """The last line of its log: the figures of a job that has ended, the progress of one that runs."""
+        lines = tail(self.text_log, since=self.began).replace("\r", "\n").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    @property
+    def cause(self) -> str:
+        """Why it failed: its script's own message, else the end of its log, else what Snakemake said."""
+        text = tail(self.text_log, since=self.began).strip()
+        if found := list(ERROR.finditer(text)):
+            return text[found[-1].end() :]
+        lines = text.splitlines()
+        return "\n".join(lines[-12:]) if lines else (self.problem or "it left no log")
+
+    @property
+    def explains_itself(self) -> bool:
+        """Whether its log holds a script's message."""
+        return ERROR.search(tail(self.text_log, since=self.began)) is not None
+
+
+def gpus(resources: Any) -> int:
+    """Return the GPUs that a job asks for: `gres="gpu:h200:4"` or `gpu=4`, on each of its nodes."""
+    asked = re.search(r"gpu(?::\w+)?:(\d+)", str(resources.get("gres") or ""))
+    each = int(asked[1]) if asked else int(resources.get("gpu") or 0)
+    return each * int(resources.get("nodes") or 1)
+
+
+def tail(path: Path | None, *, since: float) -> str:
+    """Return the end of a file that was written after a time; nothing where there is none."""
+    try:
+        if path is None or path.stat().st_mtime < since - 1:
+            return ""
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - TAIL))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def recorded_seconds(record: Path | None, *, since: float = 0.0) -> float | None:
+    """Return how long a job ran by its record; None where there is none, or only one of before."""
+    try:
+        if record is None or record.stat().st_mtime < since - 1:
+            return None
+        return float(read_json(record)["seconds"])
+    except (NanosnakeError, OSError, KeyError, ValueError, TypeError):
+        return None

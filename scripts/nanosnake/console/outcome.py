@@ -1,0 +1,217 @@
+"""The last words of a run: what it made, with the figures that matter; or why something failed, as the last thing."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from nanosnake import layout
+from nanosnake.checks.verdict import read_verdict
+from nanosnake.config import Config
+from nanosnake.console.board import BOARD
+from nanosnake.console.jobs import Job
+from nanosnake.console.times import Times
+from nanosnake.files import NanosnakeError, read_json
+from nanosnake.snakemake_internals import Planned, Run
+
+BASELINE = "gpt2"
+"""The vocabulary that a tokenizer is compared with in its line."""
+
+NAMED = 5
+"""Jobs that are named of those that failed for the same cause."""
+
+
+class Outcome:
+    """What became of a run's targets.
+
+    Args:
+        config: the configuration.
+        run: the running Snakemake.
+    """
+
+    def __init__(self, config: Config, run: Run) -> None:
+        self.config, self.run, self.began, self.folder = config, run, time.time(), Path.cwd()
+        BOARD.times = Times(config)
+
+    def start(self) -> None:
+        """Say which jobs there will be, to whoever shows the run."""
+        BOARD.expect([Job.of(job.fields) for job in self.run.planned() if job.state == "left"])
+
+    def say(self) -> None:
+        """Print the last words on stderr; Snakemake has left the folder of the run by then."""
+        here = Path.cwd()
+        with contextlib.chdir(self.folder):
+            planned = list(self.run.planned())
+            text = "\n".join([*self.made(planned), *_index(planned), *failures(planned, self.began)])
+        if here != self.folder:  # a path is of use where the reader is
+            folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
+            text = re.sub(r"(?<![\w/.])(?=(?:results|logs)/)", f"{folder}/", text)
+        if text:
+            print(f"\n{text}", file=sys.stderr)
+
+    def made(self, planned: Sequence[Planned]) -> Iterator[str]:
+        """Yield a line for each data set, tokenizer and model that this run was about."""
+        states = {output: job.state for job in planned for output in job.fields["output"]}
+        for name in self.config.datasets:
+            if states.get(table := layout.SHARD_TABLE.format(dataset=name)) == "made":
+                yield f"{name}: {_lines(Path(table)) - 1:,} shards; see {table}"
+        for name, tokenizer in self.config.tokenizers.items():
+            yield from _tokenizer(
+                name, layout.TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name), states
+            )
+        for name, model in self.config.models.items():
+            dataset = self.config.tokenizers[model.tokenizer].dataset
+            folder = layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)
+            yield from _model(name, folder, states)
+
+
+def _index(planned: Sequence[Planned]) -> Iterator[str]:
+    """Write the page of all results, if this run made any page, and say where it is."""
+    pages = [
+        name
+        for job in planned
+        if job.state == "made"
+        for name in job.fields["output"]
+        if name.endswith(".html")
+    ]
+    if not pages:
+        return
+    from nanosnake.report.index import write_index
+
+    try:
+        if page := write_index(Path()):
+            yield f"all results: {page}"
+    except (NanosnakeError, OSError) as error:
+        yield f"the page of all results was not written: {error}"
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _tokenizer(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is to say of a tokenizer, if it is a target of this run."""
+    mine = {path: state for path, state in states.items() if path.startswith(f"{folder}/")}
+    gate = f"{folder}/gate.json"
+    if gate not in mine:
+        if tokens := [path for path in mine if path.endswith(".ds")]:
+            yield f"{name}: {sum(mine[path] != 'left' for path in tokens):,} of {len(tokens):,} token shards are there"
+        return
+    checks = {Path(path).stem: state for path, state in mine.items() if "/checks/" in path}
+    verdicts = [read_verdict(path) for path in sorted(Path(folder, "checks").glob("*.json"))]
+    verdicts = [verdict for verdict in verdicts if checks.get(verdict.check) in ("made", "up to date")]
+    blocking = ", ".join(verdict.check for verdict in verdicts if verdict.blocks)
+    warnings = ", ".join(verdict.check for verdict in verdicts if verdict.warns)
+    if blocking:
+        state = f"gate CLOSED by {blocking}"
+    elif mine[gate] in ("made", "up to date"):
+        state = "gate open"
+    else:
+        yield f"{name}: not made{_older(Path(folder, 'figures.json'))}"
+        return
+    figures = _figures(Path(folder), mine)
+    warned = f"; warnings: {warnings}" if warnings else ""
+    yield f"{name}: {figures}{state}{warned}{_age(mine[gate])}{_page(folder, mine)}"
+
+
+def _figures(folder: Path, states: Mapping[str, str]) -> str:
+    """Return a tokenizer's size and compression; nothing where they were not measured in this state of it."""
+    curve = folder / "curve.json"
+    if states.get(str(curve)) not in ("made", "up to date"):
+        return ""
+    found = read_json(curve)
+    points = {point["tokenizer"]: point for point in [*found["curve"], *found.get("baselines", [])]}
+    own = found["curve"][-1]
+    words = f"{read_json(folder / 'tokenizer/meta.json')['vocab_size']:,} tokens, {own['bytes_per_token']:.2f} bytes per token"
+    if other := points.get(BASELINE):
+        difference = own["bytes_per_token"] / other["bytes_per_token"] - 1
+        better = "better" if difference > 0 else "worse"
+        words += f" ({100 * abs(difference):.0f}% {better} than {BASELINE} with {other['vocabulary']:,})"
+    return words + ", "
+
+
+def _model(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is to say of a model, if it is a target of this run."""
+    result = f"{folder}/evaluation.json"
+    if result not in states:
+        return
+    if states[result] not in ("made", "up to date"):
+        yield f"{name}: not trained{_older(Path(result))}"
+        return
+    found = read_json(Path(result))
+    others = ", ".join(f"{other} {bits:.3f}" for other, bits in found["baselines"].items())
+    yield f"{name}: {found['bits_per_byte']:.3f} bits per byte ({others}){_age(states[result])}{_page(folder, states)}"
+
+
+def _age(state: str) -> str:
+    return " (nothing changed)" if state == "up to date" else ""
+
+
+def _older(path: Path) -> str:
+    """Say that a file is of an earlier run, if it is there."""
+    if not path.exists():
+        return ""
+    when = datetime.fromtimestamp(path.stat().st_mtime)
+    return f"; {path.parent} is of an earlier run, {when:%Y-%m-%d %H:%M}"
+
+
+def _page(folder: str, states: Mapping[str, str]) -> str:
+    page = f"{folder}/report/index.html"
+    return f"; see {page}" if states.get(page) in ("made", "up to date") and Path(page).exists() else ""
+
+
+@dataclass
+class Failure:
+    """Jobs that failed for the same cause."""
+
+    cause: str
+    jobs: list[Job] = field(default_factory=list)
+
+
+def failures(planned: Sequence[Planned], began: float) -> Iterator[str]:
+    """Yield why jobs failed: each cause once, and how many failed for it."""
+    failed = [_job(job, began) for job in planned if job.state == "failed"]
+    if not failed:
+        return
+    # in a batch, those that did not fail themselves have nothing to say
+    telling = [job for job in failed if job.explains_itself] or failed
+    causes: dict[str, Failure] = {}
+    for job in telling:
+        causes.setdefault(_shape(job), Failure(job.cause)).jobs.append(job)
+    left = (
+        sum(job.state == "left" and bool(job.fields["log"]) for job in planned) + len(failed) - len(telling)
+    )
+    for failure in sorted(causes.values(), key=lambda failure: -len(failure.jobs)):
+        first, *others = failure.jobs
+        yield ""
+        yield f"FAILED: {first.name}"
+        if others:
+            named = ", ".join(job.what or job.rule for job in others[:NAMED])
+            yield f"  and {len(others):,} more for the same cause: {named}{', …' if len(others) > NAMED else ''}"
+        if first.text_log and first.text_log.exists():
+            yield f"  log: {first.text_log}"
+        yield "  " + failure.cause.replace("\n", "\n  ")
+    if left:
+        yield ""
+        yield f"{left:,} jobs that wait for these were not run; what is made stays. Mend the cause and run the same command again."
+
+
+def _job(job: Planned, began: float) -> Job:
+    """Return a failed job, with what the scheduler said of it if our logger heard it."""
+    found = Job.of(job.fields)
+    found.began = began
+    return BOARD.failed.get(found.number, found)
+
+
+def _shape(job: Job) -> str:
+    """Return a cause without what differs from job to job: the names in its wildcards, and numbers."""
+    text = job.cause
+    for word in sorted(job.what.split(), key=len, reverse=True):
+        text = text.replace(word, "*")
+    return job.rule + re.sub(r"\d+", "#", text)

@@ -1,0 +1,164 @@
+"""The page of all results in a folder: its data sets, tokenizers and models, with links to their pages.
+
+It shows what is there, whatever configurations it was made by, so a run writes it at its end; no job depends on it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nanosnake import layout
+from nanosnake.files import NanosnakeError, read_json
+from nanosnake.report.page import Page
+from nanosnake.report.render import render, write_page
+from nanosnake.report.tables import Column, Table
+from nanosnake.report.verdicts import read_gate
+
+INDEX = Path(layout.RESULTS, "index.html")
+
+Row = Mapping[str, Any]
+
+DATASETS = (
+    Column("dataset", "data set"),
+    Column("shards", "shards", "integer"),
+    Column("documents", "documents", "integer"),
+    Column("characters", "characters", "integer"),
+    Column("bytes", "file size", "size"),
+)
+TOKENIZERS = (
+    Column("page", "tokenizer", "link"),
+    Column("dataset", "data set"),
+    Column("vocabulary", "vocabulary", "integer"),
+    Column("pattern", "pattern"),
+    Column("bytes_per_token", "bytes per token", "number"),
+    Column("gpt2", "against gpt2", "change"),
+    Column("cl100k_base", "against cl100k_base", "change"),
+    Column("o200k_base", "against o200k_base", "change"),
+    Column("gate", "gate"),
+)
+MODELS = (
+    Column("page", "model", "link"),
+    Column("tokenizer", "tokenizer"),
+    Column("dataset", "data set"),
+    Column("bits_per_byte", "bits per byte", "number"),
+    Column("parameters", "parameters", "integer"),
+    Column("tokens", "tokens seen", "integer"),
+    Column("device", "trained on"),
+)
+COMPARISONS = (Column("page", "comparison", "link"), Column("dataset", "data set"))
+
+
+def write_index(project: Path) -> Path | None:
+    """Write the page of a project; return where it is, None if there is nothing to show."""
+    results = project / layout.RESULTS
+    found = {
+        "tokenizers": (Table("Tokenizers", TOKENIZERS, list(tokenizers(results))), TOKENIZER_WORDS),
+        "models": (Table("Models", MODELS, list(models(results))), MODEL_WORDS),
+        "comparisons": (Table("Comparisons", COMPARISONS, list(comparisons(results))), ""),
+        "datasets": (Table("Data sets", DATASETS, list(datasets(results))), ""),
+    }
+    sections = {name: part for name, part in found.items() if part[0].rows}
+    if not sections:
+        return None
+    counts = [f"{len(table.rows):,} {name}" for name, (table, _) in sections.items()]
+    page = Page(
+        kind="All results",
+        name=project.resolve().name,
+        on="",
+        status="pass",
+        headline=", ".join(counts),
+        tiles=[],
+        sections=[(name, table.caption) for name, (table, _) in sections.items()],
+        template="index.html.j2",
+    )
+    write_page(render(page, index=sections), project / INDEX)
+    return project / INDEX
+
+
+TOKENIZER_WORDS = (
+    "Bytes per token are measured on sampled validation documents of each data set, so compare tokenizers of one data "
+    "set, and those of about the same size: a larger vocabulary nearly always needs fewer tokens. Click a heading to "
+    "sort."
+)
+MODEL_WORDS = (
+    "Bits per byte of the validation text, lower is better. They can be compared between models of one data set, "
+    "whatever their tokenizers."
+)
+
+
+def datasets(results: Path) -> Iterator[Row]:
+    """Yield a row for each table of shards."""
+    for table in sorted(results.glob("*/shards.csv")):
+        with table.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        yield {
+            "dataset": table.parent.name,
+            "shards": len(rows),
+            "documents": sum(int(row.get("rows") or 0) for row in rows),
+            "characters": sum(int(row.get("characters") or 0) for row in rows),
+            "bytes": sum(int(row.get("bytes") or 0) for row in rows),
+        }
+
+
+def tokenizers(results: Path) -> Iterator[Row]:
+    """Yield a row for each tokenizer whose figures were recorded."""
+    for path in sorted(results.glob("*/*/figures.json")):
+        folder, found = path.parent, _read(path)
+        figures, curve = found.get("figures", {}), _read(folder / "curve.json")
+        own = (curve.get("curve") or [{}])[-1].get("bytes_per_token")
+        baselines = {
+            name: figures.get(f"compression.relative_difference.validation.{name}")
+            for name in ("gpt2", "cl100k_base", "o200k_base")
+        }
+        verdicts = sorted(folder.glob("checks/*.json"))
+        yield {
+            "page": _page(folder, results),
+            "dataset": found.get("dataset"),
+            "vocabulary": found.get("vocab_size"),
+            "pattern": found.get("pattern_name") or "a regex of its own",
+            "bytes_per_token": own,
+            **baselines,
+            "gate": read_gate(verdicts).headline.removeprefix("gate ") if verdicts else None,
+        }
+
+
+def models(results: Path) -> Iterator[Row]:
+    """Yield a row for each model that was evaluated."""
+    for path in sorted(results.glob("*/*/*/evaluation.json")):
+        folder, training = path.parent, _read(path.parent / "training.json")
+        figures = training.get("figures", {})
+        yield {
+            "page": _page(folder, results),
+            "tokenizer": folder.parent.name,
+            "dataset": folder.parents[1].name,
+            "bits_per_byte": _read(path).get("bits_per_byte"),
+            "parameters": figures.get("parameters"),
+            "tokens": figures.get("tokens"),
+            "device": f"{training['ranks']} x {training['device']}" if "device" in training else None,
+        }
+
+
+def comparisons(results: Path) -> Iterator[Row]:
+    """Yield a row for each page that compares tokenizers."""
+    for path in sorted(results.glob("*/comparisons/*/index.html")):
+        link = {"href": path.relative_to(results).as_posix(), "text": path.parent.name}
+        yield {"page": link, "dataset": path.parents[2].name}
+
+
+def _page(folder: Path, results: Path) -> dict[str, str]:
+    """Return the link to a page; to the folder, where there is no page yet."""
+    page = folder / "report/index.html"
+    target = page if page.is_file() else folder
+    return {"href": target.relative_to(results).as_posix(), "text": folder.name}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a file of figures holds; nothing where it is missing or unreadable."""
+    try:
+        found = read_json(path)
+    except (NanosnakeError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}

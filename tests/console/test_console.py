@@ -1,0 +1,193 @@
+"""What a run shows: lines, the plan, the last words; plain functions and one real plan."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from nanosnake.console import handler
+from nanosnake.console.board import Board
+from nanosnake.console.handler import LogHandler
+from nanosnake.console.jobs import Job, gpus
+from nanosnake.console.outcome import failures
+from nanosnake.console.plan import reason, table
+from nanosnake.console.times import Times, how_far_off, remember
+from nanosnake.snakemake_internals import Planned
+
+
+def fields(number: int, rule: str = "count_pretokens", **others: Any) -> dict[str, Any]:
+    """Return what Snakemake logs of a job."""
+    shard = f"shard_{number:05d}"
+    return {
+        "jobid": number,
+        "rule_name": rule,
+        "wildcards": {"dataset": "d", "shard": shard},
+        "input": [f"results/d/shards/{shard}.parquet"],
+        "output": [f"results/d/counts/{shard}.arrow"],
+        "log": [f"logs/d/{rule}/{shard}.log", f"logs/d/{rule}/{shard}.json"],
+        "threads": 1,
+        "resources": {},
+        "reason": f"Missing output files: results/d/counts/{shard}.arrow",
+        **others,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Missing output files: a, b; Input files updated by another job: c", "new"),
+        ("Forced execution", "asked for"),
+        ("Incomplete output files: a", "was interrupted"),
+        ("Updated input files: .cache/code/count_pretokens.sha256", "code changed"),
+        ("Updated input files: x/one.parquet, x/two.parquet", "one.parquet and 1 more changed"),
+        ("Input files updated by another job: c", "follows from the above"),
+        ("Params have changed since last execution: before: --a 1; now: --a 2", "settings changed"),
+        ("Set of input files has changed since last execution", "other inputs"),
+        ("Code has changed since last execution", "rule changed"),
+    ],
+)
+def test_reasons_are_short(said: str, words: str) -> None:
+    assert reason(Job.of(fields(1, reason=said))) == words
+
+
+def test_the_plan_of_a_large_data_set_is_short() -> None:
+    jobs = [Job.of(fields(n, rule)) for rule in ("download_shard", "count_pretokens") for n in range(1823)]
+    jobs += [Job.of(fields(9999, "all", log=[]))]
+    lines = table(jobs, Times()).splitlines()
+    assert len(lines) < 40
+    assert max(map(len, lines)) < 160
+    assert lines[2].split()[:2] == ["count_pretokens", "1,823"]
+    assert "3,646" in lines[3], "the target is no job"
+    assert "a guess" in lines[-1]
+    assert len(table(jobs, Times(), names=True).splitlines()) > 3646
+
+
+def test_earlier_jobs_say_how_long_it_takes() -> None:
+    for n in range(3):
+        write(f"logs/d/count_pretokens/shard_{n:05d}.json", '{"script": "count_pretokens.py", "seconds": 40}')
+    stages = Times().stages(Job.of(fields(n)) for n in range(10))
+    assert (stages[0].seconds, stages[0].guessed) == (400, 0)
+
+
+def test_estimates_are_looked_back_on() -> None:
+    assert how_far_off() == ""
+    remember(10, 20, 3)
+    assert how_far_off() == "the last run took 2.0 times as long as estimated"
+    remember(10, 5, 3)
+    assert how_far_off() == "the last 2 runs took 0.5 to 2.0 times as long as estimated"
+
+
+@pytest.mark.parametrize(
+    ("resources", "number"),
+    [({}, 0), ({"gres": "gpu:h200:4"}, 4), ({"gres": "gpu:2", "nodes": 2}, 4), ({"gpu": 1}, 1)],
+)
+def test_gpus_that_a_job_asks_for(resources: dict[str, Any], number: int) -> None:
+    assert gpus(resources) == number
+
+
+def test_a_cause_is_said_once() -> None:
+    began = time.time()
+    for n in range(8):
+        write(
+            f"logs/d/count_pretokens/shard_{n:05d}.log",
+            f"reading\nx.py: error: shard_{n:05d}: no column 'text'\nuse 'txt'",
+        )
+    write("logs/d/count_pretokens/shard_00008.log", "x.py: error: the disk is full")
+    planned = [Planned(fields(n), "failed") for n in range(9)] + [Planned(fields(20, "merge_counts"), "left")]
+    text = "\n".join(failures(planned, began))
+    assert text.count("no column 'text'\n  use 'txt'") == 1
+    assert "and 7 more for the same cause: d shard_00001, d shard_00002" in text
+    assert "the disk is full" in text
+    assert text.endswith(
+        "1 jobs that wait for these were not run; what is made stays. Mend the cause and run the same command again."
+    )
+
+
+def test_a_log_of_before_is_no_cause() -> None:
+    write("logs/d/count_pretokens/shard_00001.log", "x.py: error: old")
+    os.utime("logs/d/count_pretokens/shard_00001.log", (1, 1))
+    job = Job.of(fields(1))
+    job.problem = "SLURM-job '5' failed, SLURM status is: 'TIMEOUT'"
+    assert job.cause == job.problem
+
+
+def test_a_job_that_is_tried_again_has_not_failed() -> None:
+    board = Board()
+    board.plan({"count_pretokens": 1, "total": 1})
+    board.start(Job.of(fields(1)))
+    board.fail(1, "out of memory")
+    assert list(board.failed) == [1]
+    board.start(Job.of(fields(1)))
+    assert board.finish(1) is not None
+    assert (board.failed, board.count) == ({}, 1)
+
+
+def shown(
+    capsys: pytest.CaptureFixture[str], *records: tuple[LogEvent | None, dict[str, Any]], **settings: bool
+) -> str:
+    """Return what the handler prints of log records."""
+    common = {"stdout": False, "dryrun": False, "printshellcmds": False, **settings}
+    made = LogHandler(SimpleNamespace(**common), None)
+    for event, values in records:
+        record = logging.LogRecord(
+            "snakemake", values.pop("level", logging.INFO), "", 0, values.pop("msg", None), None, None
+        )
+        record.__dict__.update(event=event, **values)
+        made.emit(record)
+    made.close()
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+@pytest.fixture
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler, "BOARD", Board())
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_one_line_for_each_job_and_none_of_snakemakes_own(capsys: pytest.CaptureFixture[str]) -> None:
+    write("logs/d/count_pretokens/shard_00001.log", "counting: 3 of 9\nshard_00001.parquet: 9 documents\n")
+    write("logs/d/count_pretokens/shard_00002.log", "x.py: error: bad\n")
+    text = shown(
+        capsys,
+        (None, {"msg": "Building DAG of jobs..."}),
+        (LogEvent.WORKFLOW_STARTED, {}),
+        (None, {"msg": "Select jobs to execute..."}),
+        (LogEvent.RUN_INFO, {"stats": {"count_pretokens": 2, "total": 2}}),
+        (LogEvent.JOB_INFO, fields(1)),
+        (LogEvent.JOB_INFO, fields(2)),
+        (LogEvent.JOB_FINISHED, {"job_id": 1}),
+        (LogEvent.JOB_ERROR, {"jobid": 2, "rule_msg": None}),
+        (None, {"msg": "a warning", "level": logging.WARNING}),
+    )
+    first, second, third, fourth = text.splitlines()
+    assert first == "2 jobs"
+    assert second.startswith("1/2  count_pretokens  d shard_00001")
+    assert second.endswith("s  9 documents")
+    assert third.endswith("s  FAILED: bad")
+    assert fourth == "a warning"
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_refusal_is_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    said = 'WorkflowError in file "/x/rules/common.smk", line 37:\nconfig.yaml: a mistake\n  File "/x", line 37, in <module>\n  File "/x.py", line 1, in refuse'
+    assert (
+        shown(capsys, (LogEvent.ERROR, {"msg": said, "level": logging.ERROR})) == "config.yaml: a mistake\n"
+    )
