@@ -163,7 +163,7 @@ def test_a_clock_that_jumps_back(project: Project, wanted: dict[str, bytes]) -> 
     ended = project.snakemake(*UNTIL)
     printed = ended.stdout + ended.stderr
     assert ended.returncode != 0
-    assert re.search(r"which is to come \(\d+ such files\): the clock was set back", printed)
+    assert re.search(r"which is in the future \(\d+ such files\): the clock was set back", printed)
     assert "Traceback" not in printed
     command = re.search(r"the time of now: (find .*)", printed)
     assert command

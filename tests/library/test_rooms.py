@@ -17,7 +17,7 @@ FLOORS = (
     {"process", "provenance", "stages", "tokenizer"},
     {"checks", "evaluation", "sources", "training"},
     {"config", "runs", "slurm"},
-    {"publish", "report", "workflow"},
+    {"console", "publish", "report", "workflow"},
     {"commands"},
 )
 """Rooms and single modules, from the ground up."""
