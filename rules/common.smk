@@ -21,7 +21,7 @@ from nanosnake.workflow.manifests import Manifests
 from nanosnake.workflow.models import EXPORTED, Models
 from nanosnake.workflow.modules import code
 from nanosnake.workflow.publishing import THINGS, Publishing
-from nanosnake.workflow.resources import memory, minutes
+from nanosnake.workflow.resources import by_name, memory, minutes
 from nanosnake.workflow.shell import any_of, command, folder_of, put_python_first, repository_path
 from nanosnake.workflow.tokenizers import Tokenizers
 from nanosnake.workflow.verdicts import say_verdicts

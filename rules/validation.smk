@@ -34,6 +34,7 @@ rule check_tokenizer:
         tokenizer=rules.export_tokenizer.output,
         texts=tokenizers.texts(),
         samples=expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True),
+        others=tokenizers.check_inputs,
     output:
         report(
             layout.VERDICT,
@@ -49,7 +50,8 @@ rule check_tokenizer:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=by_name("check", {"stability": memory(4000, per_input_mb=60)}, memory(2000)),
+        runtime=by_name("check", {"stability": minutes(60, per_input_gb=2000)}, minutes(60)),
     params:
         options=tokenizers.check,
         folder=folder_of("tokenizer"),

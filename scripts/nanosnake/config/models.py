@@ -179,6 +179,9 @@ class Evaluation(Model):
     """Folder of .txt files of your own, besides the built-in ones."""
     built_in_texts: bool = True
     """Whether the texts that come with the workflow are looked at."""
+    parallel: FilePath | None = None
+    """Folder of parallel text for the check of languages: a file for each language, such as `deu_Latn.txt`, a sentence
+    a line, the same in all; null: the message catalogues of Django, where that package is installed."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Documents sampled from the training shards and from the validation shards, each."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -17,6 +17,8 @@ LABELS = {
     "fertility": "tokens per word",
     "relative_difference": "tokens saved",
     "single_bytes": "share of single bytes",
+    "share_words_kept": "single-token retention rate",
+    "share_inside": "share of ids that end inside a character",
 }
 SHARES = ("share", "single_bytes")
 FIRST = ("text", "kind", "documents", "bytes", "words", "tokens")
@@ -78,6 +80,8 @@ def label(key: str) -> str:
 
 def guess_kind(key: str, values: Iterable[Any]) -> Kind:
     """The kind of a column whose meaning only its key and values tell."""
+    if key == "token":
+        return "token"
     present = [value for value in values if value is not None]
     if not present or not all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in present

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from check_tokenizer import CheckTokenizer
 from count_pretokens import CountPretokens
 from export_tokenizer import ExportTokenizer
 from merge_counts import MergeCounts
 from nanosnake import layout
+from nanosnake.checks import CHECKS
+from nanosnake.checks.stability import LEAST_UNITS
 from nanosnake.config import Config, Tokenizer
 from nanosnake.naming import compact
 from nanosnake.snakemake_internals import per_job
@@ -160,8 +163,36 @@ class Tokenizers:
             check=wildcards.check,
             mode=settings.mode,
             thresholds=settings.model_dump(exclude={"mode"}),
+            **self._sources(wildcards),
             baseline_cache=Path(layout.BASELINES),
         )
+
+    def _sources(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the options that say where a check finds what it needs besides texts and samples."""
+        name, needs = wildcards.tokenizer, CHECKS[wildcards.check].needs
+        found: dict[str, Any] = {}
+        if "counts" in needs:
+            found["counts"] = Path(self.merged_counts(wildcards))
+        if "units" in needs:
+            shards = self.config.training_shards(name)
+            found |= {"shards": shards, "count_folder": Path(self._counts_folder(name))}
+            if len(shards) < LEAST_UNITS:
+                found["shard_folder"] = Path(self.datasets.folder(self.config.tokenizers[name].dataset))
+        if "parallel" in needs and self.config.evaluation.parallel:
+            found["parallel"] = Path(self.config.evaluation.parallel)
+        return found
+
+    def check_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return the files that a check reads besides the tokenizer, the texts and the samples."""
+        found = self._sources(wildcards)
+        shards = found.get("shards", ())
+        files = [found["counts"]] if "counts" in found else []
+        files += [found["count_folder"] / f"{shard}.arrow" for shard in shards]
+        if "shard_folder" in found:
+            files += [found["shard_folder"] / f"{shard}.parquet" for shard in shards]
+        if "parallel" in found and found["parallel"].is_dir():
+            files += sorted(path for path in found["parallel"].iterdir() if path.is_file())
+        return list(map(str, files))
 
     def texts(self) -> list[str]:
         """Return the evaluation texts."""
