@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,7 @@ class Corpus:
     def _cut(self, pretokens: Sequence[bytes], counts: Ints) -> Batch:
         encoded = self._encoder.encode_batch([pretoken.decode() for pretoken in pretokens], 1)
         lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        flat = (id_ for ids in encoded for id_ in ids)
-        ids = np.fromiter(flat, dtype=np.int64, count=int(lengths.sum()))
+        ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int64, count=int(lengths.sum()))
         return Batch(pretokens, counts, ids, np.repeat(np.arange(len(encoded)), lengths))
 
     @cached_property
