@@ -12,6 +12,7 @@ localrules:
     count_pretokens,
     tokenize_shard,
     sample_documents,
+    cut_merges,
     export_tokenizer,
     hash_tokenizer,
     export_nanochat,

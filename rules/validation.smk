@@ -47,11 +47,12 @@ rule check_tokenizer:
         **logs(layout.VERDICT),
     benchmark:
         benchmark_of(layout.VERDICT)
+    wildcard_constraints:
+        check=any_of(tokenizers.checks_of_texts()),
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=by_name("check", {"stability": memory(4000, per_input_mb=60)}, memory(2000)),
-        runtime=by_name("check", {"stability": minutes(60, per_input_gb=2000)}, minutes(60)),
+        mem_mb=2000,
     params:
         options=tokenizers.check,
         folder=folder_of("tokenizer"),
@@ -65,6 +66,16 @@ rule check_tokenizer:
             samples="input.samples",
             output="output",
         )
+
+
+# Looks at the counts of the whole training text, so that it is no light job.
+use rule check_tokenizer as check_corpus with:
+    wildcard_constraints:
+        check=any_of(tokenizers.checks_of_the_corpus()),
+    threads: 2
+    resources:
+        mem_mb=by_name("check", {"stability": memory(4000, per_input_mb=60)}, memory(2000)),
+        runtime=by_name("check", {"stability": minutes(60, per_input_gb=2000)}, minutes(30)),
 
 
 rule decide_gate:

@@ -7,6 +7,7 @@ from typing import Any
 
 from check_tokenizer import CheckTokenizer
 from count_pretokens import CountPretokens
+from cut_merges import CutMerges
 from export_tokenizer import ExportTokenizer
 from merge_counts import MergeCounts
 from nanosnake import layout
@@ -131,6 +132,18 @@ class Tokenizers:
         """Return the options that learn a tokenizer's merges."""
         return words(TrainTokenizer, merges=self.of(wildcards).num_merges)
 
+    def trained(self) -> list[str]:
+        """Return the tokenizers that are trained; the others of a sweep are cut from these."""
+        return [name for name in self.config.tokenizers if self.config.trained_as(name) == name]
+
+    def larger_merges(self, wildcards: Wildcards) -> str:
+        """Return the merges that a smaller tokenizer of a sweep is cut from."""
+        return f"{self.home(self.config.trained_as(wildcards.tokenizer))}/merges.arrow"
+
+    def cut(self, wildcards: Wildcards) -> str:
+        """Return the options that cut a tokenizer's merges from larger ones."""
+        return words(CutMerges, merges=self.of(wildcards).num_merges)
+
     def training_metadata(self, wildcards: Wildcards) -> list[str]:
         """Return the metadata files of the shards that a tokenizer learns from."""
         shards = self.config.training_shards(wildcards.tokenizer)
@@ -154,6 +167,15 @@ class Tokenizers:
     def checks(self) -> list[str]:
         """Return the names of the checks that the configuration does not turn off."""
         return [name for name, settings in self.config.checks if settings.mode != "off"]
+
+    @staticmethod
+    def checks_of_the_corpus() -> list[str]:
+        """Return the names of the checks that look at the counts of the whole training text."""
+        return [name for name, check in CHECKS.items() if "counts" in check.needs]
+
+    def checks_of_texts(self) -> list[str]:
+        """Return the names of all other checks, which are light."""
+        return sorted(set(CHECKS) - set(self.checks_of_the_corpus()))
 
     def check(self, wildcards: Wildcards) -> str:
         """Return the options of a check."""
