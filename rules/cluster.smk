@@ -20,6 +20,7 @@ localrules:
     decide_gate,
     measure_vocabulary_curve,
     make_report,
+    compare_tokenizers,
     make_model_report,
     record_figures,
     export_model,

@@ -56,4 +56,5 @@ wildcard_constraints:
     shard=r"[^/]+",
     split="train|validation",
     check=any_of(tokenizers.checks()),
+    comparison=any_of(CONFIG.compared),
     model=any_of(CONFIG.models),

@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from nanosnake.checks.spec import BASELINE_NAMES, BaselineName
 from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
@@ -207,6 +208,15 @@ class Evaluation(Model):
         return folders
 
 
+class Comparison(Model):
+    """Tokenizers that a page compares on the same texts; each sweep has such a page without being asked."""
+
+    tokenizers: Annotated[list[str], Field(min_length=2)]
+    """Names of tokenizers, or of sweeps; all others are compared with the first."""
+    baselines: list[BaselineName] = Field(default_factory=lambda: list(BASELINE_NAMES))
+    """Published vocabularies that are compared too."""
+
+
 class Downloads(Model):
     """How downloads behave; how many run at a time is the Snakemake resource `downloads`."""
 
@@ -227,6 +237,8 @@ class Config(Model):
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
+    comparisons: Annotated[dict[Name, Comparison], Field(default_factory=dict)]
+    """Pages that compare tokenizers, by name; the documents are those of the first one's dataset."""
     evaluation: Evaluation = Field(default_factory=Evaluation)
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
@@ -245,6 +257,17 @@ class Config(Model):
         for name, tokenizer in self.tokenizers.items():
             if tokenizer.sweep is not None:
                 found.setdefault(tokenizer.sweep, []).append(name)
+        return found
+
+    @cached_property
+    def compared(self) -> dict[str, Comparison]:
+        """All comparisons by name: one for each sweep of several tokenizers, and those of the configuration."""
+        found = {
+            sweep: Comparison(tokenizers=names) for sweep, names in self.sweeps.items() if len(names) > 1
+        }
+        for name, comparison in self.comparisons.items():
+            names = [one for given in comparison.tokenizers for one in self.sweeps.get(given, [given])]
+            found[name] = comparison.model_copy(update={"tokenizers": list(dict.fromkeys(names))})
         return found
 
     def trained_as(self, name: str) -> str:

@@ -16,6 +16,7 @@ LABELS = {
     "ratio": "bytes per token",
     "fertility": "tokens per word",
     "relative_difference": "tokens saved",
+    "relative_tokens": "tokens, relative",
     "single_bytes": "share of single bytes",
     "share_words_kept": "single-token retention rate",
     "share_inside": "share of ids that end inside a character",
@@ -87,7 +88,7 @@ def guess_kind(key: str, values: Iterable[Any]) -> Kind:
         isinstance(value, int | float) and not isinstance(value, bool) for value in present
     ):
         return "text"
-    if key.startswith("relative_difference"):
+    if key.startswith("relative_"):
         return "change"
     if key.startswith(SHARES):
         return "share"

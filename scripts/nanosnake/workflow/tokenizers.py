@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from check_tokenizer import CheckTokenizer
+from compare_tokenizers import CompareTokenizers
 from count_pretokens import CountPretokens
 from cut_merges import CutMerges
 from export_tokenizer import ExportTokenizer
@@ -168,14 +169,13 @@ class Tokenizers:
         """Return the names of the checks that the configuration does not turn off."""
         return [name for name, settings in self.config.checks if settings.mode != "off"]
 
-    @staticmethod
-    def checks_of_the_corpus() -> list[str]:
+    def checks_of_the_corpus(self) -> list[str]:
         """Return the names of the checks that look at the counts of the whole training text."""
-        return [name for name, check in CHECKS.items() if "counts" in check.needs]
+        return [name for name in self.checks() if "counts" in CHECKS[name].needs]
 
     def checks_of_texts(self) -> list[str]:
         """Return the names of all other checks, which are light."""
-        return sorted(set(CHECKS) - set(self.checks_of_the_corpus()))
+        return [name for name in self.checks() if "counts" not in CHECKS[name].needs]
 
     def check(self, wildcards: Wildcards) -> str:
         """Return the options of a check."""
@@ -215,6 +215,31 @@ class Tokenizers:
         if "parallel" in found and found["parallel"].is_dir():
             files += sorted(path for path in found["parallel"].iterdir() if path.is_file())
         return list(map(str, files))
+
+    def comparisons(self) -> list[str]:
+        """Return the pages that compare tokenizers."""
+        return [
+            layout.COMPARISON.format(
+                dataset=self.config.tokenizers[found.tokenizers[0]].dataset, comparison=name
+            )
+            for name, found in self.config.compared.items()
+        ]
+
+    def compared(self, wildcards: Wildcards) -> list[str]:
+        """Return the files of the tokenizers that a page compares."""
+        names = self.config.compared[wildcards.comparison].tokenizers
+        return [f"{self.home(name)}/tokenizer/meta.json" for name in names]
+
+    def compare(self, wildcards: Wildcards) -> str:
+        """Return the options of a page that compares tokenizers."""
+        found = self.config.compared[wildcards.comparison]
+        return words(
+            CompareTokenizers,
+            name=wildcards.comparison,
+            tokenizers=[Path(self.home(name), "tokenizer") for name in found.tokenizers],
+            baselines=found.baselines,
+            baseline_cache=Path(layout.BASELINES),
+        )
 
     def texts(self) -> list[str]:
         """Return the evaluation texts."""
