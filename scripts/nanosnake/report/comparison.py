@@ -87,7 +87,9 @@ def compare(
         names=names,
         headline=_headline(first.name, sample, against),
         texts=from_records("Bytes per token of each text", texts),
-        against=from_records(f"Tokens against {first.name}", against),
+        against=from_records(
+            f"Tokens against {first.name}", [row for row in against if row["kind"] == "sample"] or against
+        ),
         cost=from_records("What a vocabulary costs", [_cost(one, sample, encoded) for one in contestants]),
         sizes=from_records("What a larger vocabulary buys", list(_sizes(contestants, sample, encoded))),
         overlap=from_records(
