@@ -33,6 +33,7 @@ rule all:
         expand(layout.SHARD_TABLE, dataset=CONFIG.datasets),
         manifests.products(),
         tokenizers.each(f"{layout.TOKENIZER}/manifest.json"),
+        tokenizers.comparisons(),
         models.each(f"{layout.MODEL}/manifest.json"),
         publishing.published(),
 
@@ -57,6 +58,7 @@ rule reports:
     input:
         leftovers.settle,
         tokenizers.each(layout.TOKENIZER_PAGE),
+        tokenizers.comparisons(),
         models.each(layout.MODEL_PAGE),
 
 

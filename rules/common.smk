@@ -22,7 +22,7 @@ from nanosnake.workflow.manifests import Manifests
 from nanosnake.workflow.models import EXPORTED, Models
 from nanosnake.workflow.modules import code
 from nanosnake.workflow.publishing import THINGS, Publishing
-from nanosnake.workflow.resources import memory, minutes
+from nanosnake.workflow.resources import by_name, memory, minutes
 from nanosnake.workflow.shell import any_of, command, folder_of, put_python_first, repository_path
 from nanosnake.workflow.tokenizers import Tokenizers
 
@@ -57,4 +57,5 @@ wildcard_constraints:
     shard=r"[^/]+",
     split="train|validation",
     check=any_of(tokenizers.checks()),
+    comparison=any_of(CONFIG.compared),
     model=any_of(CONFIG.models),

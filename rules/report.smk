@@ -1,5 +1,6 @@
 """The report: one page per tokenizer that opens from disk. It is made whether the gate opens or not."""
 
+from compare_tokenizers import CompareTokenizers
 from make_model_report import MakeModelReport
 from make_report import MakeReport
 from measure_vocabulary_curve import MeasureVocabularyCurve
@@ -80,6 +81,43 @@ rule make_report:
             record="params.record",
             texts="params.texts",
             baseline_cache="params.baselines",
+            output="output",
+        )
+
+
+rule compare_tokenizers:
+    """Write the page that compares tokenizers, such as those of a sweep, on the same texts."""
+    input:
+        code=code(CompareTokenizers),
+        templates=tokenizers.templates(),
+        texts=tokenizers.texts(),
+        tokenizers=tokenizers.compared,
+        samples=expand(layout.SAMPLES, split="validation", allow_missing=True),
+    output:
+        report(
+            layout.COMPARISON,
+            caption="../report/comparison.rst",
+            category="{dataset}",
+            labels={"comparison": "{comparison}"},
+        ),
+    log:
+        **logs(layout.COMPARISON),
+    benchmark:
+        benchmark_of(layout.COMPARISON)
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        options=tokenizers.compare,
+        texts=folder_of("texts"),
+    shell:
+        command(
+            CompareTokenizers,
+            "{params.options}",
+            dataset="wildcards.dataset",
+            samples="input.samples",
+            texts="params.texts",
             output="output",
         )
 

@@ -1,5 +1,6 @@
 """A tokenizer: merges learned from summed counts, and the artifacts that other tools read."""
 
+from cut_merges import CutMerges
 from export_nanochat import ExportNanochat
 from export_tokenizer import ExportTokenizer
 from train_tokenizer import TrainTokenizer
@@ -16,6 +17,8 @@ rule train_tokenizer:
         **logs(layout.MERGES),
     benchmark:
         benchmark_of(layout.MERGES)
+    wildcard_constraints:
+        tokenizer=any_of(tokenizers.trained()),
     conda:
         "../envs/nanosnake.yaml"
     threads: 8
@@ -26,6 +29,29 @@ rule train_tokenizer:
         options=tokenizers.train,
     shell:
         command(TrainTokenizer, "{params.options}", counts="input.counts", output="output", threads="threads")
+
+
+rule cut_merges:
+    """Take a smaller tokenizer of a sweep from the merges of its largest."""
+    input:
+        code=code(CutMerges),
+        larger=tokenizers.larger_merges,
+    output:
+        layout.MERGES,
+    log:
+        **logs(layout.MERGES),
+    benchmark:
+        benchmark_of(layout.MERGES)
+    wildcard_constraints:
+        tokenizer=any_of(set(CONFIG.tokenizers) - set(tokenizers.trained())),
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        options=tokenizers.cut,
+    shell:
+        command(CutMerges, "{params.options}", larger="input.larger", output="output")
 
 
 rule export_tokenizer:

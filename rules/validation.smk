@@ -34,6 +34,7 @@ rule check_tokenizer:
         tokenizer=rules.export_tokenizer.output,
         texts=tokenizers.texts(),
         samples=expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True),
+        others=tokenizers.check_inputs,
     output:
         report(
             layout.VERDICT,
@@ -46,6 +47,8 @@ rule check_tokenizer:
         **logs(layout.VERDICT),
     benchmark:
         benchmark_of(layout.VERDICT)
+    wildcard_constraints:
+        check=any_of(tokenizers.checks_of_texts()),
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -63,6 +66,16 @@ rule check_tokenizer:
             samples="input.samples",
             output="output",
         )
+
+
+# Looks at the counts of the whole training text, so that it is no light job.
+use rule check_tokenizer as check_corpus with:
+    wildcard_constraints:
+        check=any_of(tokenizers.checks_of_the_corpus()),
+    threads: 2
+    resources:
+        mem_mb=by_name("check", {"stability": memory(4000, per_input_mb=60)}, memory(2000)),
+        runtime=by_name("check", {"stability": minutes(60, per_input_gb=2000)}, minutes(30)),
 
 
 rule decide_gate:

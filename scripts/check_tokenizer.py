@@ -1,7 +1,8 @@
 """Check a tokenizer in one respect and write the verdict; it exits with 0 whatever the verdict is.
 
-Inputs: a tokenizer folder, folders of texts, sampled documents. Output: the verdict, JSON. Whether a verdict
-stops anything is for scripts/decide_gate.py; this one exits with 1 only if the check could not run.
+Inputs: a tokenizer folder, folders of texts, sampled documents, and what the check needs besides: counts of the
+training text, parallel text. Output: the verdict, JSON. Whether a verdict stops anything is for
+scripts/decide_gate.py; this one exits with 1 only if the check could not run.
 
     python scripts/check_tokenizer.py --check compression --mode warn --thresholds '{"min_bytes_per_token": 3}' \\
         --tokenizer results/demo/bpe4k/tokenizer --texts resources/texts \\
@@ -11,21 +12,16 @@ stops anything is for scripts/decide_gate.py; this one exits with 1 only if the 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nanosnake.checks import CHECKS, Verdict
-from nanosnake.checks.material import Subject, read_texts, sample_items
-from nanosnake.checks.run import run_check
-from nanosnake.checks.verdict import skipped
-from nanosnake.files import NanosnakeError, write_json
-from nanosnake.stages import Object, Stage, main
-from nanosnake.tokenizer.baselines import Baselines, load_baselines
-from nanosnake.tokenizer.folder import load
+from nanosnake.files import write_json
+from nanosnake.stages import Names, Object, Stage, main
 
-NEEDS_BASELINES = {"compression"}
+if TYPE_CHECKING:
+    from nanosnake.checks.material import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +40,16 @@ class CheckTokenizer(Stage):
     """Folders of .txt files."""
     samples: tuple[Path, ...] = ()
     """Files of sampled documents."""
+    counts: Path | None = None
+    """Counts of the training text."""
+    count_folder: Path | None = None
+    """Folder of the counts of its shards."""
+    shard_folder: Path | None = None
+    """Folder of the shards, where they are too few to resample their counts."""
+    shards: Names = ()
+    """Names of the shards that the tokenizer was trained on."""
+    parallel: Path | None = None
+    """Folder of parallel text; the message catalogues of Django where there is none."""
     baseline_cache: Path = Path(".cache/baselines")
     """Where baselines are kept."""
     offline: bool = False
@@ -59,36 +65,43 @@ class CheckTokenizer(Stage):
 
 def check_tokenizer(options: CheckTokenizer) -> Verdict:
     """Run the check and write its verdict."""
+    from nanosnake.checks.run import run_check
+    from nanosnake.checks.verdict import skipped
+
     if options.mode == "off":
         verdict = skipped(CHECKS[options.check])
     else:
-        found = Baselines({}, [])
-        if options.check in NEEDS_BASELINES:
-            found = load_baselines(options.baseline_cache, network=not options.offline)
-        subject = Subject(
-            load(options.tokenizer),
-            [*sample_items(options.samples), *read_texts(*options.texts)],
-            found.encodings,
-            found.notes,
-        )
-        verdict = run_check(options.check, options.mode, options.thresholds, subject)
+        verdict = run_check(options.check, options.mode, options.thresholds, subject_of(options))
     write_json(options.output, verdict.as_json())
     return verdict
 
 
-def parse_thresholds(text: str) -> dict[str, float | None]:
-    """Return the thresholds of a JSON object, or of a JSON file whose name begins with `@`.
+def subject_of(options: CheckTokenizer) -> Subject:
+    """Return what the check looks at; what it does not need is not read."""
+    from nanosnake.checks.material import Subject, read_texts, sample_items
+    from nanosnake.checks.parallel import read_parallel
+    from nanosnake.tokenizer.baselines import Baselines, load_baselines
+    from nanosnake.tokenizer.folder import load
 
-    Raises:
-        NanosnakeError: if it is no JSON object.
-    """
-    try:
-        given = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except ValueError as error:
-        raise NanosnakeError(f"--thresholds: {text!r} is not JSON ({error})") from error
-    if not isinstance(given, dict):
-        raise NanosnakeError(f"--thresholds: {text!r} is no JSON object such as '{{\"max_failures\": 0}}'")
-    return given
+    needs = CHECKS[options.check].needs
+    baselines = Baselines({}, [])
+    if "baselines" in needs:
+        baselines = load_baselines(options.baseline_cache, network=not options.offline)
+    languages, source = read_parallel(options.parallel) if "parallel" in needs else ([], None)
+    return Subject(
+        load(options.tokenizer),
+        [*(sample_items(options.samples) if "samples" in needs else ()), *read_texts(*options.texts)],
+        baselines.encodings,
+        [*([source] if source else []), *baselines.notes],
+        counts=options.counts,
+        units=[options.count_folder / f"{name}.arrow" for name in options.shards]
+        if options.count_folder
+        else (),
+        shards=[options.shard_folder / f"{name}.parquet" for name in options.shards]
+        if options.shard_folder
+        else (),
+        parallel=languages,
+    )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def decide(tokenizer: TokenizerFolder, verdicts: Mapping[Path, Verdict]) -> dict
         "failed": [],
         "warned": [verdict.check for verdict in warned],
         "warnings": [
-            f"{verdict.check}: {failure.message}" for verdict in warned for failure in verdict.failures
+            f"{verdict.check}: {failure.message}" for verdict in warned for failure in verdict.warnings
         ],
         "checks": {verdict.check: verdict.verdict for verdict in verdicts.values()},
         "tokenizer": dict(tokenizer.hashes),
@@ -63,9 +63,9 @@ def _refusal(tokenizer: TokenizerFolder, blocking: Mapping[Path, Verdict]) -> st
         f"{tokenizer.name}: the gate stays closed: {', '.join(v.check for v in blocking.values())} failed"
     ]
     for path, verdict in blocking.items():
-        for failure in verdict.failures[:SHOWN]:
+        for failure in verdict.blocking[:SHOWN]:
             lines.append(f"  {verdict.check}: {failure.message}")
-        more = len(verdict.failures) - SHOWN
+        more = len(verdict.blocking) - SHOWN
         lines.append(
             f"  {verdict.check}: {f'{more:,} more of them' if more > 0 else 'the figures'} in {path}"
         )

@@ -96,7 +96,7 @@ def write_checks(folder: Path, *, hostile: bool = False) -> list[Path]:
     paths = []
     for name, found in findings.items():
         spec = CHECKS[name]
-        verdict = verdict_of(spec, spec.default_mode, spec.filled({}), found, {})
+        verdict = verdict_of(spec, spec.mode, spec.limits({}), found, {})
         paths.append(folder / f"{name}.json")
         write_json(paths[-1], verdict.as_json())
     return paths

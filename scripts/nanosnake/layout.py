@@ -29,6 +29,7 @@ VERDICT = f"{TOKENIZER}/checks/{{check}}.json"
 GATE = f"{TOKENIZER}/gate.json"
 FIGURES = f"{TOKENIZER}/figures.json"
 CURVE = f"{TOKENIZER}/curve.json"
+COMPARISON = "results/{dataset}/comparisons/{comparison}/index.html"
 TOKENIZER_PAGE = f"{TOKENIZER}/report/index.html"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
 
@@ -51,7 +52,7 @@ BASELINES = ".cache/baselines"
 TRIALS = ".cache/trials"
 """What engines said of patterns and special tokens."""
 
-RESERVED_IN_DATASET = {"shards", "counts", "samples"}
+RESERVED_IN_DATASET = {"shards", "counts", "samples", "comparisons"}
 """Folders of a data set that no tokenizer can be named after."""
 RESERVED_IN_TOKENIZER = {"checks", "published", "report", "tokenizer", "tokens"}
 """Folders of a tokenizer that no model can be named after."""

@@ -11,10 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
+import nanosnake.checks
 from nanosnake.checks import CHECKS, Verdict
 from nanosnake.checks.material import Document, Item, Subject, read_texts
+from nanosnake.checks.parallel import Language
 from nanosnake.checks.reachability import is_piece, merge
-from nanosnake.checks.run import FUNCTIONS, run_check
+from nanosnake.checks.run import run_check
 from nanosnake.checks.verdict import read_verdict
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.tokenizer.baselines import load_baselines
@@ -26,7 +28,9 @@ from tiny_tokenizers import TEXTS, damage, evaluation_texts, train
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
     texts = evaluation_texts()
-    return train(tmp_path_factory.mktemp("sound"), [texts["english_news"], texts["korean"]], vocab_size=700)
+    documents = [word for name in ("english_news", "korean") for word in texts[name].split("\n")]
+    documents += [f" {word}" for name in ("english_news", "korean") for word in texts[name].split()]
+    return train(tmp_path_factory.mktemp("sound"), documents, vocab_size=700)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,16 @@ def subject(trained: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) 
         )
         for at, split in enumerate(("train", "validation"))
     ]
-    return Subject(trained, [*samples, *read_texts(TEXTS)], found.encodings, found.notes)
+    place = trained.folder.parent
+    return Subject(
+        trained,
+        [*samples, *read_texts(TEXTS)],
+        found.encodings,
+        found.notes,
+        counts=place / "counts.arrow",
+        shards=[place / "shards" / "shard_00000.parquet"],
+        parallel=[Language("ko", [evaluation_texts()["korean"]], [evaluation_texts()["english_news"]])],
+    )
 
 
 def of(tokenizer: TokenizerFolder, *texts: str) -> Subject:
@@ -54,8 +67,14 @@ def run(name: str, subject: Subject, thresholds: Mapping[str, float | None] | No
     return verdict
 
 
-def test_every_check_has_a_function() -> None:
-    assert list(FUNCTIONS) == list(CHECKS)
+def test_every_module_of_a_check_is_listed_and_says_what_it_is_good_for() -> None:
+    folder = Path(nanosnake.checks.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py") if "@declare(" in path.read_text()}
+    assert modules == set(CHECKS)
+    for check in CHECKS.values():
+        for words in (check.title, check.meaning, check.good_for, check.not_for):
+            assert words, check.name
+            assert not words.endswith("."), "they are phrases"
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -63,9 +82,10 @@ def test_a_sound_tokenizer_passes(name: str, subject: Subject, tmp_path: Path) -
     verdict = run(name, subject)
     assert verdict.verdict == "pass", verdict.failures
     assert verdict.thresholds.keys() == CHECKS[name].thresholds.keys()
+    assert "not measured" not in verdict.summary
     assert verdict.extra["tokenizer"] == subject.tokenizer.hashes
     assert all(isinstance(value, int | float) for value in verdict.extra["key"].values())
-    for row in verdict.figures:
+    for row in [*verdict.figures, *(row for rows in verdict.tables.values() for row in rows)]:
         assert all(isinstance(cell, str | int | float | None) for cell in row.values())
     write_json(tmp_path / "verdict.json", verdict.as_json())
     assert read_verdict(tmp_path / "verdict.json").as_json() == json.loads(json.dumps(verdict.as_json()))

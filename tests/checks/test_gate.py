@@ -49,6 +49,8 @@ def judge(place: Path, name: str, mode: str = "block", thresholds: str = "{}") -
     arguments = ["--check", name, "--mode", mode, "--thresholds", thresholds]
     arguments += ["--tokenizer", str(place / "tokenizer"), "--texts", str(TEXTS)]
     arguments += ["--samples", str(place / "train.jsonl"), str(place / "validation.jsonl")]
+    arguments += ["--counts", str(place / "counts.arrow"), "--shards", "shard_00000"]
+    arguments += ["--count-folder", str(place), "--shard-folder", str(place / "shards")]
     arguments += ["--baseline-cache", str(place / "baselines"), "--offline", "--output", str(output)]
     assert call(check_tokenizer.CheckTokenizer, arguments) == 0
     return output
@@ -74,7 +76,7 @@ def test_all_checks_pass_and_the_gate_opens(place: Path, capsys: pytest.CaptureF
     assert gate["failed"] == gate["warned"] == []
     assert gate["checks"] == dict.fromkeys(CHECKS, "pass")
     assert set(gate["tokenizer"]) == {TOKENIZER_JSON, "tokenizer.tiktoken", META}
-    assert "6 of 6 checks passed" in capsys.readouterr().err
+    assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in capsys.readouterr().err
 
 
 def test_verdicts_are_the_same_bytes_each_time(place: Path) -> None:
@@ -139,15 +141,36 @@ def test_a_check_that_is_judged_twice_is_refused(place: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "@{file}"])
-def test_thresholds_that_are_no_object(text: str, tmp_path: Path) -> None:
-    (tmp_path / "thresholds.json").write_text("3")
-    with pytest.raises(NanosnakeError, match="--thresholds: "):
-        check_tokenizer.parse_thresholds(text.replace("{file}", str(tmp_path / "thresholds.json")))
+def test_thresholds_that_are_no_object(text: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "thresholds.json").write_text("3")
+    with pytest.raises(SystemExit):
+        judge(place, "round_trip", "block", text.replace("{file}", str(place / "thresholds.json")))
+    assert "--thresholds: " in capsys.readouterr().err
 
 
-def test_thresholds_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "thresholds.json").write_text('{"max_failures": 3}')
-    assert check_tokenizer.parse_thresholds(f"@{tmp_path / 'thresholds.json'}") == {"max_failures": 3}
+def test_thresholds_from_a_file(place: Path) -> None:
+    (place / "thresholds.json").write_text('{"max_failures": 3}')
+    verdict = judge(place, "round_trip", "block", f"@{place / 'thresholds.json'}")
+    assert json.loads(verdict.read_text())["thresholds"] == {"max_failures": 3}
+
+
+def test_a_row_that_blocks_closes_the_gate_of_a_check_that_warns(place: Path) -> None:
+    rows = {"korean": {"min_bytes_per_token": 50, "mode": "block"}}
+    thresholds = json.dumps({"min_text_bytes_per_token": 50, "rows": rows})
+    verdict = judge(place, "compression", "warn", thresholds)
+    with pytest.raises(NanosnakeError) as refusal:
+        call(decide_gate.DecideGate, gate_arguments(place, verdict))
+    lines = str(refusal.value).splitlines()
+    assert lines[0] == "tiny: the gate stays closed: compression failed"
+    assert lines[1].startswith("  compression: korean text: ")
+    assert "the figures in " in lines[2], "the other texts only warn"
+
+
+def test_a_row_that_is_not_there_is_named(place: Path) -> None:
+    with pytest.raises(
+        NanosnakeError, match=r"checks\.compression\.rows\.corean: no such row; there are: train"
+    ):
+        judge(place, "compression", "warn", '{"rows": {"corean": {"min_bytes_per_token": 2}}}')
 
 
 def test_a_check_that_cannot_run_writes_no_verdict(place: Path) -> None:

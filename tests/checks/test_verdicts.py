@@ -8,10 +8,15 @@ import pytest
 
 from nanosnake.checks import CHECKS, Findings
 from nanosnake.checks.material import read_texts
-from nanosnake.checks.spec import CheckSpec, Threshold
+from nanosnake.checks.spec import Check, Limits, Threshold
 from nanosnake.checks.verdict import Failure, read_verdict, verdict_of
 from nanosnake.files import NanosnakeError
 from tiny_tokenizers import evaluation_texts
+
+
+def made(thresholds: dict[str, Threshold]) -> Check:
+    """Return a check of this module with some thresholds."""
+    return Check(lambda subject, limits: Findings("nothing"), "X", "", "warn", "", "", thresholds=thresholds)
 
 
 @pytest.mark.parametrize(
@@ -29,20 +34,45 @@ from tiny_tokenizers import evaluation_texts
 )
 def test_wrong_thresholds(given: dict[str, float], message: str) -> None:
     with pytest.raises(NanosnakeError, match=message):
-        CHECKS["round_trip"].filled(given)
+        CHECKS["round_trip"].limits(given)
 
 
 def test_thresholds_have_defaults() -> None:
-    spec = CheckSpec("x", "X", "", "warn", {"least": Threshold(0.5, "", most=1), "none": Threshold(None, "")})
-    assert spec.filled({}) == {"least": 0.5, "none": None}
-    assert spec.filled({"least": None, "none": 3}) == {"least": None, "none": 3}
+    check = made({"least": Threshold(0.5, "", most=1), "none": Threshold(None, "")})
+    assert check.name == "test_verdicts", "a check is named after its module"
+    assert check.limits({}) == {"least": 0.5, "none": None}
+    assert check.limits({"least": None, "none": 3}) == {"least": None, "none": 3}
     with pytest.raises(NanosnakeError, match="out of range; a number from 0 to 1"):
-        spec.filled({"least": 1.5})
+        check.limits({"least": 1.5})
+
+
+def test_a_row_has_thresholds_and_a_mode_of_its_own() -> None:
+    check = made({"most": Threshold(1, "", each=True), "all": Threshold(None, "")})
+    limits = check.limits({"rows": {"korean": {"most": 2, "mode": "block"}, "free": {"most": None}}})
+    assert limits == {"most": 1, "all": None}
+    assert [limits.of(row, "most") for row in ("news", "korean", "free")] == [1, 2, None]
+    assert [limits.mode(row) for row in ("news", "korean")] == [None, "block"]
+    for row, message in (
+        ({"all": 1}, r"rows\.korean\.all: unknown threshold; allowed: most"),
+        ({"mode": "stop"}, r"rows\.korean\.mode: 'stop' is unknown; allowed: block, warn, off"),
+    ):
+        with pytest.raises(NanosnakeError, match=message):
+            check.limits({"rows": {"korean": row}})
+
+
+def test_one_row_blocks_while_another_warns_and_a_third_is_not_judged() -> None:
+    failures = [Failure("a", 1, "low"), Failure("b", 1, "low", "block"), Failure("c", 1, "low", "off")]
+    verdict = verdict_of(CHECKS["compression"], "warn", Limits({}), Findings("", failures=failures), {})
+    assert [failure.item for failure in verdict.blocking] == ["b"]
+    assert [failure.item for failure in verdict.warnings] == ["a"]
+    assert verdict.blocks
+    assert verdict.warns
+    assert [failure.item for failure in verdict.failures] == ["b", "a"], "what blocks comes first"
 
 
 def test_a_verdict_lists_some_failures_and_says_how_many() -> None:
     failures = [Failure(f"token {n}", n, "unreachable") for n in range(1000)]
-    verdict = verdict_of(CHECKS["reachability"], "warn", {}, Findings("many", failures=failures), {})
+    verdict = verdict_of(CHECKS["reachability"], "warn", Limits({}), Findings("many", failures=failures), {})
     assert len(verdict.failures) == 50
     assert verdict.notes == ["1,000 failures, of which the first 50 are listed"]
     assert verdict.warns

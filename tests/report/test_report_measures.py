@@ -19,7 +19,7 @@ def write_verdict(folder: Path, name: str, mode: str, failures: int) -> Path:
     spec = CHECKS[name]
     found = Findings("summary", failures=[Failure(f"item {n}", n, "too low") for n in range(failures)])
     path = folder / f"{name}.json"
-    write_json(path, verdict_of(spec, mode, spec.filled({}), found, {}).as_json())
+    write_json(path, verdict_of(spec, mode, spec.limits({}), found, {}).as_json())
     return path
 
 

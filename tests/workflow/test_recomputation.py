@@ -8,11 +8,17 @@ from collections.abc import Callable
 
 import pytest
 
+from nanosnake.checks import CHECKS
 from workflow.project import Project, write_shard
+
+RUN = [check for check in CHECKS.values() if check.mode != "off"]
+OF_CORPUS = sum("counts" in check.needs for check in RUN)
+ALL_CHECKS = {"check_tokenizer": len(RUN) - OF_CORPUS, "check_corpus": OF_CORPUS}
+"""Checks that run where the configuration does not say which."""
 
 AFTER_MERGES = {
     "export_tokenizer": 1,
-    "check_tokenizer": 6,
+    **ALL_CHECKS,
     "decide_gate": 1,
     "record_figures": 1,
     "measure_vocabulary_curve": 1,
@@ -146,10 +152,10 @@ CHANGES: Changes = [
             **AFTER_MERGES,
         },
     ),
-    (evaluation_text, {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS}),
     (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
     (edit("rustbpe/core/src/train/mod.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
-    (edit("scripts/nanosnake/checks/compression.py"), {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (edit("scripts/nanosnake/checks/compression.py"), {**ALL_CHECKS, **AFTER_CHECKS}),
     (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/sources/download/__init__.py"), {}),
     (edit("scripts/nanosnake/provenance/verify.py"), {}),
@@ -163,7 +169,7 @@ AFTER_TRAINING = {"evaluate_model": 1, "make_model_report": 1, "make_manifest": 
 
 CHANGES_WITH_A_MODEL: Changes = [
     (nothing, {}),
-    (evaluation_text, {"check_tokenizer": 6, **AFTER_CHECKS}),
+    (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS}),
     (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
     (deleted_counts, {}),
     (deleted_token_shards, {}),

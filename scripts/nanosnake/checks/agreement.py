@@ -7,18 +7,31 @@ never looks for them).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from nanosnake.checks.engines import Engine, all_engines, shown
 from nanosnake.checks.material import Item, Subject
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.tokenizer.folder import TokenizerFolder
+
+if TYPE_CHECKING:
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 REFERENCE = "tiktoken"
 
 
-def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
+@declare(
+    title="Agreement",
+    meaning="rustbpe, tiktoken and tokenizers give the same ids for every text and sampled document",
+    mode="block",
+    good_for="using any of the three libraries on data that another of them encoded",
+    not_for="libraries that were not asked, or other versions of these three",
+    needs=("samples",),
+    thresholds={"max_differences": Threshold(0, "most documents whose ids may differ", whole=True)},
+)
+def check(subject: Subject, thresholds: Limits) -> Findings:
     """Compare the ids of every document with tiktoken's."""
     engines = {engine.name: engine for engine in all_engines(subject.tokenizer)}
     reference = engines.pop(REFERENCE)

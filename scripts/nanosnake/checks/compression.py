@@ -1,36 +1,69 @@
 """Bytes per token and tokens per word, for every text and sample, against the baselines.
 
-A word is a run of characters that are not white space (Python's `str.split`); in scripts that are written without
-blanks, such as Chinese or Thai, tokens per word says little. The relative difference to a baseline is
-(its tokens - ours) / its tokens: 0.1 means that ours are 10% fewer, -0.1 that they are 10% more.
+The relative difference to a baseline is (its tokens - ours) / its tokens: 0.1 means that ours are 10% fewer, -0.1 that
+they are 10% more. Every row is judged for itself: a row of the configuration's `rows` has its own thresholds and mode.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import tiktoken
-
-from nanosnake.checks.engines import Engine, rustbpe_engine
+from nanosnake.checks.engines import published_engine
 from nanosnake.checks.material import Item, Subject
-from nanosnake.checks.spec import BASELINE_NAMES
+from nanosnake.checks.spec import BASELINE_NAMES, Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
+
+if TYPE_CHECKING:
+    import tiktoken
 
 WORD = "a run of characters that are not white space"
 """The rule by which words are counted."""
 
+RESAMPLES = 1000
+
+
+def _losses() -> dict[str, Threshold]:
+    """Return two thresholds for each baseline: on validation documents, and on every text."""
+    found = {}
+    for name in BASELINE_NAMES:
+        found[f"max_loss_{name}"] = Threshold(
+            None,
+            f"most tokens that the validation documents may take more than with {name} (0.1: 10% more)",
+            least=-1,
+            each=True,
+        )
+        found[f"max_text_loss_{name}"] = Threshold(
+            None, f"most tokens that any one text may take more than with {name} (0.1: 10% more)", least=-1
+        )
+    return found
+
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one text or sample."""
+    """The figures of one text or sample.
+
+    Attributes:
+        document_bytes, document_tokens: of each document.
+        baselines: tokens of each baseline.
+    """
 
     item: Item
-    bytes: int
+    document_bytes: Sequence[int]
+    document_tokens: Sequence[int]
     words: int
-    tokens: int
     baselines: Mapping[str, int]
-    """Tokens of each baseline."""
+
+    @property
+    def bytes(self) -> int:
+        """UTF-8 bytes of all documents."""
+        return sum(self.document_bytes)
+
+    @property
+    def tokens(self) -> int:
+        """Our tokens."""
+        return sum(self.document_tokens)
 
     @property
     def bytes_per_token(self) -> float:
@@ -46,21 +79,21 @@ class Row:
         """Return by which part our tokens are fewer than the baseline's."""
         return (self.baselines[baseline] - self.tokens) / max(self.baselines[baseline], 1)
 
-    def loss(self, baseline: str) -> float:
-        """Return by which part of the baseline's our tokens are more."""
-        return -self.relative_difference(baseline)
-
-    def figure(self) -> Figure:
+    def figure(self, verdict: str | None) -> Figure:
         """Return the row of the table."""
         row: Figure = {
             "text": self.item.name,
             "kind": self.item.kind,
+            "verdict": verdict,
             "bytes": self.bytes,
             "words": self.words,
             "tokens": self.tokens,
             "bytes_per_token": self.bytes_per_token,
             "tokens_per_word": self.tokens_per_word,
         }
+        if len(self.document_bytes) > 1:
+            low, high = ratio_interval(self.document_bytes, self.document_tokens)
+            row |= {"bytes_per_token_low": low, "bytes_per_token_high": high}
         for name, tokens in self.baselines.items():
             row[f"tokens_{name}"] = tokens
             row[f"bytes_per_token_{name}"] = self.bytes / max(tokens, 1)
@@ -69,34 +102,40 @@ class Row:
         return row
 
 
-def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
-    """Count the tokens of every item and compare."""
-    engine = rustbpe_engine(subject.tokenizer)
-    rows = []
-    for item in subject.items:
-        rows.append(
-            Row(
-                item,
-                item.bytes,
-                sum(len(text.split()) for text in item.texts),
-                sum(map(len, engine.encode(item.texts))),
-                {name: count(name, baseline, item.texts) for name, baseline in subject.baselines.items()},
-            )
-        )
+@declare(
+    title="Compression",
+    meaning="bytes per token and tokens per word of each text, against gpt2, cl100k_base and o200k_base",
+    mode="warn",
+    good_for="knowing how much text fits into a context, and what a document costs, on text like these",
+    not_for="saying which tokenizer makes the better model; the baselines have other sizes and other training text",
+    needs=("samples", "baselines"),
+    thresholds={
+        "min_bytes_per_token": Threshold(
+            2.0, "fewest bytes per token on the validation documents", each=True
+        ),
+        "min_text_bytes_per_token": Threshold(None, "fewest bytes per token on any one text"),
+        "max_tokens_per_word": Threshold(None, "most tokens per word on the validation documents", each=True),
+        **_losses(),
+    },
+    terms={
+        "compression ratio": "UTF-8 bytes per token; the interval is where 95% of 1,000 resamples of the documents fall",
+        "fertility": "tokens per word, a word being a run of characters that are not white space (Rust et al. 2021, "
+        "arXiv:2012.15613); it says little in scripts that are written without blanks",
+    },
+)
+def check(subject: Subject, thresholds: Limits) -> Findings:
+    """Count the tokens of every item, compare, and judge each row."""
+    rows = [_measure(subject, item) for item in subject.items]
     notes = list(subject.notes)
-    validation = next(
-        (row for row in rows if row.item.kind == "sample" and row.item.name == "validation"), None
-    )
+    validation = next((row for row in rows if is_validation(row.item)), None)
     if validation is None:
         notes.append("no validation documents were given, so the thresholds on them were not applied")
-    for name in BASELINE_NAMES:
-        judged = [key for key in (f"max_loss_{name}", f"max_text_loss_{name}") if thresholds[key] is not None]
-        if judged and name not in subject.baselines:
-            notes.append(f"{' and '.join(judged)} could not be applied without {name}")
-    failures = list(_failures(rows, validation, thresholds))
+    notes += baseline_note(subject, thresholds)
+    judged = [(row, list(_judgements(row, thresholds))) for row in rows]
+    failures = [failure for _, found in judged for failure in found if failure]
     return Findings(
         _summary(rows, validation),
-        [row.figure() for row in rows],
+        [row.figure(_verdict(found)) for row, found in judged],
         failures,
         notes,
         key=_key(rows),
@@ -107,48 +146,87 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
     )
 
 
+def is_validation(item: Item) -> bool:
+    """Return whether an item is the sample of the validation split."""
+    return item.kind == "sample" and item.name == "validation"
+
+
 def count(name: str, encoding: tiktoken.Encoding, texts: list[str]) -> int:
     """Return how many tokens the texts have; special tokens within them are ordinary text."""
-    engine = Engine(name, encoding.encode_ordinary_batch, encoding.decode_bytes)
-    return sum(map(len, engine.encode(texts)))
+    return sum(map(len, published_engine(name, encoding).encode(texts)))
 
 
-def _failures(
-    rows: list[Row], validation: Row | None, thresholds: Mapping[str, float | None]
-) -> Iterator[Failure]:
-    """Yield a failure for each threshold that is not kept."""
-    texts = [row for row in rows if row.item.kind == "text"]
-    judged: list[tuple[str, list[Row]]] = [("", [validation] if validation else []), ("text_", texts)]
-    for prefix, judged_rows in judged:
-        least = thresholds[f"min_{prefix}bytes_per_token"]
-        for row in judged_rows:
-            where = _where(row)
-            if least is not None and row.bytes_per_token < least:
-                message = f"{where}: {row.bytes_per_token:.3f} bytes per token, wanted at least {least:g}"
-                yield Failure(row.item.name, row.bytes_per_token, message)
-            for name in row.baselines:
-                most = thresholds[f"max_{prefix}loss_{name}"]
-                if most is not None and row.loss(name) > most:
-                    message = (
-                        f"{where}: {row.tokens:,} tokens, {row.loss(name):+.1%} against the "
-                        f"{row.baselines[name]:,} of {name}; wanted at most {most:+.1%}"
-                    )
-                    yield Failure(row.item.name, row.loss(name), message)
-    most = thresholds["max_tokens_per_word"]
-    if validation and most is not None and validation.tokens_per_word > most:
-        message = (
-            f"{_where(validation)}: {validation.tokens_per_word:.3f} tokens per word, wanted at most {most:g}"
-        )
-        yield Failure(validation.item.name, validation.tokens_per_word, message)
+def ratio_interval(sizes: Sequence[int], tokens: Sequence[int]) -> tuple[float, float]:
+    """Return the interval that holds 95% of the ratios of bytes to tokens of resampled documents."""
+    import numpy as np
+
+    drawn = np.random.default_rng(0).integers(len(sizes), size=(RESAMPLES, len(sizes)))
+    ratios = np.asarray(sizes)[drawn].sum(1) / np.maximum(np.asarray(tokens)[drawn].sum(1), 1)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return float(low), float(high)
 
 
-def _where(row: Row) -> str:
-    return f"{row.item.name} {'documents' if row.item.kind == 'sample' else 'text'}"
+def _measure(subject: Subject, item: Item) -> Row:
+    return Row(
+        item,
+        [len(text.encode()) for text in item.texts],
+        [len(ids) for ids in subject.engine.encode(item.texts)],
+        sum(len(text.split()) for text in item.texts),
+        {name: count(name, baseline, item.texts) for name, baseline in subject.baselines.items()},
+    )
+
+
+def _limit(limits: Limits, item: Item, name: str, text_name: str) -> float | None:
+    """Return the threshold of an item: its own, else that of the validation documents or of any text."""
+    if is_validation(item):
+        return limits.of(item.name, name)
+    if item.kind == "text" and text_name in limits:
+        return limits.of(item.name, name, text_name)
+    given: float | None = limits.rows.get(item.name, {}).get(name)
+    return given
+
+
+def _judgements(row: Row, limits: Limits) -> Iterator[Failure | None]:
+    """Yield, for each threshold that applies to a row, a failure, or None where it is kept."""
+    item, where, mode = row.item, row.item.where, limits.mode(row.item.name)
+    least = _limit(limits, item, "min_bytes_per_token", "min_text_bytes_per_token")
+    if least is not None:
+        ratio = row.bytes_per_token
+        message = f"{where}: {ratio:.3f} bytes per token, wanted at least {least:g}"
+        yield Failure(item.name, ratio, message, mode) if ratio < least else None
+    most = _limit(limits, item, "max_tokens_per_word", "")
+    if most is not None:
+        ratio = row.tokens_per_word
+        message = f"{where}: {ratio:.3f} tokens per word, wanted at most {most:g}"
+        yield Failure(item.name, ratio, message, mode) if ratio > most else None
+    for name, tokens in row.baselines.items():
+        most = _limit(limits, item, f"max_loss_{name}", f"max_text_loss_{name}")
+        if most is None:
+            continue
+        loss = -row.relative_difference(name)
+        message = f"{where}: {row.tokens:,} tokens, {loss:+.1%} against the {tokens:,} of {name}; wanted at most {most:+.1%}"
+        yield Failure(item.name, loss, message, mode) if loss > most else None
+
+
+def _verdict(judgements: Sequence[Failure | None]) -> str | None:
+    """Return the verdict on a row, None where no threshold applies to it."""
+    if not judgements:
+        return None
+    return "fail" if any(judgements) else "pass"
+
+
+def baseline_note(subject: Subject, limits: Limits) -> Iterator[str]:
+    """Yield a note for each baseline that is judged and could not be had."""
+    for name in BASELINE_NAMES:
+        given = {**limits, **{f"{row}.{key}": at[key] for row, at in limits.rows.items() for key in at}}
+        judged = [key for key, value in given.items() if key.endswith(f"loss_{name}") and value is not None]
+        if judged and name not in subject.baselines:
+            yield f"{' and '.join(judged)} could not be applied without {name}"
 
 
 def _summary(rows: list[Row], validation: Row | None) -> str:
     row = validation or rows[0]
-    parts = [f"{row.bytes_per_token:.2f} bytes per token on {_where(row)}"]
+    parts = [f"{row.bytes_per_token:.2f} bytes per token on {row.item.where}"]
     for name, tokens in row.baselines.items():
         parts.append(f"{name} {row.bytes / max(tokens, 1):.2f} ({row.relative_difference(name):+.1%})")
     return "; ".join(parts)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nanosnake.messages import is_panic
-from nanosnake.tokenizer.folder import TokenizerFolder
+
+if TYPE_CHECKING:
+    import tiktoken
+
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 
 class Panicked(Exception):
@@ -87,6 +92,11 @@ def hugging_face_engine(tokenizer: TokenizerFolder) -> Engine:
         return loaded.decode(ids, skip_special_tokens=False).encode()
 
     return Engine("tokenizers", encode, decode)
+
+
+def published_engine(name: str, encoding: tiktoken.Encoding) -> Engine:
+    """Return a published vocabulary as tiktoken has it."""
+    return Engine(name, encoding.encode_ordinary_batch, encoding.decode_bytes)
 
 
 def all_engines(tokenizer: TokenizerFolder) -> list[Engine]:

@@ -1,16 +1,22 @@
-"""What the checks look at: the evaluation texts, sampled documents, a tokenizer, baselines."""
+"""What the checks look at: a tokenizer, the evaluation texts, sampled documents, baselines, counts, parallel text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tiktoken
-
+from nanosnake.checks.engines import Engine, rustbpe_engine
 from nanosnake.files import NanosnakeError
-from nanosnake.sources.samples import read_samples
-from nanosnake.tokenizer.folder import TokenizerFolder
+
+if TYPE_CHECKING:
+    import tiktoken
+
+    from nanosnake.checks.corpus import Corpus
+    from nanosnake.checks.parallel import Language
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,34 @@ class Item:
         """UTF-8 bytes of all documents."""
         return sum(len(document.text.encode()) for document in self.documents)
 
+    @property
+    def where(self) -> str:
+        """What it is, for messages."""
+        return f"{self.name} {'documents' if self.kind == 'sample' else 'text'}"
+
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything that a check may look at."""
+    """Everything that a check may look at; what a check does not need is empty or None.
+
+    Attributes:
+        items: the samples, then the texts.
+        baselines: by name.
+        notes: what could not be had, and how to get it.
+        counts: count file of the whole training text.
+        units: count files whose sum it is, one for each shard.
+        shards: the shards themselves, where they are too few to resample.
+        parallel: the languages of parallel text.
+    """
 
     tokenizer: TokenizerFolder
     items: Sequence[Item]
     baselines: Mapping[str, tiktoken.Encoding] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    counts: Path | None = None
+    units: Sequence[Path] = ()
+    shards: Sequence[Path] = ()
+    parallel: Sequence[Language] = ()
 
     def documents(self) -> Iterator[tuple[Item, Document]]:
         """Yield every document with its item."""
@@ -64,6 +89,18 @@ class Subject:
     def sample(self, split: str) -> Item | None:
         """Return the sample of a split, or None."""
         return next((item for item in self.items if item.kind == "sample" and item.name == split), None)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Our own encoder."""
+        return rustbpe_engine(self.tokenizer)
+
+    @cached_property
+    def corpus(self) -> Corpus | None:
+        """How the tokenizer cuts the training text, None where its counts were not given."""
+        from nanosnake.checks.corpus import Corpus
+
+        return Corpus(self.counts, self.tokenizer) if self.counts else None
 
 
 def read_texts(*folders: str | Path) -> list[Item]:
@@ -94,6 +131,8 @@ def _texts_of(folder: Path) -> list[Item]:
 
 def sample_items(paths: Sequence[str | Path]) -> list[Item]:
     """Return one item per split of the sample files, in the order given."""
+    from nanosnake.sources.samples import read_samples
+
     splits: dict[str, list[Document]] = {}
     for path in paths:
         for row in read_samples(path):

@@ -11,24 +11,37 @@ A token that none of these gives takes up an id, and a row of the model's embedd
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from nanosnake.checks.engines import rustbpe_engine, shown
+from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.tokenizer.export import byte_characters
-from nanosnake.tokenizer.folder import RANKS, TOKENIZER_JSON, TokenizerFolder
-from nanosnake.tokenizer.trial import special_token_problems
+
+if TYPE_CHECKING:
+    from nanosnake.tokenizer.folder import TokenizerFolder
 
 
-def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
+@declare(
+    title="Reachability",
+    meaning="ids have no gap or duplicate, special tokens map both ways, and some text yields every token",
+    mode="block",
+    good_for="finding rows of the embedding that no text can train",
+    not_for="how often a token is used; Residue and Vocabulary use say that",
+    needs=("samples",),
+    thresholds={"max_unreachable": Threshold(0, "most tokens that no text may yield", whole=True)},
+)
+def check(subject: Subject, thresholds: Limits) -> Findings:
     """Judge the ids, then look for a way to every learned token."""
+    from nanosnake.tokenizer.folder import RANKS
+
     tokenizer = subject.tokenizer
     failures = [Failure("ids", None, f"{RANKS}: {problem}") for problem in tokenizer.problems]
     seen: set[int] = set()
     if not tokenizer.problems:
         failures += _wrong_special_tokens(tokenizer)
         failures += _other_tokens(tokenizer)
-        engine = rustbpe_engine(tokenizer)
+        engine = subject.engine
         for item in subject.items:
             seen.update(*engine.encode(item.texts))
     ways = _ways(tokenizer, seen)
@@ -58,6 +71,8 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
 
 def _wrong_special_tokens(tokenizer: TokenizerFolder) -> Iterator[Failure]:
     """Yield a failure for each special token that a library encodes or decodes as something else."""
+    from nanosnake.tokenizer.trial import special_token_problems
+
     loaded = tokenizer.hugging_face()
     loaded.encode_special_tokens = False
     found = special_token_problems(tokenizer.special_tokens, tokenizer.tiktoken(), loaded, tokenizer.rust())
@@ -67,6 +82,9 @@ def _wrong_special_tokens(tokenizer: TokenizerFolder) -> Iterator[Failure]:
 
 def _other_tokens(tokenizer: TokenizerFolder) -> Iterator[Failure]:
     """Yield a failure for each id that is another token in `tokenizer.json`."""
+    from nanosnake.tokenizer.export import byte_characters
+    from nanosnake.tokenizer.folder import RANKS, TOKENIZER_JSON
+
     characters = byte_characters()
     loaded = tokenizer.hugging_face()
     if loaded.get_vocab_size() != tokenizer.vocab_size:

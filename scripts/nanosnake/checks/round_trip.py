@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nanosnake.checks.engines import all_engines, shown
 from nanosnake.checks.material import Subject
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
 
 
-def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
+@declare(
+    title="Round trip",
+    meaning="every text and sampled document decodes to itself, byte for byte, in rustbpe, tiktoken and tokenizers",
+    mode="block",
+    good_for="finding text that a split pattern drops or a decoder changes, in the library that will be used",
+    not_for="text of a kind that is neither among the texts nor among the sampled documents",
+    needs=("samples",),
+    thresholds={"max_failures": Threshold(0, "most documents that may come back changed", whole=True)},
+)
+def check(subject: Subject, thresholds: Limits) -> Findings:
     """Encode and decode every document and compare its bytes."""
     engines = all_engines(subject.tokenizer)
     figures: list[Figure] = []

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from nanosnake.checks import agreement, compression, reachability, round_trip, token_lengths, vocabulary_use
+from nanosnake.checks import CHECKS
 from nanosnake.checks.engines import Panicked
 from nanosnake.checks.material import Subject
-from nanosnake.checks.spec import CHECKS
 from nanosnake.checks.verdict import Failure, Findings, Verdict, verdict_of
-
-Check = Callable[[Subject, Mapping[str, float | None]], Findings]
-
-# imported by name, not by importlib: the files that decide a result are found through imports
-FUNCTIONS: dict[str, Check] = {
-    "round_trip": round_trip.check,
-    "agreement": agreement.check,
-    "reachability": reachability.check,
-    "compression": compression.check,
-    "token_lengths": token_lengths.check,
-    "vocabulary_use": vocabulary_use.check,
-}
+from nanosnake.files import NanosnakeError
 
 
-def run_check(name: str, mode: str, thresholds: Mapping[str, float | None], subject: Subject) -> Verdict:
+def run_check(name: str, mode: str, thresholds: Mapping[str, Any], subject: Subject) -> Verdict:
     """Return a check's verdict on a tokenizer.
 
     Args:
         name: one of CHECKS.
         mode: `block` or `warn`.
-        thresholds: those that are not the default.
+        thresholds: those that are not the default; under `rows`, those of single rows.
 
     Raises:
-        NanosnakeError: for an unknown threshold, or if the check could not run.
+        NanosnakeError: for an unknown threshold or row, or if the check could not run.
     """
-    spec = CHECKS[name]
-    filled = spec.filled(thresholds)
+    check = CHECKS[name]
+    limits = check.limits(thresholds)
     try:
-        findings = FUNCTIONS[name](subject, filled)
+        findings = check.run(subject, limits)
     except Panicked as panic:
-        findings = _panic(panic, subject)
-    return verdict_of(spec, mode, filled, findings, subject.tokenizer.hashes)
+        return verdict_of(check, mode, limits, _panic(panic, subject), subject.tokenizer.hashes)
+    rows = [str(next(iter(row.values()))) for row in findings.figures]
+    if unknown := [row for row in limits.rows if row not in rows]:
+        raise NanosnakeError(f"checks.{name}.rows.{unknown[0]}: no such row; there are: {', '.join(rows)}")
+    return verdict_of(check, mode, limits, findings, subject.tokenizer.hashes)
 
 
 def _panic(panic: Panicked, subject: Subject) -> Findings:

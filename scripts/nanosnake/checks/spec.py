@@ -1,18 +1,28 @@
-"""What checks there are, what each is for, and which thresholds it knows. Imports nothing heavy."""
+"""What a check is: its name, what it is good for, what it needs, and which thresholds it knows. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nanosnake.files import NanosnakeError
+
+if TYPE_CHECKING:
+    from nanosnake.checks.material import Subject
+    from nanosnake.checks.verdict import Findings
 
 MODES = ("block", "warn", "off")
 """block: a failure closes the gate; warn: it is shown and nothing stops; off: the check does not run."""
 
-BASELINE_NAMES = ("gpt2", "cl100k_base", "o200k_base")
+BaselineName = Literal["gpt2", "cl100k_base", "o200k_base"]
+BASELINE_NAMES: tuple[BaselineName, ...] = get_args(BaselineName)
 """The vocabularies of GPT-2, GPT-4 and GPT-4o, which every tokenizer is compared with."""
+
+Need = Literal["samples", "baselines", "counts", "units", "parallel"]
+"""What a check looks at besides the tokenizer and the texts: sampled documents, the baselines, the summed counts of
+the training text, the counts of each shard, parallel text."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,7 @@ class Threshold:
         meaning: one phrase for people.
         least, most: the range that makes sense, None for no upper end.
         whole: whether only whole numbers make sense.
+        each: whether a row of the check's table may have a value of its own.
     """
 
     default: float | None
@@ -31,6 +42,7 @@ class Threshold:
     least: float = 0
     most: float | None = None
     whole: bool = False
+    each: bool = False
 
     def problem(self, value: object) -> str | None:
         """Return what is wrong with a value for this threshold, or None."""
@@ -48,103 +60,111 @@ class Threshold:
         return None
 
 
-@dataclass(frozen=True)
-class CheckSpec:
-    """A check: its name, what it finds out, its mode where the configuration names none, its thresholds."""
+class Limits(dict[str, float | None]):
+    """The thresholds of a check by name, defaults filled in; `rows` holds those of single rows of its table."""
 
-    name: str
+    def __init__(
+        self, values: Mapping[str, float | None], rows: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        super().__init__(values)
+        self.rows = {row: dict(given) for row, given in (rows or {}).items()}
+
+    def of(self, row: str, name: str, otherwise: str | None = None) -> float | None:
+        """Return the threshold `name` of a row, or, where the row has none, that of all rows (`otherwise`)."""
+        given = self.rows.get(row, {})
+        found: float | None = given[name] if name in given else self[otherwise or name]
+        return found
+
+    def mode(self, row: str) -> str | None:
+        """Return what a failure of this row does, None where it is what the check does."""
+        found: str | None = self.rows.get(row, {}).get("mode")
+        return found
+
+
+Run = Callable[["Subject", Limits], "Findings"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: all that the configuration, the rules and the report know of it, and the function that runs it.
+
+    Attributes:
+        title: its heading.
+        meaning: what it finds out, one phrase.
+        mode: `block` or `warn`, where the configuration names none.
+        good_for: what its figures can be used for, one sentence.
+        not_for: what they do not show, one sentence.
+        needs: what it looks at besides the tokenizer and the texts.
+        thresholds: by name.
+        terms: the field's words in its figures, each defined in one sentence with its source.
+        name: as in the configuration: the module's name.
+    """
+
+    run: Run
     title: str
     meaning: str
-    default_mode: str
+    mode: str
+    good_for: str
+    not_for: str
+    needs: frozenset[Need] = frozenset()
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    terms: Mapping[str, str] = field(default_factory=dict)
 
-    def filled(self, given: Mapping[str, float | None]) -> dict[str, float | None]:
-        """Return `given` with the defaults where it names nothing.
+    @property
+    def name(self) -> str:
+        """The check's name, as in the configuration: that of its module."""
+        return self.run.__module__.rpartition(".")[2]
+
+    @property
+    def row_thresholds(self) -> dict[str, Threshold]:
+        """The thresholds that a single row of the table may have."""
+        return {name: threshold for name, threshold in self.thresholds.items() if threshold.each}
+
+    def limits(self, given: Mapping[str, Any]) -> Limits:
+        """Return the thresholds of a configuration, with the defaults where it names nothing.
 
         Raises:
             NanosnakeError: for an unknown threshold or a value out of range.
         """
+        given = dict(given)
+        rows: Mapping[str, Mapping[str, Any]] = given.pop("rows", {}) if self.row_thresholds else {}
+        where = f"checks.{self.name}"
+        self._judge(where, given, self.thresholds)
+        for row, settings in rows.items():
+            wanted = {key: value for key, value in settings.items() if key != "mode"}
+            self._judge(f"{where}.rows.{row}", wanted, self.row_thresholds)
+            if settings.get("mode") not in (None, *MODES):
+                raise NanosnakeError(
+                    f"{where}.rows.{row}.mode: {settings['mode']!r} is unknown; allowed: {', '.join(MODES)}"
+                )
+        values = {key: given.get(key, threshold.default) for key, threshold in self.thresholds.items()}
+        return Limits(values, rows)
+
+    def _judge(self, where: str, given: Mapping[str, Any], allowed: Mapping[str, Threshold]) -> None:
         for key, value in given.items():
-            if key not in self.thresholds:
-                known = ", ".join(self.thresholds) or "none"
-                raise NanosnakeError(f"checks.{self.name}.{key}: unknown threshold; allowed: {known}")
-            if problem := self.thresholds[key].problem(value):
-                raise NanosnakeError(f"checks.{self.name}.{key}: {value!r} {problem}")
-        return {key: given.get(key, threshold.default) for key, threshold in self.thresholds.items()}
+            if key not in allowed:
+                known = ", ".join(allowed) or "none"
+                raise NanosnakeError(f"{where}.{key}: unknown threshold; allowed: {known}")
+            if problem := allowed[key].problem(value):
+                raise NanosnakeError(f"{where}.{key}: {value!r} {problem}")
 
 
-def _losses() -> dict[str, Threshold]:
-    """Return two thresholds for each baseline: on validation documents, and on every text."""
-    found = {}
-    for name in BASELINE_NAMES:
-        found[f"max_loss_{name}"] = Threshold(
-            None, f"most tokens that the validation documents may take more than with {name} (0.1: 10% more)"
+def declare(
+    *,
+    title: str,
+    meaning: str,
+    mode: str,
+    good_for: str,
+    not_for: str,
+    needs: tuple[Need, ...] = (),
+    thresholds: Mapping[str, Threshold] | None = None,
+    terms: Mapping[str, str] | None = None,
+) -> Callable[[Run], Check]:
+    """Return a decorator that makes a check of a module's function; the attributes are those of Check."""
+
+    def made(run: Run) -> Check:
+        return Check(
+            run, title, meaning, mode, good_for, not_for, frozenset(needs), thresholds or {}, terms or {}
         )
-        found[f"max_text_loss_{name}"] = Threshold(
-            None, f"most tokens that any one text may take more than with {name} (0.1: 10% more)"
-        )
-    return found
 
-
-_SPECS = (
-    CheckSpec(
-        "round_trip",
-        "Round trip",
-        "every text and sampled document decodes to itself, byte for byte, in rustbpe, tiktoken and tokenizers",
-        "block",
-        {"max_failures": Threshold(0, "most documents that may come back changed", whole=True)},
-    ),
-    CheckSpec(
-        "agreement",
-        "Agreement",
-        "rustbpe, tiktoken and tokenizers give the same ids for every text and sampled document",
-        "block",
-        {"max_differences": Threshold(0, "most documents whose ids may differ", whole=True)},
-    ),
-    CheckSpec(
-        "reachability",
-        "Reachability",
-        "ids have no gap or duplicate, special tokens map both ways, and some text yields every token",
-        "block",
-        {"max_unreachable": Threshold(0, "most tokens that no text may yield", whole=True)},
-    ),
-    CheckSpec(
-        "compression",
-        "Compression",
-        "bytes per token and tokens per word, against gpt2, cl100k_base and o200k_base",
-        "warn",
-        {
-            "min_bytes_per_token": Threshold(2.0, "fewest bytes per token on the validation documents"),
-            "min_text_bytes_per_token": Threshold(None, "fewest bytes per token on any one text"),
-            "max_tokens_per_word": Threshold(None, "most tokens per word on the validation documents"),
-            **_losses(),
-        },
-    ),
-    CheckSpec(
-        "token_lengths",
-        "Token lengths",
-        "how many bytes tokens have, in the vocabulary and as they are used",
-        "warn",
-        {
-            "max_longest_token_bytes": Threshold(128, "most bytes of any learned token", least=1, whole=True),
-            "min_mean_used_bytes": Threshold(None, "fewest bytes of a token as used on validation documents"),
-        },
-    ),
-    CheckSpec(
-        "vocabulary_use",
-        "Vocabulary use",
-        "the share of learned tokens that sampled documents use",
-        "warn",
-        {
-            "min_share_train": Threshold(
-                None, "smallest share of learned tokens in the training sample", most=1
-            ),
-            "min_share_validation": Threshold(
-                None, "smallest share of learned tokens in the validation sample", most=1
-            ),
-        },
-    ),
-)
-
-CHECKS: dict[str, CheckSpec] = {spec.name: spec for spec in _SPECS}
-"""All checks by name, in the order in which they are shown."""
+    return made

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from nanosnake.checks.engines import rustbpe_engine, shown
+from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.tokenizer.export import BYTES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LONGEST = 30
 """How many of the longest tokens are listed."""
 
 
-def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
+@declare(
+    title="Token lengths",
+    meaning="how many bytes tokens have, in the vocabulary and as they are used",
+    mode="warn",
+    good_for="finding tokens that were learned from repetition, such as long runs of one character",
+    not_for="comparing tokenizers of other vocabulary sizes; longer tokens come with more of them",
+    needs=("samples",),
+    thresholds={
+        "max_longest_token_bytes": Threshold(128, "most bytes of any learned token", least=1, whole=True),
+        "min_mean_used_bytes": Threshold(None, "fewest bytes of a token as used on validation documents"),
+    },
+)
+def check(subject: Subject, thresholds: Limits) -> Findings:
     """Collect the distributions and judge the longest token and the mean as used."""
+    import numpy as np
+
+    from nanosnake.tokenizer.export import BYTES
+
     tokens = subject.tokenizer.tokens
     lengths = subject.tokenizer.token_lengths
     learned = lengths[BYTES : len(tokens)]
-    engine = rustbpe_engine(subject.tokenizer)
+    engine = subject.engine
     figures = [_row("learned tokens", "vocabulary", learned)]
     histograms = {"learned tokens": _histogram(learned)}
     means = {}
@@ -84,6 +101,8 @@ def _failures(
 
 
 def _row(name: str, kind: str, lengths: npt.NDArray[np.int32]) -> Figure:
+    import numpy as np
+
     row: Figure = {"text": name, "kind": kind, "tokens": len(lengths)}
     if len(lengths):
         low, middle, high = np.percentile(lengths, [5, 50, 95])
@@ -99,5 +118,7 @@ def _row(name: str, kind: str, lengths: npt.NDArray[np.int32]) -> Figure:
 
 def _histogram(lengths: npt.NDArray[np.int32]) -> list[dict[str, Any]]:
     """Return how many tokens have each number of bytes, without those that none has."""
+    import numpy as np
+
     sizes, counts = np.unique(lengths, return_counts=True)
     return [{"bytes": int(size), "tokens": int(n)} for size, n in zip(sizes, counts, strict=True)]

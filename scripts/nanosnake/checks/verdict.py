@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nanosnake.checks.spec import CHECKS, MODES, CheckSpec
+from nanosnake.checks.spec import MODES, Check, Limits
 from nanosnake.files import NanosnakeError, read_json
 
 Figure = dict[str, str | int | float | None]
@@ -26,11 +26,13 @@ class Failure:
         item: the text, sampled document or token.
         figure: what was found.
         message: one sentence for people, with the figure, the threshold and where to look.
+        mode: what this failure does (`block`, `warn`); None: what the check does.
     """
 
     item: str
     figure: float | None
     message: str
+    mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Findings:
         failures: empty if all thresholds are kept.
         notes: what could not be done, and how to get it.
         key: the figures that the history keeps, by name.
+        tables: further tables by their captions, such as the worst tokens.
         extra: what only this check has, such as histograms.
     """
 
@@ -51,6 +54,7 @@ class Findings:
     failures: Sequence[Failure] = ()
     notes: Sequence[str] = ()
     key: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,17 +70,29 @@ class Verdict:
     figures: Sequence[Figure] = ()
     failures: Sequence[Failure] = ()
     notes: Sequence[str] = ()
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def blocking(self) -> list[Failure]:
+        """The failures that close the gate."""
+        return [failure for failure in self.failures if (failure.mode or self.mode) == "block"]
+
+    @property
+    def warnings(self) -> list[Failure]:
+        """The failures that are only shown."""
+        return [failure for failure in self.failures if (failure.mode or self.mode) == "warn"]
 
     @property
     def blocks(self) -> bool:
         """Whether this verdict closes the gate."""
-        return self.mode == "block" and self.verdict == "fail"
+        return bool(self.blocking)
 
     @property
     def warns(self) -> bool:
-        """Whether this verdict is a warning."""
-        return self.mode == "warn" and self.verdict == "fail"
+        """Whether this verdict warns."""
+        return bool(self.warnings)
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of the verdict file."""
@@ -84,38 +100,43 @@ class Verdict:
 
 
 def verdict_of(
-    spec: CheckSpec,
+    check: Check,
     mode: str,
-    thresholds: Mapping[str, float | None],
+    limits: Limits,
     findings: Findings,
     tokenizer: Mapping[str, str],
 ) -> Verdict:
     """Return the verdict on findings; a check whose mode is off has none and is `skipped` elsewhere.
 
     Args:
-        thresholds: every threshold of the check, with defaults filled in.
+        limits: every threshold of the check, with defaults filled in.
         tokenizer: SHA-256 of the tokenizer's files by name, so that the gate can tell a stale verdict.
     """
-    failures = list(findings.failures)
+    failures = [failure for failure in findings.failures if failure.mode != "off"]
+    failures.sort(
+        key=lambda failure: (failure.mode or mode) != "block"
+    )  # the list is cut, the gate wants these
     notes = list(findings.notes)
     if len(failures) > SHOWN_FAILURES:
         notes.append(f"{len(failures):,} failures, of which the first {SHOWN_FAILURES} are listed")
     return Verdict(
-        check=spec.name,
+        check=check.name,
         mode=mode,
         verdict="fail" if failures else "pass",
         summary=findings.summary,
-        thresholds=dict(thresholds),
+        thresholds=dict(limits),
         figures=list(findings.figures),
         failures=failures[:SHOWN_FAILURES],
         notes=notes,
+        rows=limits.rows,
+        tables=findings.tables,
         extra={**findings.extra, "key": dict(findings.key), "tokenizer": dict(tokenizer)},
     )
 
 
-def skipped(spec: CheckSpec) -> Verdict:
+def skipped(check: Check) -> Verdict:
     """Return the verdict of a check that the configuration turns off."""
-    return Verdict(spec.name, "off", "skipped", f"{spec.title} is turned off in the configuration")
+    return Verdict(check.name, "off", "skipped", f"{check.title} is turned off in the configuration")
 
 
 def read_verdict(path: str | Path) -> Verdict:
@@ -124,6 +145,8 @@ def read_verdict(path: str | Path) -> Verdict:
     Raises:
         NanosnakeError: if it is no verdict of a known check.
     """
+    from nanosnake.checks import CHECKS  # whose modules import this one
+
     raw = read_json(path)
     try:
         fields = {**raw, "failures": [Failure(**failure) for failure in raw["failures"]]}

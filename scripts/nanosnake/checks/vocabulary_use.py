@@ -6,25 +6,44 @@ serve as a step towards longer ones are hardly ever used; they are why it stays 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from nanosnake.checks.engines import rustbpe_engine, shown
+from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
-from nanosnake.tokenizer.export import BYTES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 LISTED = 50
 """How many unused tokens are listed."""
 
 
-def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
+@declare(
+    title="Vocabulary use",
+    meaning="the share of learned tokens that sampled documents use",
+    mode="warn",
+    good_for="comparing tokenizers on the same sample",
+    not_for="saying that a token is useless: the share grows with the sample; Residue counts the whole training text",
+    needs=("samples",),
+    thresholds={
+        "min_share_train": Threshold(None, "smallest share of learned tokens in the training sample", most=1),
+        "min_share_validation": Threshold(
+            None, "smallest share of learned tokens in the validation sample", most=1
+        ),
+    },
+)
+def check(subject: Subject, thresholds: Limits) -> Findings:
     """Count how often each learned token is used, and judge the shares."""
+    import numpy as np
+
+    from nanosnake.tokenizer.export import BYTES
+
     tokenizer = subject.tokenizer
     learned = len(tokenizer.tokens) - BYTES
-    engine = rustbpe_engine(tokenizer)
+    engine = subject.engine
     figures: list[Figure] = []
     failures: list[Failure] = []
     notes: list[str] = []
@@ -80,6 +99,8 @@ def check(subject: Subject, thresholds: Mapping[str, float | None]) -> Findings:
 
 def _uses(encoded: list[list[int]], vocab_size: int) -> npt.NDArray[np.int64]:
     """Return how often each id stands in the documents: int64[vocab_size]."""
+    import numpy as np
+
     uses = np.zeros(vocab_size, dtype=np.int64)
     for ids in encoded:
         uses += np.bincount(np.asarray(ids, dtype=np.int64), minlength=vocab_size)

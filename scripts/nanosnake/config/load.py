@@ -95,6 +95,14 @@ def _contradictions(config: Config) -> Iterator[str]:
         for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
             if path is not None and not Path(path).exists():
                 yield f"models.{name}.{key}: {Path(path).resolve()} does not exist; got {_shown(path)}"
+    for name, comparison in config.compared.items():
+        for tokenizer_name in comparison.tokenizers:
+            if tokenizer_name not in config.tokenizers:
+                known = [*config.tokenizers, *config.sweeps]
+                yield (
+                    f"comparisons.{name}.tokenizers: no tokenizer or sweep is named {tokenizer_name!r}; defined: "
+                    f"{listed(known)}{nearest(tokenizer_name, known)}"
+                )
     for name, tokenizer in config.tokenizers.items():
         key = f"tokenizers.{name}"
         if name in layout.RESERVED_IN_DATASET:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import rustbpe
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from nanosnake.checks.spec import BASELINE_NAMES, BaselineName
 from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
+from nanosnake.config.sweeps import expand
 from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
@@ -99,15 +102,23 @@ def _has_glob(spec: ShardSpec) -> bool:
     return any(isinstance(item, str) and any(c in item for c in "*?[") for item in items)
 
 
+def one_or_list(schema: dict[str, Any]) -> WithJsonSchema:
+    """Return the schema of a value that may be a list of values; what sees the model is always one."""
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
+
+
 class Tokenizer(Model):
     """What a tokenizer is trained on, and how."""
 
     dataset: str
     """Name of the dataset."""
-    vocab_size: Annotated[int, Field(le=2**31)]
-    """Tokens in all: 256 bytes, merges and special tokens."""
-    pattern: Annotated[str, Field(min_length=1)] = "nanochat"
-    """Split pattern: gpt2, gpt4, gpt4o, nanochat, or any regex. No merge crosses its pieces."""
+    vocab_size: Annotated[int, Field(le=2**31), one_or_list({"type": "integer", "maximum": 2**31})]
+    """Tokens in all: 256 bytes, merges and special tokens. A list makes a tokenizer for each, from one training."""
+    pattern: Annotated[str, Field(min_length=1), one_or_list({"type": "string", "minLength": 1})] = "nanochat"
+    """Split pattern: gpt2, gpt4, gpt4o, nanochat, or any regex. No merge crosses its pieces. A list makes a tokenizer
+    for each."""
+    sweep: SkipJsonSchema[str | None] = None
+    """Name of the settings whose lists made this one."""
     text_column: Annotated[str, Field(min_length=1)] | None = None
     """Column to learn from, where it is not the dataset's."""
     doc_cap: Annotated[int, Field(ge=0)] = 0
@@ -179,6 +190,9 @@ class Evaluation(Model):
     """Folder of .txt files of your own, besides the built-in ones."""
     built_in_texts: bool = True
     """Whether the texts that come with the workflow are looked at."""
+    parallel: FilePath | None = None
+    """Folder of parallel text for the check of languages: a file for each language, such as `deu_Latn.txt`, a sentence
+    a line, the same in all; null: the message catalogues of Django, where that package is installed."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Documents sampled from the training shards and from the validation shards, each."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -192,6 +206,15 @@ class Evaluation(Model):
         if self.texts is not None and Path(self.texts).resolve() != Path(ours).resolve():
             folders.append(self.texts)
         return folders
+
+
+class Comparison(Model):
+    """Tokenizers that a page compares on the same texts; each sweep has such a page without being asked."""
+
+    tokenizers: Annotated[list[str], Field(min_length=2)]
+    """Names of tokenizers, or of sweeps; all others are compared with the first."""
+    baselines: list[BaselineName] = Field(default_factory=lambda: list(BASELINE_NAMES))
+    """Published vocabularies that are compared too."""
 
 
 class Downloads(Model):
@@ -214,11 +237,48 @@ class Config(Model):
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
+    comparisons: Annotated[dict[Name, Comparison], Field(default_factory=dict)]
+    """Pages that compare tokenizers, by name; the documents are those of the first one's dataset."""
     evaluation: Evaluation = Field(default_factory=Evaluation)
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
     publish: Publish | None = None
     """Where results are published; absent: nowhere."""
+
+    @field_validator("tokenizers", mode="before")
+    @classmethod
+    def _lists_are_sweeps(cls, value: Any) -> Any:
+        return expand(value) if isinstance(value, dict) else value
+
+    @cached_property
+    def sweeps(self) -> dict[str, list[str]]:
+        """Names of the tokenizers of each sweep."""
+        found: dict[str, list[str]] = {}
+        for name, tokenizer in self.tokenizers.items():
+            if tokenizer.sweep is not None:
+                found.setdefault(tokenizer.sweep, []).append(name)
+        return found
+
+    @cached_property
+    def compared(self) -> dict[str, Comparison]:
+        """All comparisons by name: one for each sweep of several tokenizers, and those of the configuration."""
+        found = {
+            sweep: Comparison(tokenizers=names) for sweep, names in self.sweeps.items() if len(names) > 1
+        }
+        for name, comparison in self.comparisons.items():
+            names = [one for given in comparison.tokenizers for one in self.sweeps.get(given, [given])]
+            found[name] = comparison.model_copy(update={"tokenizers": list(dict.fromkeys(names))})
+        return found
+
+    def trained_as(self, name: str) -> str:
+        """Return the tokenizer whose merges a tokenizer has the first of: the largest of its sweep and pattern."""
+        tokenizer = self.tokenizers[name]
+        alike = [
+            other
+            for other in self.sweeps.get(tokenizer.sweep or "", [name])
+            if self.tokenizers[other].pattern == tokenizer.pattern
+        ]
+        return max(alike, key=lambda other: self.tokenizers[other].num_merges)
 
     @cached_property
     def sources(self) -> dict[str, list[str]]:

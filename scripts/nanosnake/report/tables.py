@@ -16,7 +16,10 @@ LABELS = {
     "ratio": "bytes per token",
     "fertility": "tokens per word",
     "relative_difference": "tokens saved",
+    "relative_tokens": "tokens, relative",
     "single_bytes": "share of single bytes",
+    "share_words_kept": "single-token retention rate",
+    "share_inside": "share of ids that end inside a character",
 }
 SHARES = ("share", "single_bytes")
 FIRST = ("task", "text", "kind", "documents", "bytes", "words", "tokens")
@@ -78,12 +81,14 @@ def label(key: str) -> str:
 
 def guess_kind(key: str, values: Iterable[Any]) -> Kind:
     """The kind of a column whose meaning only its key and values tell."""
+    if key == "token":
+        return "token"
     present = [value for value in values if value is not None]
     if not present or not all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in present
     ):
         return "text"
-    if key.startswith("relative_difference"):
+    if key.startswith("relative_"):
         return "change"
     if key.startswith(SHARES):
         return "share"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nanosnake.checks import CHECKS, CheckSpec, Failure, Verdict, read_verdict
+from nanosnake.checks import CHECKS, Failure, Verdict, read_verdict
+from nanosnake.checks import Check as Spec
 from nanosnake.report.tables import Table, from_records
 
 Status = Literal["pass", "warn", "fail", "skipped"]
@@ -20,9 +21,10 @@ MOST_FAILURES = 20
 class Check:
     """One check with its verdict, ready to be shown."""
 
-    spec: CheckSpec
+    spec: Spec
     verdict: Verdict
     figures: Table | None
+    tables: Sequence[Table]
 
     @property
     def name(self) -> str:
@@ -39,11 +41,12 @@ class Check:
     @property
     def thresholds(self) -> Sequence[tuple[str, float]]:
         """Meaning and value of each threshold that is judged."""
-        return [
-            (self.spec.thresholds[key].meaning if key in self.spec.thresholds else key, value)
-            for key, value in self.verdict.thresholds.items()
-            if value is not None
-        ]
+        meanings = {key: threshold.meaning for key, threshold in self.spec.thresholds.items()}
+        found = [(meanings.get(key, key), value) for key, value in self.verdict.thresholds.items()]
+        for row, own in self.verdict.rows.items():
+            mode = f", {own['mode']}" if own.get("mode") else ""
+            found += [(f"{row}{mode}: {meanings.get(key, key)}", own[key]) for key in own if key != "mode"]
+        return [(meaning, value) for meaning, value in found if value is not None]
 
     @property
     def failures(self) -> Sequence[Failure]:
@@ -114,4 +117,7 @@ def read_check(path: Path) -> Check:
     """Read one verdict file; its figures become a table whatever their columns are."""
     verdict = read_verdict(path)
     figures = from_records(f"Figures of the check {verdict.check}", verdict.figures, limit=MOST_ROWS)
-    return Check(CHECKS[verdict.check], verdict, figures if verdict.figures else None)
+    tables = [
+        from_records(caption, rows, limit=MOST_ROWS) for caption, rows in verdict.tables.items() if rows
+    ]
+    return Check(CHECKS[verdict.check], verdict, figures if verdict.figures else None, tables)

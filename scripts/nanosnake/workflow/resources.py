@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nanosnake.snakemake_internals import with_known_signature
@@ -44,3 +44,13 @@ def minutes(base: float, per_input_gb: float = 0.0) -> Scaled:
         return math.ceil(base + per_input_gb * size_gb) * int(2 ** (attempt - 1))
 
     return runtime
+
+
+def by_name(wildcard: str, named: Mapping[str, Scaled], otherwise: Scaled) -> Scaled:
+    """Return a function for a resource that depends on the value of a wildcard."""
+
+    @with_known_signature
+    def resource(wildcards: Any, input: Any, attempt: int) -> int:
+        return named.get(getattr(wildcards, wildcard), otherwise)(wildcards, input, attempt)
+
+    return resource

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from check_tokenizer import CheckTokenizer
+from compare_tokenizers import CompareTokenizers
 from count_pretokens import CountPretokens
+from cut_merges import CutMerges
 from export_tokenizer import ExportTokenizer
 from merge_counts import MergeCounts
 from nanosnake import layout
+from nanosnake.checks import CHECKS
+from nanosnake.checks.stability import LEAST_UNITS
 from nanosnake.config import Config, Tokenizer
 from nanosnake.naming import compact
 from nanosnake.snakemake_internals import per_job
@@ -128,6 +133,18 @@ class Tokenizers:
         """Return the options that learn a tokenizer's merges."""
         return words(TrainTokenizer, merges=self.of(wildcards).num_merges)
 
+    def trained(self) -> list[str]:
+        """Return the tokenizers that are trained; the others of a sweep are cut from these."""
+        return [name for name in self.config.tokenizers if self.config.trained_as(name) == name]
+
+    def larger_merges(self, wildcards: Wildcards) -> str:
+        """Return the merges that a smaller tokenizer of a sweep is cut from."""
+        return f"{self.home(self.config.trained_as(wildcards.tokenizer))}/merges.arrow"
+
+    def cut(self, wildcards: Wildcards) -> str:
+        """Return the options that cut a tokenizer's merges from larger ones."""
+        return words(CutMerges, merges=self.of(wildcards).num_merges)
+
     def training_metadata(self, wildcards: Wildcards) -> list[str]:
         """Return the metadata files of the shards that a tokenizer learns from."""
         shards = self.config.training_shards(wildcards.tokenizer)
@@ -152,6 +169,14 @@ class Tokenizers:
         """Return the names of the checks that the configuration does not turn off."""
         return [name for name, settings in self.config.checks if settings.mode != "off"]
 
+    def checks_of_the_corpus(self) -> list[str]:
+        """Return the names of the checks that look at the counts of the whole training text."""
+        return [name for name in self.checks() if "counts" in CHECKS[name].needs]
+
+    def checks_of_texts(self) -> list[str]:
+        """Return the names of all other checks, which are light."""
+        return [name for name in self.checks() if "counts" not in CHECKS[name].needs]
+
     def check(self, wildcards: Wildcards) -> str:
         """Return the options of a check."""
         settings = getattr(self.config.checks, wildcards.check)
@@ -160,6 +185,59 @@ class Tokenizers:
             check=wildcards.check,
             mode=settings.mode,
             thresholds=settings.model_dump(exclude={"mode"}),
+            **self._sources(wildcards),
+            baseline_cache=Path(layout.BASELINES),
+        )
+
+    def _sources(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Return the options that say where a check finds what it needs besides texts and samples."""
+        name, needs = wildcards.tokenizer, CHECKS[wildcards.check].needs
+        found: dict[str, Any] = {}
+        if "counts" in needs:
+            found["counts"] = Path(self.merged_counts(wildcards))
+        if "units" in needs:
+            shards = self.config.training_shards(name)
+            found |= {"shards": shards, "count_folder": Path(self._counts_folder(name))}
+            if len(shards) < LEAST_UNITS:
+                found["shard_folder"] = Path(self.datasets.folder(self.config.tokenizers[name].dataset))
+        if "parallel" in needs and self.config.evaluation.parallel:
+            found["parallel"] = Path(self.config.evaluation.parallel)
+        return found
+
+    def check_inputs(self, wildcards: Wildcards) -> list[str]:
+        """Return the files that a check reads besides the tokenizer, the texts and the samples."""
+        found = self._sources(wildcards)
+        shards = found.get("shards", ())
+        files = [found["counts"]] if "counts" in found else []
+        files += [found["count_folder"] / f"{shard}.arrow" for shard in shards]
+        if "shard_folder" in found:
+            files += [found["shard_folder"] / f"{shard}.parquet" for shard in shards]
+        if "parallel" in found and found["parallel"].is_dir():
+            files += sorted(path for path in found["parallel"].iterdir() if path.is_file())
+        return list(map(str, files))
+
+    def comparisons(self) -> list[str]:
+        """Return the pages that compare tokenizers."""
+        return [
+            layout.COMPARISON.format(
+                dataset=self.config.tokenizers[found.tokenizers[0]].dataset, comparison=name
+            )
+            for name, found in self.config.compared.items()
+        ]
+
+    def compared(self, wildcards: Wildcards) -> list[str]:
+        """Return the files of the tokenizers that a page compares."""
+        names = self.config.compared[wildcards.comparison].tokenizers
+        return [f"{self.home(name)}/tokenizer/meta.json" for name in names]
+
+    def compare(self, wildcards: Wildcards) -> str:
+        """Return the options of a page that compares tokenizers."""
+        found = self.config.compared[wildcards.comparison]
+        return words(
+            CompareTokenizers,
+            name=wildcards.comparison,
+            tokenizers=[Path(self.home(name), "tokenizer") for name in found.tokenizers],
+            baselines=found.baselines,
             baseline_cache=Path(layout.BASELINES),
         )
 
