@@ -209,3 +209,43 @@ def test_the_name_for_messages(tmp_path: Path) -> None:
 def test_absent_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         check_shard(tmp_path / "absent.parquet", "text")
+
+
+def write_encrypted(path: Path, *columns: str, plaintext_footer: bool) -> Path:
+    import base64
+
+    import pyarrow.parquet.encryption as encryption
+
+    class Kms(encryption.KmsClient):  # type: ignore[misc]
+        def __init__(self, connection: object) -> None:
+            super().__init__()
+
+        def wrap_key(self, key: bytes, name: str) -> bytes:
+            return base64.b64encode(key)
+
+    table = pa.table({"id": [1, 2], "text": ["a", "b"]})
+    settings = encryption.EncryptionConfiguration(
+        footer_key="of the footer",
+        column_keys={"of columns": list(columns)},
+        plaintext_footer=plaintext_footer,
+    )
+    properties = encryption.CryptoFactory(Kms).file_encryption_properties(
+        encryption.KmsConnectionConfig(), settings
+    )
+    with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    return path
+
+
+def test_an_encrypted_file_is_called_that_with_the_key_it_would_need(tmp_path: Path) -> None:
+    message = refusal(write_encrypted(tmp_path / "a.parquet", "text", plaintext_footer=False))
+    assert message.startswith("the file is encrypted (keys: 'of the footer'")
+    message = refusal(write_encrypted(tmp_path / "b.parquet", "text", plaintext_footer=True))
+    assert message.startswith("the column 'text' is encrypted (keys: 'of columns', 'of the footer')")
+    assert "encrypted parquet is not supported: write the text column without encryption" in message
+    assert "damaged" not in message
+
+
+def test_another_column_may_be_encrypted(tmp_path: Path) -> None:
+    path = write_encrypted(tmp_path / "a.parquet", "id", plaintext_footer=True)
+    assert check_shard(path, "text").characters == 2

@@ -16,6 +16,7 @@ What is an error and what is not:
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,12 @@ BASE_MB = 150
 """What the interpreter and its libraries take."""
 PAGES_HELD = 2
 """A page of documents is still in use while the next one is read."""
+
+MOST_FOOTER = 1 << 20
+"""Bytes at the end of an encrypted file that are looked through for the names of its keys."""
+
+NO_COLUMN_METADATA = "Required field type_ is missing"
+"""What the reader says of a column whose description is encrypted."""
 
 _AGAIN = "the file is damaged: get it again, or leave the shard out"
 
@@ -78,6 +85,8 @@ def check_shard(
         facts = rustbpe.check_parquet(path, text_column=text_column, most_page=most_page)
     except rustbpe.FileFormatError as error:
         reason = str(error).removeprefix(f"{path}: ")
+        if NO_COLUMN_METADATA in reason:
+            raise NanosnakeError(f"{name}: {_encrypted(path, f'the column {text_column!r} is')}") from None
         raise NanosnakeError(f"{name}: {reason}, or leave the shard out") from None
     return ShardFacts(bytes=path.stat().st_size, **facts)
 
@@ -103,10 +112,27 @@ def open_parquet(path: Path, name: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
+        if start.startswith(b"PARE"):
+            raise NanosnakeError(f"{name}: {_encrypted(path, 'the file is')}") from error
         size = path.stat().st_size
         raise NanosnakeError(
             f"{name}: not a readable parquet file ({size} bytes; {_looks_like(start, error)}); {_AGAIN}"
         ) from error
+
+
+def _encrypted(path: Path, what: str) -> str:
+    """Return the message for an encrypted file: which keys it names, as Arrow and parquet-java write them."""
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - MOST_FOOTER, 0))
+        names = re.findall(rb'"masterKeyID":"([^"]{1,100})"', stream.read())
+    keys = (
+        ", ".join(repr(name.decode(errors="replace")) for name in dict.fromkeys(names))
+        or "which it does not name"
+    )
+    return (
+        f"{what} encrypted (keys: {keys}); encrypted parquet is not supported: write the text column without "
+        "encryption, or leave the shard out"
+    )
 
 
 def _looks_like(start: bytes, error: Exception) -> str:
