@@ -8,6 +8,7 @@ localrules:
     make_demo_shard,
     download_shard,
     link_shard,
+    make_shards,
     list_shards,
     count_pretokens,
     tokenize_shard,

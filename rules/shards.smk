@@ -4,6 +4,7 @@ from download_shard import DownloadShard
 from link_shard import LinkShard
 from list_shards import ListShards
 from make_demo_shard import MakeDemoShard
+from make_shards import MakeShards
 
 
 rule make_demo_shard:
@@ -45,7 +46,7 @@ rule download_shard:
     benchmark:
         benchmark_of(layout.SHARD)
     wildcard_constraints:
-        source=any_of(datasets.of_kind("url", "s3")),
+        source=any_of(datasets.of_kind("url", "huggingface", "s3")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -94,6 +95,62 @@ rule link_shard:
             output="output.shard",
             metadata="output.metadata",
         )
+
+
+rule make_shards:
+    """Read a file of text in another form, and write its documents as a shard."""
+    input:
+        code=code(MakeShards),
+        files=datasets.to_read_for,
+    output:
+        shard=layout.SHARD,
+        metadata=layout.SHARD_METADATA,
+        records=layout.FILES_READ,
+        left_out=layout.FILES_LEFT_OUT,
+    log:
+        **logs(layout.SHARD),
+    benchmark:
+        benchmark_of(layout.SHARD)
+    wildcard_constraints:
+        source=any_of(datasets.of_files(together=False)),
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(1, per_input_gb=10),
+    params:
+        options=datasets.make_one,
+    shell:
+        command(MakeShards, "{params.options}", records="output.records", left_out="output.left_out")
+
+
+for source in datasets.of_files(together=True):
+
+    rule:
+        """Read the files of a source once, and deal their documents out to all of its shards."""
+        name:
+            f"make_shards_of_{source}"
+        input:
+            code=code(MakeShards),
+            files=datasets.to_read(source),
+        output:
+            shards=datasets.made_together(source, layout.SHARD),
+            metadata=datasets.made_together(source, layout.SHARD_METADATA),
+            records=layout.FILES_READ.format(source=source, shard="all"),
+            left_out=layout.FILES_LEFT_OUT.format(source=source, shard="all"),
+        log:
+            **logs(layout.FILES_READ.format(source=source, shard="all")),
+        benchmark:
+            benchmark_of(layout.FILES_READ.format(source=source, shard="all"))
+        conda:
+            "../envs/nanosnake.yaml"
+        resources:
+            mem_mb=memory(1000),
+            runtime=minutes(1, per_input_gb=10),
+        params:
+            options=datasets.make(source),
+        shell:
+            command(MakeShards, "{params.options}", records="output.records", left_out="output.left_out")
 
 
 rule list_shards:

@@ -32,6 +32,8 @@ COLUMNS = (
     "characters",
     "nulls",
     "empty",
+    "left_out",
+    "dropped",
     "sha256",
     "revision",
     "etag",

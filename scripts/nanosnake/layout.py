@@ -14,6 +14,8 @@ RESULTS = "results"
 SHARDS = "results/{source}/shards"
 SHARD = f"{SHARDS}/{{shard}}.parquet"
 SHARD_METADATA = f"{SHARDS}/{{shard}}.json"
+FILES_READ = "results/{source}/read/{shard}.json"
+FILES_LEFT_OUT = "results/{source}/read/{shard}.left_out.jsonl"
 SHARD_TABLE = "results/{dataset}/shards.csv"
 SAMPLES = "results/{dataset}/samples/{split}.jsonl"
 
@@ -32,6 +34,7 @@ CURVE = f"{TOKENIZER}/curve.json"
 COMPARISON = "results/{dataset}/comparisons/{comparison}/index.html"
 TOKENIZER_PAGE = f"{TOKENIZER}/report/index.html"
 HISTORY = "history/{dataset}/{tokenizer}.jsonl"
+HUB_LISTING = "history/hub/{key}.json"
 
 TOKENS = f"{TOKENIZER}/tokens/{{split}}"
 TOKEN_SHARD = f"{TOKENS}/{{shard}}.ds"
@@ -52,7 +55,7 @@ BASELINES = ".cache/baselines"
 TRIALS = ".cache/trials"
 """What engines said of patterns and special tokens."""
 
-RESERVED_IN_DATASET = {"shards", "counts", "samples", "comparisons"}
+RESERVED_IN_DATASET = {"shards", "read", "counts", "samples", "comparisons"}
 """Folders of a data set that no tokenizer can be named after."""
 RESERVED_IN_TOKENIZER = {"checks", "published", "report", "tokenizer", "tokens"}
 """Folders of a tokenizer that no model can be named after."""

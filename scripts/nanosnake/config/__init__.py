@@ -2,7 +2,7 @@
 
 from nanosnake.config.load import json_schema, load
 from nanosnake.config.models import Config, Dataset, Tokenizer
-from nanosnake.config.sources import EmbeddedSource, LocalSource, S3Source, UrlSource
+from nanosnake.config.sources import EmbeddedSource, FilesSource, HubSource, LocalSource, S3Source, UrlSource
 from nanosnake.config.training import GPT
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "Config",
     "Dataset",
     "EmbeddedSource",
+    "FilesSource",
+    "HubSource",
     "LocalSource",
     "S3Source",
     "Tokenizer",

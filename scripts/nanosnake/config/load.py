@@ -14,6 +14,7 @@ from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
 from nanosnake.config.models import Config
+from nanosnake.config.sources import FilesSource
 from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
 
@@ -79,6 +80,11 @@ def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str
 def _contradictions(config: Config) -> Iterator[str]:
     """Find what no single section can see: names that are defined elsewhere, folders."""
     yield from _text_problems(config)
+    for name, settings in config.datasets.items():
+        try:
+            settings.look_at_text()
+        except NanosnakeError as error:
+            yield f"datasets.{name}.text_column: {error}; got {_shown(settings.text_column)}"
     for name, model in config.models.items():
         if model.tokenizer not in config.tokenizers:
             yield (
@@ -114,6 +120,11 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{nearest(tokenizer.dataset, config.datasets)}"
             )
             continue
+        if isinstance(dataset.source, FilesSource) and tokenizer.text_column not in (None, dataset.column):
+            yield (
+                f"{key}.text_column: shards of kind files have one column of text, the data set's; define a data set "
+                f"with that text_column; got {_shown(tokenizer.text_column)}"
+            )
         if tokenizer.shards is None:
             continue
         try:
@@ -173,10 +184,10 @@ def _tags(detail: ErrorDetails) -> str:
 def _path(loc: tuple[int | str, ...]) -> str:
     """Return a key's path as a user writes it.
 
-    Below `datasets.NAME.source`, pydantic adds the kind of source, which is no key of the file.
+    Below a data set's `source` and `validation`, pydantic adds the kind of value, which is not a key of the file.
     """
     steps = list(loc)
-    if len(steps) > 3 and steps[0] == "datasets" and steps[2] == "source":
+    if len(steps) > 3 and steps[0] == "datasets" and steps[2] in ("source", "validation"):
         del steps[3]
     if steps and steps[-1] == "[key]":
         steps.pop()

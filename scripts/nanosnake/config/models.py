@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import rustbpe
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -16,11 +16,12 @@ from nanosnake.checks.spec import BASELINE_NAMES, BaselineName
 from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
-from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
+from nanosnake.config.sources import FilesSource, LocalSource, S3Source, ShardSpec, Source, UrlSource
 from nanosnake.config.sweeps import expand
 from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
+from nanosnake.sources.formats import look
 
 NANOCHAT_SPECIAL_TOKENS = [
     "<|bos|>",
@@ -35,6 +36,17 @@ NANOCHAT_SPECIAL_TOKENS = [
 ]
 """nanochat's nine; the first begins every document."""
 
+VALIDATION = "validation"
+"""Name of the shard of the documents that a hash chooses."""
+
+
+class HashSplit(Model):
+    """Validation by a hash of each document's text: the same on each machine, whatever else is added."""
+
+    by: Literal["hash"]
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    """Part of the documents that is not trained on; equal documents are on the same side."""
+
 
 class Dataset(Model):
     """A named source and an explicit list of its training and validation shards."""
@@ -44,19 +56,26 @@ class Dataset(Model):
     """Column that holds the documents."""
     train: ShardSpec
     """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder."""
-    validation: ShardSpec
-    """Validation shards, pinned: adding training shards never moves them."""
+    validation: Annotated[
+        Annotated[HashSplit, Tag("hash")] | Annotated[ShardSpec, Tag("shards")],
+        Discriminator(lambda value: "hash" if isinstance(value, dict | HashSplit) else "shards"),
+    ]
+    """Validation shards, pinned: adding training shards never moves them; or {fraction: 0.01, by: hash} of documents."""
 
     @cached_property
     def validation_shards(self) -> list[str]:
         """Names of the validation shards, in order."""
+        if isinstance(self.validation, HashSplit):
+            return [VALIDATION]
         return self.source.names(self.validation)
 
     @cached_property
     def train_shards(self) -> list[str]:
         """Names of the training shards, in order. A glob takes what is not pinned for validation."""
         names = self.source.names(self.train)
-        if isinstance(self.source, LocalSource | S3Source) and _has_glob(self.train):
+        if isinstance(self.source, UrlSource | LocalSource | FilesSource | S3Source) and _has_glob(
+            self.train
+        ):
             return [name for name in names if name not in set(self.validation_shards)]
         return names
 
@@ -69,14 +88,56 @@ class Dataset(Model):
         """URL or file of every shard, by name; empty for the embedded corpus."""
         if self.source.kind == "embedded":
             return {}
+        if isinstance(self.validation, HashSplit):
+            return self.source.locations(self.train)
         return self.source.locations(self.train) | self.source.locations(self.validation)
+
+    @property
+    def column(self) -> str:
+        """Column of the shards that holds the documents."""
+        return "text" if isinstance(self.source, FilesSource) else self.text_column
+
+    @property
+    def split(self) -> HashSplit | None:
+        """How documents are split, if not by shards."""
+        return self.validation if isinstance(self.validation, HashSplit) else None
+
+    def look_at_text(self) -> None:
+        """Look for the text column in the first file, if it is here.
+
+        Raises:
+            NanosnakeError: if the file has no such column, or is not what it should be.
+        """
+        if isinstance(self.source, FilesSource):
+            from nanosnake.sources.formats.columns import Column  # these import PyArrow
+            from nanosnake.sources.formats.peek import peek
+
+            file = next(iter(self.locations.values()), self.source.files[0])
+            peek(
+                file,
+                self.source.format or look.format_of(file),
+                Column(self.text_column, self.source.template),
+            )
+        elif isinstance(self.source, LocalSource):
+            file = next(iter(self.locations.values()))
+            if Path(file).is_file():
+                from nanosnake.sources.parquet import check_text_column, open_parquet
+
+                with open_parquet(Path(file), file) as reader:
+                    check_text_column(reader.schema_arrow, self.text_column, file)
 
     def reads_as(self, other: Dataset) -> bool:
         """Return whether the shards of another data set are the same files, read in the same way."""
-        return self.source == other.source and self.text_column == other.text_column
+        return (self.source, self.text_column, self.split) == (other.source, other.text_column, other.split)
 
     @model_validator(mode="after")
     def _shards_are_sound(self) -> Self:
+        if self.split and not (isinstance(self.source, FilesSource) and self.source.shards):
+            raise wrong(
+                "validation",
+                "by: hash",
+                "documents are split where shards are made: set kind: files and shards",
+            )
         for key in ("train", "validation"):
             spec = getattr(self, key)
             try:

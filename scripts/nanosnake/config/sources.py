@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from nanosnake.config.base import FilePath, Model, wrong
 from nanosnake.config.s3 import S3Endpoint
+from nanosnake.files import NanosnakeError
 from nanosnake.naming import by_name, parse_range, safe_name, shard_name, template_fields
 from nanosnake.s3.place import Place
+from nanosnake.sources import hub
+from nanosnake.sources.formats import filters, look
+from nanosnake.sources.formats.look import Documents, Format, OnError
 
 
 def _check_spec(value: object) -> object:
@@ -72,8 +77,39 @@ def _check_url(value: str) -> str:
     if any(c.isspace() or c in "\"'`\\<>" or ord(c) < 32 for c in value):
         raise ValueError("percent-encode spaces and quotes in a URL")
     _check_template(value, {"shard", "revision"})
-    if "shard" not in template_fields(value):
-        raise ValueError("the URL names no shard; write the number's place as {shard:05d}")
+    return value
+
+
+def _check_object(url: str) -> str:
+    place = Place.parse(url)
+    if not place.key or url.endswith("/"):
+        raise ValueError(f"{url!r} names no object")
+    return _check_template(url, {"shard"})
+
+
+def _check_urls(value: str | list[str], check: Callable[[str], str]) -> str | list[str]:
+    """Refuse what is neither a template of numbered shards nor a list of files."""
+    for url in [value] if isinstance(value, str) else value:
+        if ("shard" in template_fields(check(url))) != isinstance(value, str):
+            raise ValueError(
+                "the URL names no shard; write the number's place as {shard:05d}, or a list of URLs"
+                if isinstance(value, str)
+                else f"a list names files, and {url!r} is a template; write the template alone"
+            )
+    return value
+
+
+def _check_messages(value: str) -> str:
+    if "" in (fields := template_fields(value)) or not fields:
+        raise ValueError("write the names of a message's fields in braces, such as {role}: {content}")
+    return value
+
+
+def _check_filter(value: str) -> str:
+    try:
+        filters.file_of(value)
+    except NanosnakeError as error:
+        raise ValueError(str(error)) from None
     return value
 
 
@@ -116,8 +152,10 @@ class UrlSource(Model):
     """Parquet files on a web server or in a Hugging Face dataset, numbered."""
 
     kind: Literal["url"]
-    url: Annotated[str, AfterValidator(_check_url)]
-    """Template with {shard:05d} and, where the host has them, {revision}."""
+    url: Annotated[
+        str | list[str], Field(min_length=1), AfterValidator(lambda value: _check_urls(value, _check_url))
+    ]
+    """Template with {shard:05d} and, where the host has them, {revision}; or a list of URLs, by their file names."""
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
     """Branch, tag or commit that {revision} stands for; the commit that it meant is recorded."""
     shards: Annotated[int, Field(ge=1)] | None = None
@@ -133,7 +171,54 @@ class UrlSource(Model):
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the URL of each shard that `spec` selects, by its name."""
-        return _filled("source.url", self.url, _numbers(spec, self.shards), self.revision)
+        if isinstance(self.url, str):
+            return _filled("source.url", self.url, _numbers(spec, self.shards), self.revision)
+        urls = (url.format(revision=self.revision) for url in self.url)
+        return _listed(self.url, urls, spec)
+
+
+class HubSource(Model):
+    """A data set of a Hugging Face hub, by name: its parquet files, at the commit that was found first."""
+
+    kind: Literal["huggingface"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
+    """Name of the data set, such as HuggingFaceFW/fineweb-edu."""
+    config: str | None = None
+    """Configuration, as the data set's page names it; its default if absent."""
+    split: Annotated[str, Field(min_length=1)] = "train"
+    """Split of the data set."""
+    files: str | None = None
+    """Pattern of the files, such as data/*/train-*.parquet, where the data set's card does not say them."""
+    revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
+    """Branch, tag or commit; what it meant is kept in history/hub/, and stays until that file is deleted."""
+
+    @cached_property
+    def listing(self) -> hub.Listing:
+        """The files, sorted by path; the hub is asked for them once."""
+        try:
+            return hub.listing(self._wanted)
+        except NanosnakeError as error:
+            raise wrong("source.name", self.name, str(error)) from None
+
+    @property
+    def _wanted(self) -> hub.Wanted:
+        return hub.Wanted(self.name, self.config, self.split, self.files, self.revision)
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects: numbers in the order of the paths."""
+        return [f"shard_{number:05d}" for number in _numbers(spec, len(self.listing.files))]
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return the URL of each shard that `spec` selects, by its name."""
+        files, commit = self.listing.files, self.listing.commit
+        return {
+            f"shard_{number:05d}": hub.url(self._wanted, commit, files[number].path)
+            for number in _numbers(spec, len(files))
+        }
+
+    def sha256(self, shard: str) -> str | None:
+        """Return the hash that the hub gives for a shard."""
+        return self.listing.files[int(shard.removeprefix("shard_"))].sha256
 
 
 class LocalSource(Model):
@@ -159,28 +244,36 @@ class LocalSource(Model):
         """
         if self._numbered:
             return _filled("source.path", self.path, parse_range(spec))
-        root, files = self._files()
-        stems = {str(file.relative_to(root).with_suffix("")): str(file) for file in files}
-        return _chosen("source.path", self.path, stems, spec)
+        return _chosen("source.path", self.path, _found("source.path", self.path), spec)
 
-    def _files(self) -> tuple[Path, list[Path]]:
-        """Return the files of the folder or glob, and the folder that their names are relative to."""
-        path = Path(self.path.format())  # doubled braces become single
-        if path.is_file():
-            return path.parent, [path]
+
+def _found(key: str, pattern: str, inside: str = "*.parquet") -> dict[str, str]:
+    """Return the files of a folder or glob by their names: paths from there, without the endings that say what they are.
+
+    Args:
+        key: the source's key, for messages.
+        inside: which files of a folder.
+    """
+    path = Path(pattern.format())  # doubled braces become single
+    if path.is_file():
+        root, found = path.parent, [path]
+    elif path.is_dir():
+        root, found = path, sorted(file for file in path.glob(inside) if file.is_file())
+    else:
+        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
+        found = sorted(Path(name) for name in names if Path(name).is_file())
+        root = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
+    if not found:
+        where = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+        what = "no such file or folder"
         if path.is_dir():
-            found, root = sorted(path.glob("*.parquet")), path
-        else:
-            names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
-            found = sorted(Path(name) for name in names if Path(name).is_file())
-            root = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
-        if not found:
-            where = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
-            what = "the folder holds no .parquet file" if path.is_dir() else "no such file or folder"
-            if glob.has_magic(str(path)) and not path.is_dir():
-                what = "no file matches this glob"
-            raise wrong("source.path", self.path, f"{what}{where}")
-        return root, found
+            what = "the folder holds no .parquet file"
+            if any(look.by_name(file).format for file in path.iterdir()):
+                what += "; for files of other kinds set kind: files"
+        elif glob.has_magic(str(path)):
+            what = "no file matches this glob"
+        raise wrong(key, pattern, f"{what}{where}")
+    return {str(file.relative_to(root).with_name(look.stem(file))): str(file) for file in found}
 
 
 def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> dict[str, str]:
@@ -200,7 +293,7 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
                 f"{want!r} is a number, and this source's shards go by file name, so that a new file moves "
                 f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
             )
-        word = want.removesuffix(".parquet")
+        word = want.removesuffix(Path(want).name) + look.stem(want)
         found = [exact[word]] if word in exact else [exact[match] for match in fnmatch.filter(exact, word)]
         if not found:
             raise ValueError(f"no file of {key} is named {want!r}; there are: {_some(list(files))}")
@@ -208,29 +301,80 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
     return chosen
 
 
+class FilesSource(Model):
+    """Files of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with columns in columns."""
+
+    kind: Literal["files"]
+    path: Annotated[FilePath | list[FilePath], Field(min_length=1)]
+    """A folder, a file, a glob such as data/**/*.jsonl.gz, or a list of these."""
+    shards: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many shards the files become together; absent: each file is one, named after it."""
+    format: Format | None = None
+    """What the files are; absent: their names say it."""
+    documents: Documents = "line"
+    """What a document is in plain text: a line, a file, or blocks between blank lines."""
+    template: Annotated[str, AfterValidator(_check_messages)] | None = None
+    """Text of one message where the column is a conversation, such as "{role}: {content}" and a line feed."""
+    on_error: OnError = "stop"
+    """Whether a document that cannot be read ends the run, or is left out and written down."""
+    filter: Annotated[str, AfterValidator(_check_filter)] | None = None
+    """Function that says which documents are kept, as module:function; its file is in the working directory."""
+
+    @cached_property
+    def _named(self) -> dict[str, str]:
+        """The files by their names; hidden ones are left out."""
+        found: dict[str, str] = {}
+        for pattern in [self.path] if isinstance(self.path, str) else self.path:
+            some = _found("source.path", pattern, "**/[!.]*")
+            if both := found.keys() & some.keys() if self.shards is None else None:
+                name = min(both)
+                raise wrong(
+                    "source.path", self.path, f"{found[name]} and {some[name]} would be the same shard"
+                )
+            found |= some if self.shards is None else {file: file for file in some.values()}
+        if self.format is None:
+            try:
+                for file in found.values():
+                    look.format_of(file)
+            except NanosnakeError as error:
+                raise wrong("source.path", self.path, str(error)) from None
+        return found
+
+    @property
+    def files(self) -> list[str]:
+        """The files, sorted by path."""
+        return sorted(self._named.values())
+
+    @property
+    def together(self) -> list[str]:
+        """Names of the shards that all files become; none where each file is a shard."""
+        return [f"shard_{number:05d}" for number in range(self.shards or 0)]
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects."""
+        if self.shards is not None and self.files:
+            return [self.together[number] for number in _numbers(spec, self.shards)]
+        return list(self.locations(spec))
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return the file of each shard that `spec` selects, where each file is one."""
+        if self.shards is not None:
+            return {}
+        return _chosen("source.path", self.path, self._named, spec)
+
+
 class S3Source(S3Endpoint):
     """Parquet files in a bucket of S3, numbered by a template, or a list of them that goes by file name."""
 
     kind: Literal["s3"]
-    url: Annotated[str | list[str], Field(min_length=1)]
+    url: Annotated[
+        str | list[str], Field(min_length=1), AfterValidator(lambda value: _check_urls(value, _check_object))
+    ]
     """A template such as s3://bucket/prefix/shard_{shard:05d}.parquet, or a list of s3:// URLs."""
     shards: Annotated[int, Field(ge=1)] | None = None
     """How many shards a template has, so that a number past the end is found before anything is fetched."""
     checksums: FilePath | None = None
     """File of `sha256  name.parquet` lines; our own published shards carry their checksum with them."""
-
-    @field_validator("url")
-    @classmethod
-    def _urls_name_objects(cls, value: str | list[str]) -> str | list[str]:
-        for url in [value] if isinstance(value, str) else value:
-            place = Place.parse(url)
-            if not place.key or url.endswith("/"):
-                raise ValueError(f"{url!r} names no object")
-        if isinstance(value, str):
-            _check_template(value, {"shard"})
-            if "shard" not in template_fields(value):
-                raise ValueError("the URL names no shard; write the number's place as {shard:05d}, or a list")
-        return value
 
     def names(self, spec: ShardSpec) -> list[str]:
         """Return the names of the shards that `spec` selects."""
@@ -240,12 +384,19 @@ class S3Source(S3Endpoint):
         """Return the s3:// URL of each shard that `spec` selects, by its name."""
         if isinstance(self.url, str):
             return _filled("source.url", self.url, _numbers(spec, self.shards))
-        stems = ((PurePosixPath(url).stem, url) for url in self.url)
-        return _chosen("source.url", self.url, _named("source.url", self.url, stems), spec)
+        return _listed(self.url, self.url, spec)
+
+
+def _listed(value: list[str], urls: Iterable[str], spec: ShardSpec) -> dict[str, str]:
+    """Return the URLs of a list, by their file names, that names and globs select."""
+    stems = ((PurePosixPath(urlsplit(url).path).stem, url) for url in urls)
+    return _chosen("source.url", value, _named("source.url", value, stems), spec)
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-Source = Annotated[EmbeddedSource | UrlSource | LocalSource | S3Source, Field(discriminator="kind")]
+Source = Annotated[
+    EmbeddedSource | UrlSource | HubSource | LocalSource | FilesSource | S3Source, Field(discriminator="kind")
+]

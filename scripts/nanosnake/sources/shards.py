@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.sources.parquet import ShardFacts
 
-Origin = Literal["embedded", "url", "local", "s3"]
+Origin = Literal["embedded", "url", "local", "s3", "files"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class ShardMetadata:
     seconds: float | None
     """How long the download took."""
     text_column: str
+    left_out: int = 0
+    """Documents of its files that could not be read."""
+    dropped: int = 0
+    """Documents that a filter dropped."""
+    parts: Sequence[dict[str, Any]] = ()
+    """Of which files a shard was made: file, sha256, first and last line, span of bytes, documents."""
 
     def write(self, path: str | Path) -> None:
         """Write the metadata file."""
@@ -50,7 +57,8 @@ class ShardMetadata:
         """
         value = read_json(path)
         wanted = set(cls.__dataclass_fields__)
-        if not isinstance(value, dict) or set(value) != wanted:
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if not isinstance(value, dict) or not needed <= set(value) <= wanted:
             seen = sorted(value) if isinstance(value, dict) else type(value).__name__
             raise NanosnakeError(
                 f"{path}: not the metadata of a shard: its keys are {seen}, wanted: {sorted(wanted)}; "
@@ -70,6 +78,9 @@ def of_file(
     revision: str | None = None,
     etag: str | None = None,
     seconds: float | None = None,
+    left_out: int = 0,
+    dropped: int = 0,
+    parts: Sequence[dict[str, Any]] = (),
 ) -> ShardMetadata:
     """Return the metadata of a shard that was checked."""
     return ShardMetadata(
@@ -87,6 +98,9 @@ def of_file(
         empty=facts.empty,
         seconds=seconds,
         text_column=text_column,
+        left_out=left_out,
+        dropped=dropped,
+        parts=parts,
     )
 
 
@@ -100,4 +114,9 @@ def summary(metadata: ShardMetadata) -> str:
         line += f"\n{metadata.shard}: note: the shard holds no text at all"
     elif metadata.nulls or metadata.empty:
         line += f"\n{metadata.shard}: note: {metadata.nulls:,} rows are null and {metadata.empty:,} are empty"
+    if metadata.left_out or metadata.dropped:
+        line += (
+            f"\n{metadata.shard}: note: {metadata.left_out:,} documents could not be read and are left out, and a filter "
+            f"dropped {metadata.dropped:,}"
+        )
     return line

@@ -9,9 +9,12 @@ from typing import Any
 from download_shard import DownloadShard
 from link_shard import LinkShard
 from make_demo_shard import MakeDemoShard
+from make_shards import MakeShards
 from nanosnake import layout
-from nanosnake.config import Config, Dataset, S3Source, UrlSource
+from nanosnake.config import Config, Dataset, FilesSource, HubSource, S3Source, UrlSource
+from nanosnake.config.models import VALIDATION
 from nanosnake.snakemake_internals import per_job
+from nanosnake.sources.formats import filters
 from nanosnake.stages import words
 from nanosnake.workflow.shell import Wildcards
 from sample_documents import SampleDocuments
@@ -45,7 +48,7 @@ class Datasets:
     @per_job
     def column(self, wildcards: Wildcards) -> str:
         """Return the column that holds the documents of a source."""
-        return self.config.datasets[wildcards.source].text_column
+        return self.config.datasets[wildcards.source].column
 
     def cut(self, wildcards: Wildcards) -> str:
         """Return the options that cut a shard out of the embedded corpus."""
@@ -58,6 +61,50 @@ class Datasets:
         """Return the options that check a local file."""
         return words(LinkShard, text_column=self.column(wildcards))
 
+    def _files(self, name: str) -> FilesSource:
+        source = self.config.datasets[name].source
+        assert isinstance(source, FilesSource)
+        return source
+
+    def of_files(self, *, together: bool) -> list[str]:
+        """Return the sources of files that become shards together, or each for itself."""
+        return [name for name in self.of_kind("files") if bool(self._files(name).shards) == together]
+
+    def made_together(self, name: str, pattern: str) -> list[str]:
+        """Return a file of each shard that the files of a source become together."""
+        validation = [VALIDATION] if self.config.datasets[name].split else []
+        return [pattern.format(source=name, shard=shard) for shard in self._files(name).together + validation]
+
+    def to_read(self, name: str, shard: str | None = None) -> list[str]:
+        """Return the files that a source's shards, or one of them, are made from, and that of its filter."""
+        source = self._files(name)
+        files = source.files if shard is None else [self._locations[name][shard]]
+        return files + ([str(filters.file_of(source.filter))] if source.filter else [])
+
+    @per_job
+    def to_read_for(self, wildcards: Wildcards) -> list[str]:
+        """Return the file that one shard is made from, and that of its source's filter."""
+        return self.to_read(wildcards.source, wildcards.shard)
+
+    def make(self, name: str, shard: str | None = None) -> str:
+        """Return the options that make the shards of a source, or one of them."""
+        dataset, source = self.config.datasets[name], self._files(name)
+        return words(
+            MakeShards,
+            files=source.files if shard is None else [self._locations[name][shard]],
+            text_column=dataset.text_column,
+            **source.model_dump(include={"format", "documents", "template", "on_error", "filter"}),
+            folder=Path(layout.SHARDS.format(source=name)),
+            shards=source.together if shard is None else [shard],
+            validation=VALIDATION if dataset.split else None,
+            fraction=dataset.split.fraction if dataset.split else None,
+        )
+
+    @per_job
+    def make_one(self, wildcards: Wildcards) -> str:
+        """Return the options that make one shard of one file."""
+        return self.make(wildcards.source, wildcards.shard)
+
     @per_job
     def download(self, wildcards: Wildcards) -> str:
         """Return the options that say where a shard is, what it has to hold, and how long to try."""
@@ -65,8 +112,10 @@ class Datasets:
         source = dataset.source
         values: dict[str, Any] = self.config.downloads.model_dump()
         if isinstance(source, UrlSource):
-            values["revision"] = source.revision if "{revision" in source.url else None
+            values["revision"] = source.revision if "{revision" in str(source.url) else None
             values["allow_http_redirects"] = source.allow_http_redirects
+        if isinstance(source, HubSource):
+            values |= {"revision": source.listing.commit, "sha256": source.sha256(wildcards.shard)}
         if isinstance(source, S3Source):
             values |= vars(source.endpoint)
         return words(
@@ -130,5 +179,5 @@ class Datasets:
             split=wildcards.split,
             documents=evaluation.sampled_documents,
             seed=evaluation.seed,
-            text_column=self.config.datasets[wildcards.dataset].text_column,
+            text_column=self.config.datasets[wildcards.dataset].column,
         )

@@ -276,7 +276,7 @@ class Tokenizers:
         """Return the options that encode a shard."""
         return words(
             TokenizeShard,
-            text_column=self.config.datasets[wildcards.dataset].text_column,
+            text_column=self.config.datasets[wildcards.dataset].column,
             tokenizer=Path(self.home(wildcards.tokenizer), "tokenizer"),
         )
 

@@ -86,6 +86,16 @@ def next_hop(url: str, location: str, *, allow_http: bool = False) -> str:
     return target
 
 
+def endpoint(environment: Mapping[str, str]) -> str:
+    """Return the address of the Hugging Face hub."""
+    return environment.get("HF_ENDPOINT", "").strip().rstrip("/") or HUGGING_FACE
+
+
+def offline(environment: Mapping[str, str]) -> bool:
+    """Return whether the hub must not be asked."""
+    return environment.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE")
+
+
 class HostToken(requests.auth.AuthBase):
     """Puts the Hugging Face token into requests to one origin, and nothing into all others.
 
@@ -94,8 +104,7 @@ class HostToken(requests.auth.AuthBase):
 
     def __init__(self, url: str, environment: Mapping[str, str]) -> None:
         allowed = {origin(HUGGING_FACE)}
-        if endpoint := environment.get("HF_ENDPOINT", "").strip():
-            allowed.add(origin(endpoint, "HF_ENDPOINT"))
+        allowed.add(origin(endpoint(environment), "HF_ENDPOINT"))
         mine = origin(url)
         self.origin: Origin | None = mine if mine in allowed else None
         self.token = environment.get("HF_TOKEN", "").strip()

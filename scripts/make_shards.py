@@ -1,0 +1,108 @@
+r"""Make shards of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with text inside other columns.
+
+In:  one file or more, each read once, in the order given.
+Out: parquet files with the columns text, source_file and source_line; the metadata of each beside it; what came of each
+     file; and what could not be read.
+
+    python scripts/make_shards.py --files '["notes.jsonl.gz"]' --text-column body --folder shards \
+        --shards 'shard_[00000-00003]' --records shards/files.json --left-out shards/left_out.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from nanosnake.messages import Progress, log
+from nanosnake.options import Word
+from nanosnake.stages import Names, Stage, main
+
+Paths = Annotated[
+    tuple[str, ...], Word(lambda text: tuple(json.loads(text)), lambda value: json.dumps(list(value)))
+]
+"""Paths as a JSON list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeShards(Stage):
+    """Make shards of files of text in any of the known formats."""
+
+    files: Paths
+    """Files to read."""
+    text_column: str = "text"
+    """Column of the documents; a.b is the column b inside of a. Not used for plain text."""
+    format: Literal["jsonl", "text", "csv", "tsv", "arrow", "parquet"] | None = None
+    """What the files are; absent: the name of each says it."""
+    documents: Literal["line", "file", "blocks"] = "line"
+    """What a document is in plain text: a line, a file, or what is between blank lines."""
+    template: str | None = None
+    """Text of one message of a conversation, such as "{role}: {content}"; absent: the column holds text."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What a document that cannot be read does: end the job, or be left out and written down."""
+    filter: str | None = None
+    """Function that says which documents are kept, as module:function."""
+    folder: Path
+    """Folder of the shards."""
+    shards: Names
+    """Names of the shards."""
+    validation: str | None = None
+    """Name of the shard of the documents that a hash of their text chooses."""
+    fraction: float = 0.0
+    """Part of the documents that it gets."""
+    records: Path
+    """JSON file of what came of each file, to write."""
+    left_out: Path
+    """JSON Lines of what could not be read, to write."""
+
+    def run(self) -> str | None:
+        return make(self)
+
+
+def make(options: MakeShards) -> str:
+    """Write the shards and return lines that describe them.
+
+    Raises:
+        NanosnakeError: if a file is not what it should be.
+    """
+    from nanosnake.sources import shards
+    from nanosnake.sources.formats import convert
+    from nanosnake.sources.formats.columns import Column
+
+    reading = convert.Reading(
+        column=Column(options.text_column, options.template),
+        format=options.format,
+        documents=options.documents,
+        on_error=options.on_error,
+        filter=options.filter,
+    )
+    outputs = convert.Outputs(
+        shards=[options.folder / f"{name}.parquet" for name in options.shards],
+        validation=options.folder / f"{options.validation}.parquet" if options.validation else None,
+        fraction=options.fraction,
+        records=options.records,
+        left_out=options.left_out,
+    )
+    with Progress("reading", unit="MB", scale=1e6) as progress:
+        made, found = convert.convert(options.files, reading, outputs, seen=_adding(progress, options.files))
+    for metadata in made:
+        log(shards.summary(metadata))
+    return convert.say(found)
+
+
+def _adding(progress: Any, files: tuple[str, ...]) -> Any:
+    """Return what tells a progress bar of each file that was read."""
+    total = sum(Path(file).stat().st_size for file in files if Path(file).exists())
+    done = 0
+
+    def seen(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, total)
+
+    return seen
+
+
+if __name__ == "__main__":
+    main(MakeShards)

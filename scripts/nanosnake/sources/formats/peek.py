@@ -1,0 +1,46 @@
+"""A first look at a file: whether it is what it is read as, and has the column that is wanted."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nanosnake.files import CHUNK, NanosnakeError
+from nanosnake.sources.formats import look, tables
+from nanosnake.sources.formats.columns import Column, WrongColumn
+from nanosnake.sources.formats.lines import check_keys
+from nanosnake.sources.formats.stream import Damaged, Stream
+from nanosnake.sources.parquet import first_line
+
+
+def peek(path: str, kind: look.Format, column: Column) -> None:
+    """Look at the beginning of a file, or at the schema of a table.
+
+    Raises:
+        NanosnakeError: if it is something else, or has no such column of text.
+    """
+    try:
+        if kind in ("arrow", "parquet"):
+            column.texts(_schema(path, kind).empty_table())
+            return
+        with Stream(path, kind) as stream:
+            start = stream.read(look.START) + stream.read(CHUNK) if kind != "text" else b""
+        line, end, _ = start.partition(b"\n")
+        if kind == "jsonl" and end:
+            check_keys(path, line, column)
+        if kind in tables.DELIMITERS:
+            tables.check_header(start, column, kind)
+    except (WrongColumn, Damaged) as error:
+        raise NanosnakeError(f"{path}: {error}") from None
+    except pa.ArrowException as error:
+        raise NanosnakeError(f"{path}: not a readable {kind} file ({first_line(error)})") from None
+
+
+def _schema(path: str, kind: look.Format) -> pa.Schema:
+    start = tables.start_of(path, kind)
+    if kind == "parquet":
+        schema: pa.Schema = pq.read_schema(path)
+        return schema
+    with pa.memory_map(path) as source:
+        opened = pa.ipc.open_file(source) if start.startswith(b"ARROW1") else pa.ipc.open_stream(source)
+        return opened.schema
