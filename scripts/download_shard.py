@@ -98,8 +98,8 @@ def download(options: DownloadShard) -> ShardMetadata:
         facts = parquet.check_shard(
             arrived.path, options.text_column, name=arrived.url, memory_mb=options.memory_mb
         )
-        metadata = shards.of_file(
-            facts,
+        metadata = shards.ShardMetadata(
+            **vars(facts),
             shard=options.shard or options.output.stem,
             source="s3" if from_s3 else "url",
             url=arrived.url,

@@ -63,8 +63,8 @@ def link(options: LinkShard) -> str:
         )
     if _version(target) != before:
         raise NanosnakeError(f"{target}: the file changed while it was read; run again when it is complete")
-    metadata = shards.of_file(
-        facts,
+    metadata = shards.ShardMetadata(
+        **vars(facts),
         shard=options.shard or options.output.stem,
         source="local",
         url=target.as_uri(),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from nanosnake.files import NanosnakeError, replacing
@@ -25,20 +25,7 @@ Value = str | int | float | None
 COLUMNS = (
     "shard",
     "split",
-    "source",
-    "bytes",
-    "rows",
-    "row_groups",
-    "characters",
-    "nulls",
-    "empty",
-    "left_out",
-    "dropped",
-    "sha256",
-    "revision",
-    "etag",
-    "url",
-    "seconds",
+    *(field.name for field in fields(ShardMetadata) if field.name not in ("shard", "text_column", "parts")),
     "mb_per_second",
 )
 """`mb_per_second`: 10^6 bytes a second while downloading."""

@@ -63,8 +63,8 @@ def make(options: MakeDemoShard) -> str:
             use_dictionary=["topic"],
             write_page_checksum=True,
         )
-        metadata = shards.of_file(
-            parquet.check_shard(temporary, "text", name=str(options.output)),
+        metadata = shards.ShardMetadata(
+            **vars(parquet.check_shard(temporary, "text", name=str(options.output))),
             shard=options.output.stem,
             source="embedded",
             sha256=sha256_file(temporary),

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nanosnake.checks import BASELINE_NAMES
 from nanosnake.report.render import asset
+from nanosnake.tokenizer import BASELINE_NAMES
 
 Vector = npt.NDArray[np.float64]
 

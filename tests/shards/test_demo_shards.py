@@ -68,6 +68,9 @@ def test_metadata(shards: list[Path]) -> None:
         "characters": sum(map(len, texts)),
         "nulls": 0,
         "empty": 0,
+        "left_out": 0,
+        "dropped": 0,
+        "parts": [],
         "seconds": None,
         "text_column": "text",
     }

@@ -52,6 +52,9 @@ def test_link_and_metadata(corpus: Path, tmp_path: Path) -> None:
         "characters": 9,
         "nulls": 1,
         "empty": 1,
+        "left_out": 0,
+        "dropped": 0,
+        "parts": [],
         "seconds": None,
         "text_column": "body",
     }

@@ -63,6 +63,8 @@ def test_a_row_for_each_shard_in_the_order_given(tmp_path: Path) -> None:
         "characters": "1000",
         "nulls": "0",
         "empty": "1",
+        "left_out": "0",
+        "dropped": "0",
         "sha256": "0" * 64,
         "revision": "c0ffee",
         "etag": '"abc"',

@@ -19,7 +19,7 @@ from nanosnake.checks import (
     twins,
     vocabulary_use,
 )
-from nanosnake.checks.spec import BASELINE_NAMES, MODES, Check, Threshold
+from nanosnake.checks.spec import MODES, Check, Threshold
 from nanosnake.checks.verdict import Failure, Findings, Verdict, read_verdict
 
 _IN_ORDER = (
@@ -43,7 +43,6 @@ CHECKS: dict[str, Check] = {module.check.name: module.check for module in _IN_OR
 """All checks by name, in the order in which they are shown."""
 
 __all__ = [
-    "BASELINE_NAMES",
     "CHECKS",
     "MODES",
     "Check",

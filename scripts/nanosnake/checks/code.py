@@ -8,8 +8,9 @@ from nanosnake.checks.compression import baseline_note
 from nanosnake.checks.engines import Engine, published_engine
 from nanosnake.checks.material import Subject
 from nanosnake.checks.snippets import SNIPPETS
-from nanosnake.checks.spec import BASELINE_NAMES, Limits, Threshold, declare
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.tokenizer import BASELINE_NAMES
 
 DEPTHS = range(1, 11)
 INDENTS = {"2 spaces": "  ", "4 spaces": "    ", "tab": "\t"}

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from nanosnake.checks.engines import published_engine
 from nanosnake.checks.material import Item, Subject
-from nanosnake.checks.spec import BASELINE_NAMES, Limits, Threshold, declare
+from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.tokenizer import BASELINE_NAMES
 
 if TYPE_CHECKING:
     import tiktoken

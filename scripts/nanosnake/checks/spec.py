@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from nanosnake.files import NanosnakeError
 
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 MODES = ("block", "warn", "off")
 """block: a failure closes the gate; warn: it is shown and nothing stops; off: the check does not run."""
-
-BaselineName = Literal["gpt2", "cl100k_base", "o200k_base"]
-BASELINE_NAMES: tuple[BaselineName, ...] = get_args(BaselineName)
-"""The vocabularies of GPT-2, GPT-4 and GPT-4o, which every tokenizer is compared with."""
 
 Need = Literal["samples", "baselines", "counts", "units", "parallel"]
 """What a check looks at besides the tokenizer and the texts: sampled documents, the baselines, the summed counts of

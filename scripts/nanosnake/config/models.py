@@ -12,7 +12,6 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator,
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from nanosnake.checks.spec import BASELINE_NAMES, BaselineName
 from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
@@ -22,6 +21,7 @@ from nanosnake.config.training import GPT
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.sources.formats import look
+from nanosnake.tokenizer import BASELINE_NAMES, BaselineName
 
 NANOCHAT_SPECIAL_TOKENS = [
     "<|bos|>",

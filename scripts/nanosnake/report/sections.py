@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nanosnake.checks import BASELINE_NAMES
 from nanosnake.messages import duration
 from nanosnake.report import charts
 from nanosnake.report.data import Report
@@ -15,6 +14,7 @@ from nanosnake.report.page import Page
 from nanosnake.report.svg import Figure
 from nanosnake.report.tables import Column, Table, label
 from nanosnake.report.visible import visible
+from nanosnake.tokenizer import BASELINE_NAMES
 
 MOST_PANELS = 8
 

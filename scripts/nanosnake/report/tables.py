@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nanosnake.checks import BASELINE_NAMES
+from nanosnake.tokenizer import BASELINE_NAMES
 
 Kind = Literal["text", "link", "token", "hash", "integer", "number", "share", "change", "size", "seconds"]
 

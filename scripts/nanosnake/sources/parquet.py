@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 import rustbpe
 
 from nanosnake.files import NanosnakeError
+from nanosnake.sources.shards import ShardFacts
 
 ALLOWED = (
     "string, large_string, string_view, binary, large_binary, binary_view, or a dictionary of one of these"
@@ -42,22 +42,6 @@ NO_COLUMN_METADATA = "Required field type_ is missing"
 """What the reader says of a column whose description is encrypted."""
 
 _AGAIN = "the file is damaged: get it again, or leave the shard out"
-
-
-@dataclass(frozen=True)
-class ShardFacts:
-    """What a shard holds."""
-
-    bytes: int
-    """Size of the file."""
-    rows: int
-    row_groups: int
-    characters: int
-    """Unicode scalars in the text column."""
-    nulls: int
-    """Rows whose text is null."""
-    empty: int
-    """Rows whose text is the empty string."""
 
 
 def check_shard(

@@ -8,39 +8,45 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nanosnake.files import NanosnakeError, read_json, write_json
-from nanosnake.sources.parquet import ShardFacts
 
 Origin = Literal["embedded", "url", "local", "s3", "files"]
 
 
 @dataclass(frozen=True)
-class ShardMetadata:
-    """What is known of a shard; None where it is not known."""
+class ShardFacts:
+    """What a shard holds."""
 
-    shard: str
-    source: Origin
-    url: str | None
-    """Where it was fetched, without the query of a signed link; `file:` and the path for a local file."""
-    revision: str | None
-    """The commit that the host named, else the revision that was asked for."""
-    etag: str | None
     bytes: int
-    sha256: str
+    """Size of the file."""
     rows: int
     row_groups: int
     characters: int
     """Unicode scalars in the text column."""
     nulls: int
-    """Rows whose text is null: no documents."""
+    """Rows whose text is null."""
     empty: int
-    """Rows whose text is the empty string: documents of no characters."""
-    seconds: float | None
-    """How long the download took."""
-    text_column: str
+    """Rows whose text is the empty string."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardMetadata(ShardFacts):
+    """What is known of a shard; None where it is not known."""
+
+    shard: str
+    source: Origin
     left_out: int = 0
     """Documents of its files that could not be read."""
     dropped: int = 0
     """Documents that a filter dropped."""
+    sha256: str
+    revision: str | None = None
+    """The commit that the host named, else the revision that was asked for."""
+    etag: str | None = None
+    url: str | None = None
+    """Where it was fetched, without the query of a signed link; `file:` and the path for a local file."""
+    seconds: float | None = None
+    """How long the download took."""
+    text_column: str
     parts: Sequence[dict[str, Any]] = ()
     """Of which files a shard was made: file, sha256, first and last line, span of bytes, documents."""
 
@@ -65,43 +71,6 @@ class ShardMetadata:
                 "delete the file and its shard and run again"
             )
         return cls(**value)
-
-
-def of_file(
-    facts: ShardFacts,
-    *,
-    shard: str,
-    source: Origin,
-    sha256: str,
-    text_column: str,
-    url: str | None = None,
-    revision: str | None = None,
-    etag: str | None = None,
-    seconds: float | None = None,
-    left_out: int = 0,
-    dropped: int = 0,
-    parts: Sequence[dict[str, Any]] = (),
-) -> ShardMetadata:
-    """Return the metadata of a shard that was checked."""
-    return ShardMetadata(
-        shard=shard,
-        source=source,
-        url=url,
-        revision=revision,
-        etag=etag,
-        bytes=facts.bytes,
-        sha256=sha256,
-        rows=facts.rows,
-        row_groups=facts.row_groups,
-        characters=facts.characters,
-        nulls=facts.nulls,
-        empty=facts.empty,
-        seconds=seconds,
-        text_column=text_column,
-        left_out=left_out,
-        dropped=dropped,
-        parts=parts,
-    )
 
 
 def summary(metadata: ShardMetadata) -> str:

@@ -21,8 +21,8 @@ from pathlib import Path
 import requests
 import tiktoken
 
-from nanosnake.checks.spec import BASELINE_NAMES
 from nanosnake.files import NanosnakeError, replacing
+from nanosnake.tokenizer import BASELINE_NAMES
 
 CACHE_VARIABLE = "TIKTOKEN_CACHE_DIR"
 TIMEOUT = (3.0, 20.0)

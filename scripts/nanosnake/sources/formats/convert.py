@@ -178,8 +178,8 @@ def _metadata(path: Path, temporary: Path, shard: Shard, records: list[FileRecor
     """Check a shard that was written and return what is known of it."""
     parts = list(shard.parts.values())
     hashes = {record.file: record.sha256 for record in records}
-    return shards.of_file(
-        parquet.check_shard(temporary, TEXT, name=str(path)),
+    return shards.ShardMetadata(
+        **vars(parquet.check_shard(temporary, TEXT, name=str(path))),
         shard=path.stem,
         source="files",
         url=Path(parts[0].file).absolute().as_uri() if len(parts) == 1 else None,
