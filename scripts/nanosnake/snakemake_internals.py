@@ -11,6 +11,7 @@ import gc
 import inspect
 import os
 import re
+import shlex
 import shutil
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 TESTED = ("9.27",)
@@ -135,6 +137,31 @@ class Planned:
     state: State
 
 
+@dataclass(frozen=True)
+class Submission:
+    """What a job asks SLURM for."""
+
+    rule: str
+    asked: str
+    """In the words of Snakemake's resources."""
+    call: str
+    """The call of sbatch that the executor would make, without the job itself."""
+
+
+class _Asked(dict[str, Any]):
+    """Resources as the SLURM executor reads them: by key and by attribute."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+ASKED = (
+    *("slurm_partition", "slurm_account", "nodes", "gres", "gpu", "cpus_per_task", "mem_mb", "runtime"),
+    *("constraint", "qos", "slurm_extra"),
+)
+"""Resources that SLURM hears of, in the order in which they are named."""
+
+
 class Run:
     """What a running Snakemake says of itself.
 
@@ -168,6 +195,11 @@ class Run:
         return bool(self._workflow.local_exec)
 
     @property
+    def executor(self) -> str:
+        """The name of what runs jobs: local, slurm or another."""
+        return str(self._workflow.executor_plugin.name)
+
+    @property
     def rules(self) -> list[str]:
         """The rules of the jobs that are to be run."""
         return [job.rule.name for job in self._workflow.dag.needrun_jobs()]
@@ -195,6 +227,25 @@ class Run:
                 },
                 "made" if dag.finished(job) else state,
             )
+
+    def submissions(self) -> Iterator[Submission]:
+        """Yield what the jobs of each rule ask SLURM for, at most; what depends on files to come is left out."""
+        dag, batches = self._workflow.dag, self._workflow.group_settings.group_components
+        rules: dict[str, list[Any]] = {}
+        for job in dag.needrun_jobs():
+            if job.group is not None or not job.is_local:
+                rules.setdefault(job.rule.name, []).append(job)
+        for rule, jobs in rules.items():
+            asked: dict[str, Any] = {}
+            for job in jobs:
+                for name, value in job.resources.items():
+                    if isinstance(value, int):
+                        asked[name] = max(value, asked.get(name, 0))
+                    elif str(value) != "<TBD>":
+                        asked.setdefault(name, str(value))
+            if jobs[0].group is not None and "runtime" in asked:  # one after the other
+                asked["runtime"] *= min(len(jobs), batches.get(jobs[0].group, 1))
+            yield _submission(rule, asked, max(job.threads for job in jobs), self._workflow.executor_settings)
 
     def _failed(self) -> set[Any]:
         """Return the jobs that failed for good; those of a batch one by one."""
@@ -244,3 +295,22 @@ class Run:
             raise AttributeError("_delete_locks")
         persistence.lock = lock_or_name_the_others
         persistence._delete_locks = remove_own
+
+
+def _submission(rule: str, asked: dict[str, Any], threads: int, settings: Any) -> Submission:
+    """Return what a job with some resources asks SLURM for."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    job = SimpleNamespace(resources=_Asked(asked), threads=threads, name=rule, is_group=lambda: False)
+    parameters = {
+        "run_uuid": "test",
+        "slurm_logfile": os.devnull,
+        "comment_str": rule,
+        "account": f"-A {shlex.quote(asked['slurm_account'])}" if "slurm_account" in asked else "",
+        "partition": f"-p {shlex.quote(asked['slurm_partition'])}" if "slurm_partition" in asked else "",
+        "workdir": "",
+    }
+    call = get_submit_command(job, parameters, settings=settings) + set_gres_string(job)
+    named = [f"{name}={asked[name]}" for name in ASKED if name in asked]
+    return Submission(rule, ", ".join([f"threads={threads}", *named]), call)

@@ -100,9 +100,9 @@ def test_the_whole_workflow_runs_through_the_profile(cluster: Cluster, tmp_path:
     project.config["models"] = {"d1": TINY_MODEL}
     profile = tmp_path / "profiles/slurm/profile.yaml"
     text = profile.read_text()
-    assert "gpu:h200:4" in text
-    assert "processes=4" in text
-    profile.write_text(text.replace("gpu:h200:4", "gpu:h200:2").replace("processes=4", "processes=2"))
+    assert 'train_model:gres="gpu:1"' in text
+    two = text.replace('train_model:gres="gpu:1"', 'train_model:gres="gpu:h200:2"')
+    profile.write_text(two.replace("train_model:processes=1", "train_model:processes=2"))
 
     printed = project.make(*PROFILE)
     assert project.path("gate.json").exists()

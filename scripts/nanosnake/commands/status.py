@@ -166,11 +166,8 @@ def watch(path: Path, every: float) -> None:
 
 def progress(state: Mapping[str, Any]) -> str:
     """Return the state of a run: jobs by stage, what runs, what failed, the time left."""
-    columns = ("jobs", "done", "running", "failed")
-    rows = [("stage", *columns)]
-    rows += [
-        (rule, *(f"{counts[column]:,}" for column in columns)) for rule, counts in state["rules"].items()
-    ]
+    columns = ("stage", "jobs", "done", "running", "failed")
+    rows = [columns, *(tuple(str(stage[column]) for column in columns) for stage in state["rules"])]
     lines = [aligned(rows), ""]
     lines += [
         f"running {duration(time.time() - job['began'])}: {job['job']} ({job['log']})"

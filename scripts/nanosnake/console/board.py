@@ -79,27 +79,26 @@ class Board:
 
     def seconds_left(self) -> float:
         """Return how long the rest will take: by this run's jobs, else earlier ones; several at a time as so far."""
-        left = 0.0
-        for rule, count in self.planned.items():
-            done = self.done[rule]
-            each = self.spent[rule] / done if done else self.each.get(rule, 0.0)
-            left += each * (count - done)
-        work, passed = sum(self.spent.values()), time.time() - self.began
-        left -= sum(time.time() - job.began for job in self.running.values())
-        at_a_time = max(1.0, work / passed) if work > 60 else 1.0
-        return max(left, 0.0) / at_a_time
+        now = time.time()
+        each = {rule: self.spent[rule] / self.done[rule] for rule in self.planned if self.done[rule]}
+        each = self.each | each
+        left = sum(each.get(rule, 0.0) * (count - self.done[rule]) for rule, count in self.planned.items())
+        left -= sum(min(now - job.began, each.get(job.rule, 0.0)) for job in list(self.running.values()))
+        work, passed = sum(self.spent.values()), now - self.began
+        return max(left, 0.0) / (max(1.0, work / passed) if work > 60 else 1.0)
 
     def write(self, *, ended: bool = False) -> None:
         """Leave the state for those who watch from another terminal."""
-        rules = {
-            rule: {
+        rules = [
+            {
+                "stage": rule,
                 "jobs": count,
                 "done": self.done[rule],
                 "running": sum(job.rule == rule for job in self.running.values()),
                 "failed": sum(job.rule == rule for job in self.failed.values()),
             }
             for rule, count in self.planned.items()
-        }
+        ]
         state: dict[str, Any] = {
             "process": os.getpid(),
             "began": self.began,

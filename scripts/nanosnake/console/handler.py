@@ -43,6 +43,9 @@ SAID_ELSEWHERE = (
     "At least one job did not complete",
     "WorkflowError:\nAt least one job did not complete",
     "RuleException:\nCalledProcessError",
+    "No SLURM account given, trying to guess",  # the executor says so whatever its options
+    "No account was given, not able to get a SLURM account",
+    "Unable to guess SLURM account",
     "Exiting because a job execution failed",
 )
 """Beginnings of lines that say nothing to a user, or what the last words say better."""

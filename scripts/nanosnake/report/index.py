@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake import layout
+from nanosnake.checks import BASELINE_NAMES
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.report.page import Page
 from nanosnake.report.render import render, write_page
@@ -34,10 +35,8 @@ TOKENIZERS = (
     Column("vocabulary", "vocabulary", "integer"),
     Column("pattern", "pattern"),
     Column("bytes_per_token", "bytes per token", "number"),
-    Column("gpt2", "against gpt2", "change"),
-    Column("cl100k_base", "against cl100k_base", "change"),
-    Column("o200k_base", "against o200k_base", "change"),
     Column("gate", "gate"),
+    *(Column(name, f"against {name}", "change") for name in BASELINE_NAMES),
 )
 MODELS = (
     Column("page", "model", "link"),
@@ -63,7 +62,7 @@ def write_index(project: Path) -> Path | None:
     sections = {name: part for name, part in found.items() if part[0].rows}
     if not sections:
         return None
-    counts = [f"{len(table.rows):,} {name}" for name, (table, _) in sections.items()]
+    counts = [f"{table.caption.lower()}: {len(table.rows):,}" for table, _ in sections.values()]
     page = Page(
         kind="All results",
         name=project.resolve().name,
@@ -110,8 +109,7 @@ def tokenizers(results: Path) -> Iterator[Row]:
         figures, curve = found.get("figures", {}), _read(folder / "curve.json")
         own = (curve.get("curve") or [{}])[-1].get("bytes_per_token")
         baselines = {
-            name: figures.get(f"compression.relative_difference.validation.{name}")
-            for name in ("gpt2", "cl100k_base", "o200k_base")
+            name: figures.get(f"compression.relative_difference.validation.{name}") for name in BASELINE_NAMES
         }
         verdicts = sorted(folder.glob("checks/*.json"))
         yield {

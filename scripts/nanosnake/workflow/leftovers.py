@@ -75,6 +75,8 @@ class Leftovers:
         if self.turn is not None:
             os.close(self.turn)
             self.turn = None
+        if self.run.executor == "slurm":
+            slurm.check(self.run.submissions())
         if not self.run.is_local and shutil.which("squeue"):
             slurm.watch(self.folder, say=log)
 

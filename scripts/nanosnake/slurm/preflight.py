@@ -1,0 +1,77 @@
+"""Before the first job: would SLURM take what the rules of a plan ask for? `sbatch --test-only` says so at once."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+
+from nanosnake.files import NanosnakeError
+from nanosnake.snakemake_internals import Submission
+
+KEYS = (
+    (r"processors|cpu|task", "cores, the most threads of a job, or cpus_per_task of a rule with GPUs"),
+    (r"time limit", "runtime, in minutes"),
+    (r"memory", "mem_mb"),
+    (r"partition", "slurm_partition"),
+    (r"account|association", "slurm_account in default-resources"),
+    (r"qos", "qos in default-resources"),
+    (r"gres|generic resource", "gres and processes"),
+    (
+        r"node configuration|not available|can not be satisfied",
+        "slurm_partition, gres, nodes, mem_mb, cores (the most threads of a job) or cpus_per_task",
+    ),
+)
+"""What SLURM's words are about, and the keys of the profile that decide it; the first that fits counts."""
+
+UNREACHABLE = re.compile(r"unable to contact|resolve_ctls|connection refused|communication", re.IGNORECASE)
+
+
+def check(submissions: Iterable[Submission]) -> None:
+    """See that SLURM would take each of some requests.
+
+    Raises:
+        NanosnakeError: if it refuses one, or does not answer; it says what to change.
+    """
+    refused = []
+    for submission in submissions:
+        words = _refusal(submission.call)
+        if UNREACHABLE.search(words):
+            raise NanosnakeError(f"SLURM does not answer, so nothing was submitted: {words}")
+        if words:
+            refused.append(
+                f"{submission.rule} asks for {submission.asked}\n  SLURM says: {words}\n"
+                f"  in the profile, change for {submission.rule}: {_key(words)}"
+            )
+    if refused:
+        raise NanosnakeError(
+            "SLURM refuses what this run would ask for, so nothing was submitted:\n\n" + "\n\n".join(refused)
+        )
+
+
+def _refusal(call: str) -> str:
+    """Return why SLURM would refuse a call of sbatch; nothing if it would take it."""
+    try:
+        ended = subprocess.run(
+            f"{call} --test-only --wrap=true",
+            shell=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "sbatch: unable to contact the controller within a minute"
+    if ended.returncode == 0:
+        return ""
+    lines = [
+        line.removeprefix("sbatch: ").removeprefix("error: ") for line in ended.stderr.strip().splitlines()
+    ]
+    return (
+        "; ".join(dict.fromkeys(line.removeprefix("allocation failure: ") for line in lines))
+        or "no reason given"
+    )
+
+
+def _key(words: str) -> str:
+    return next((keys for sign, keys in KEYS if re.search(sign, words, re.IGNORECASE)), "what it asks for")
