@@ -33,9 +33,7 @@ run_id()  # all jobs of this run inherit it
 
 run = Run(workflow)
 try:
-    CONFIG = configuration.load(
-        config, files=run.config_files, given=run.config_words, trials=layout.TRIALS
-    )
+    CONFIG = configuration.load(config, files=run.config_files, given=run.config_words, trials=layout.TRIALS)
 except NanosnakeError as error:
     refuse(str(error))
 

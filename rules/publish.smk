@@ -47,9 +47,8 @@ rule publish_manifest:
         mem_mb=memory(500),
         runtime=minutes(10),
     params:
-        options=publishing.options,
+        options=publishing.manifest,
         receipts=layout.PUBLISHED,
-        things=publishing.things,
     shell:
         command(
             PublishManifest,
@@ -57,5 +56,4 @@ rule publish_manifest:
             manifest="input.manifest",
             receipts="params.receipts",
             output="output",
-            things="params.things",
         )

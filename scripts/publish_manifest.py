@@ -6,17 +6,15 @@ Out: manifest.json in the bucket and a copy of it: the manifest with its files c
 
     python scripts/publish_manifest.py --destination s3://bucket/prefix --manifest results/demo/bpe4k/manifest.json \
         --receipts results/demo/bpe4k/published --output results/demo/bpe4k/published/manifest.json \
-        tokenizer report 'tokens/train/shard_[00000-00003]'
+        --things tokenizer report 'tokens/train/shard_[00000-00003]'
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from nanosnake.files import read_json, write_json
-from nanosnake.options import Positional
 from nanosnake.provenance.run_id import run_id
 from nanosnake.publish.manifest import check_complete, expand_receipts, extend
 from nanosnake.publish.receipts import key_of, read_receipt
@@ -36,7 +34,7 @@ class PublishManifest(Stage, Endpoint):
     """Folder of the receipts."""
     output: Path
     """Copy of the published manifest to write."""
-    things: Annotated[tuple[str, ...], Positional]
+    things: tuple[str, ...]
     """Receipts, below their folder, runs of numbers as [0-3]."""
 
     def run(self) -> str | None:

@@ -161,6 +161,18 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _shortened_list(found: list[str]) -> list[str]:
+    """Return words, or one word `@FILE` with all of them in it where they are too long for a command line."""
+    return found if len("".join(found).encode()) <= LONGEST_WORD else [_kept(json.dumps(found))]
+
+
+def _kept(text: str) -> str:
+    """Write a file of words, unless it is there, and return the word that names it."""
+    file = LISTS / hashlib.sha256(text.encode()).hexdigest()[:16]
+    write_if_changed(file, text)
+    return f"@{file}"
+
+
 @functools.cache
 def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
@@ -190,9 +202,12 @@ def _plain(hint: Any) -> dict[str, Any]:
 
 
 class _Tuple(argparse.Action):
-    """Keeps a list of words as a tuple, as a frozen dataclass wants it."""
+    """Keeps a list of words as a tuple, as a frozen dataclass wants it; one word may name a file that holds all."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        if len(values) == 1 and str(values[0]).startswith(f"@{LISTS}/"):
+            kind: Any = self.type
+            values = map(kind, json.loads(Path(str(values[0])[1:]).read_text(encoding="utf-8")))
         setattr(namespace, self.dest, tuple(values))
 
 
@@ -236,7 +251,7 @@ def words(kind: type[Stage], **values: Any) -> str:
         elif isinstance(value, bool):
             found.append(flag(name) if value else flag(f"no_{name}"))
         elif isinstance(value, list | tuple):
-            found += [flag(name), *map(str, value)]
+            found += [flag(name), *_shortened_list(list(map(str, value)))]
         else:
             found += [flag(name), str(value)]
     return shlex.join(found)
@@ -255,8 +270,4 @@ def check_names(kind: type[Stage], names: Any) -> None:
 
 def _shortened(word: str) -> str:
     """Return a word, or `@FILE` with the word in it where it is too long for a command line."""
-    if len(word.encode()) <= LONGEST_WORD:
-        return word
-    file = LISTS / hashlib.sha256(word.encode()).hexdigest()[:16]
-    write_if_changed(file, word)
-    return f"@{file}"
+    return word if len(word.encode()) <= LONGEST_WORD else _kept(word)

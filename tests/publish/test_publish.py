@@ -54,7 +54,10 @@ def publish_the_manifest(server: Server, bucket: str) -> dict[str, Any]:
     output = TINY / "published/manifest.json"
     destination = ["--destination", f"s3://{bucket}/prefix", *server.options_of_endpoint()]
     assert (
-        call(publish_manifest.PublishManifest, [*destination, *options, "--output", str(output), "tokenizer"])
+        call(
+            publish_manifest.PublishManifest,
+            [*destination, *options, "--output", str(output), "--things", "tokenizer"],
+        )
         == 0
     )
     body = server.client().get_object(Bucket=bucket, Key="prefix/tiny/bpe/manifest.json")["Body"].read()

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake import layout
-from nanosnake.checks import BASELINE_NAMES
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.report.page import Page
 from nanosnake.report.render import render, write_page
 from nanosnake.report.tables import Column, Table
 from nanosnake.report.verdicts import read_gate
+from nanosnake.tokenizer import BASELINE_NAMES
 
 INDEX = Path(layout.RESULTS, "index.html")
 

@@ -14,6 +14,7 @@ from nanosnake.workflow.models import Models
 from nanosnake.workflow.shell import Wildcards
 from nanosnake.workflow.tokenizers import Tokenizers
 from publish_files import PublishFiles
+from publish_manifest import PublishManifest
 
 NOT_ASKED_FOR = "the configuration has no `publish` section; docs/publish.md shows one"
 
@@ -107,14 +108,15 @@ class Publishing:
         things = self._things(wildcards).items()
         return [f"{folder}/{inside}{name}.json" for inside, names in things for name in names]
 
-    def things(self, wildcards: Wildcards) -> list[str]:
-        """Return the same in few words, runs of numbers as [00000-01821]."""
-        return [
+    def manifest(self, wildcards: Wildcards) -> str:
+        """Return where to publish, and the same receipts in few words, runs of numbers as [00000-01821]."""
+        things = [
             inside + word
             for inside, names in self._things(wildcards).items()
             if names
             for word in compact(names).split(",")
         ]
+        return f"{self.options(wildcards)} {words(PublishManifest, things=things)}"
 
     def _things(self, wildcards: Wildcards) -> dict[str, list[str]]:
         """Return the names of receipts by the folder below published/ that they are in."""
