@@ -25,6 +25,7 @@ __all__ = [
     "RustbpeError",
     "TokenBuffer",
     "Tokenizer",
+    "__distribution__",
     "__version__",
     "check_parquet",
     "count_parquet",
@@ -38,13 +39,15 @@ _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object]
 
 __version__: Final[str]
+__distribution__: Final[str]
+"""`nanosnake-rustbpe`; the public package that is also imported as `rustbpe` has no such name."""
 PATTERNS: Final[dict[str, str]]
 """The regexes of the split patterns that can be named: gpt2, gpt4, gpt4o and nanochat."""
 
 class RustbpeError(Exception):
     """What went wrong in rustbpe; the base of its errors."""
 
-class PatternError(RustbpeError):
+class PatternError(RustbpeError, ValueError):
     """A split pattern that does not compile, or that gave up."""
 
 class FileFormatError(RustbpeError):

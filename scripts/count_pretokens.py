@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import rustbpe
-
 from nanosnake import cli
+from nanosnake.crate import rustbpe
 
 
 @dataclass(frozen=True)

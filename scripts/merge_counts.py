@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.ipc
-import rustbpe
 
 from nanosnake import cli
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.naming import expand
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import rustbpe
-
 from nanosnake import cli
+from nanosnake.crate import rustbpe
 from nanosnake.files import write_json
 from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
 

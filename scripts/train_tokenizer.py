@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import rustbpe
-
 from nanosnake import cli
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, write_json
 
 

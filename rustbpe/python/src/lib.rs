@@ -14,6 +14,8 @@ use pyo3::prelude::*;
 #[pymodule]
 fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    // what the public package of the same module name does not have
+    module.add("__distribution__", "nanosnake-rustbpe")?;
     module.add("PATTERNS", tokenizer::patterns(module.py())?)?;
     module.add_class::<tokenizer::Tokenizer>()?;
     module.add_class::<tables::Counts>()?;

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-import rustbpe
 from pydantic import Field, field_validator, model_validator
 
 from nanosnake.config.base import Model, Name, wrong
@@ -13,6 +12,7 @@ from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import LocalSource, S3Source, ShardSpec, Source
 from nanosnake.config.training import GPT
+from nanosnake.crate import rustbpe
 from nanosnake.naming import counting_name, selection_name
 
 NANOCHAT_SPECIAL_TOKENS = [

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import rustbpe
 import tokenizers
 
 import nanosnake
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing, write_json
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON
@@ -278,6 +277,6 @@ def _meta(recipe: Recipe, special_tokens: Mapping[str, int], contents: Mapping[s
         "counting": dict(recipe.counting),
         "versions": {
             "nanosnake": nanosnake.__version__,
-            "rustbpe": importlib.metadata.version("rustbpe"),
+            "rustbpe": rustbpe.__version__,
         },
     }
