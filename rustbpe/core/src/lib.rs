@@ -2,6 +2,7 @@
 //!
 //! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
 
+pub(crate) mod bytes;
 pub mod check_shard;
 pub mod count;
 pub mod counting;
