@@ -43,7 +43,7 @@ pub(super) fn merge(pairs: &Pairs, piece: &[u8], list: &mut List, out: &mut Vec<
 /// merged together, stay these two: a merge that crosses the place would cross it there too, as only parts of those
 /// two tokens touch it, and their own merges come in the same order. Where they do not stay, the window before gives
 /// back its last tokens, and the next one begins there and is twice as long.
-fn merge_in_windows(
+pub(super) fn merge_in_windows(
     pairs: &Pairs,
     piece: &[u8],
     window: usize,
@@ -183,7 +183,7 @@ pub(super) struct List {
 
 impl List {
     /// Appends the ids of a piece.
-    fn merge(&mut self, pairs: &Pairs, piece: &[u8], out: &mut Vec<u32>) {
+    pub(super) fn merge(&mut self, pairs: &Pairs, piece: &[u8], out: &mut Vec<u32>) {
         self.start(pairs, piece);
         while self.step(pairs) {}
         out.extend(self.parts().map(|(_, id)| id));

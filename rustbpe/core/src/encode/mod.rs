@@ -164,10 +164,7 @@ impl Encoder {
         let ids = cache.get(key);
         if !append(cache, ids, out) {
             let before = out.len();
-            match self.vocabulary.id_of_key(key) {
-                Some(id) => out.push(id),
-                None => self.merge(piece, cache, out),
-            }
+            self.encode_new(piece, cache, out);
             cache.insert(key, &out[before..]);
         }
     }
@@ -180,23 +177,27 @@ impl Encoder {
             return out.extend_from_slice(ids);
         }
         let before = out.len();
-        match self.vocabulary.id(piece.as_bytes()) {
-            Some(id) => out.push(id),
-            None => self.merge(piece, cache, out),
-        }
+        self.encode_new(piece, cache, out);
         if keep {
             cache.insert_long(piece.as_bytes(), &out[before..]);
         }
     }
 
-    /// Appends the ids that a pre-token is merged to, the parts between seams one by one.
-    fn merge(&self, piece: &str, cache: &mut Cache, out: &mut Vec<u32>) {
+    /// Appends the ids of a pre-token that no cache knows: its own, or those that its parts between seams come to.
+    fn encode_new(&self, piece: &str, cache: &mut Cache, out: &mut Vec<u32>) {
         let Vocabulary { pairs, seams, .. } = &self.vocabulary;
-        if piece.is_ascii() {
-            return merge::merge(pairs, piece.as_bytes(), &mut cache.list, out);
-        }
         let bytes = piece.as_bytes();
+        let whole = |cache: &mut Cache, out: &mut Vec<u32>| match self.vocabulary.id(bytes) {
+            Some(id) => out.push(id),
+            None => merge::merge(pairs, bytes, &mut cache.list, out),
+        };
+        if piece.is_ascii() {
+            return whole(cache, out);
+        }
         seams.for_each(piece, |start, end| {
+            if end - start == bytes.len() {
+                return whole(cache, out);
+            }
             if end - start > LONGEST {
                 return merge::merge(pairs, &bytes[start..end], &mut cache.list, out);
             }
@@ -217,7 +218,12 @@ fn append(cache: &Cache, ids: Ids, out: &mut Vec<u32>) -> bool {
     match ids[FEW] {
         0 => return false,
         MANY => out.extend_from_slice(cache.many(ids)),
-        number => out.extend_from_slice(&ids[..number as usize]),
+        number => {
+            // a copy of known length, of which the next one overwrites what is not used
+            let length = out.len() + number as usize;
+            out.extend_from_slice(&ids[..FEW]);
+            out.truncate(length);
+        }
     }
     true
 }

@@ -50,7 +50,7 @@ impl<'a> Text<'a> {
     }
 
     /// [`Self::class`] of a character of two to four bytes. The text is a `str`, so they are there.
-    #[inline]
+    #[inline(always)]
     fn wide(self, at: usize, lead: u8) -> (Class, usize) {
         let bits = |i: usize| u32::from(self.bytes[at + i] & 0x3F);
         let lead = u32::from(lead);
@@ -147,7 +147,10 @@ fn fill(
     let mut number = 0;
     while at < text.bytes.len() && number + WINDOW <= ROW {
         let mut starts = 1;
-        if let Some(window) = text.bytes[at..].first_chunk() {
+        // a window ends at the first character that is not ASCII
+        if let Some(window) = text.bytes[at..].first_chunk()
+            && window[0].max(window[1]) < 0x80
+        {
             starts = window::starts(rule, text.bytes, at, window);
         }
         if starts == 1 {
