@@ -235,7 +235,8 @@ def our_encoder(options: Options) -> Any:
 
 
 def documents_ours(options: Options) -> Result:
-    return documents_with(our_encoder(options).encode_to_buffer, options)
+    encoder = our_encoder(options)
+    return documents_with(lambda text: memoryview(encoder.encode_to_bytes(text)).cast("I"), options)
 
 
 def shard_ours(options: Options) -> Result:

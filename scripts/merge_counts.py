@@ -15,8 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.ipc
-
 from nanosnake import cli
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
@@ -61,9 +59,9 @@ def _limited(options: Options, paths: list[Path], limit: int) -> tuple[list[Path
     """Return the shards that are taken whole, and the counts of the one that crosses the limit."""
     taken = 0
     for index, path in enumerate(paths):
-        header = _header(path)
-        if taken + int(header["characters"]) <= limit:
-            taken += int(header["characters"])
+        header = rustbpe.Counts.header(path)
+        if taken + header["characters"] <= limit:
+            taken += header["characters"]
             continue
         left_out = len(paths) - index - 1
         if left_out:
@@ -76,18 +74,12 @@ def _limited(options: Options, paths: list[Path], limit: int) -> tuple[list[Path
             str(options.shard_folder / f"{path.stem}.parquet"),
             pattern=header["pattern"],
             text_column=header["text_column"],
-            doc_cap=int(header["doc_cap"]),
+            doc_cap=header["doc_cap"],
             max_chars=limit - taken,
             threads=options.threads,
         )
         return paths[:index], [counts]
     return paths, []
-
-
-def _header(path: Path) -> dict[str, str]:
-    """Return what a count file says of itself: totals, pattern, text column, characters per document."""
-    with pyarrow.ipc.open_file(path) as reader:
-        return {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -55,7 +55,11 @@ pub(crate) fn length(key: Key) -> usize {
 /// byte: two strings with different numbers sort as those do.
 pub(crate) fn sorting(bytes: &[u8]) -> u128 {
     let kept = bytes.len().min(LONGEST);
-    let length = if bytes.len() > kept { 0xFF } else { kept as u128 };
+    let length = if bytes.len() > kept {
+        0xFF
+    } else {
+        kept as u128
+    };
     (key(bytes, 0, kept) & KEEP[LONGEST]).swap_bytes() | length
 }
 
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn keys_do_not_depend_on_what_is_around() {
-        let text: Vec<u8> = (0..40).map(|i| i * 7).collect();
+        let text: Vec<u8> = (0..40_u8).map(|i| i.wrapping_mul(7)).collect();
         for start in 0..text.len() {
             for end in start..=text.len().min(start + LONGEST) {
                 let found = key(&text, start, end);
@@ -151,10 +155,16 @@ mod tests {
 
     #[test]
     fn sorting_numbers_sort_as_the_strings() {
-        let mut strings: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0, 0], vec![1; 15], vec![255; 16]];
+        let mut strings: Vec<Vec<u8>> =
+            vec![vec![], vec![0], vec![0, 0], vec![1; 15], vec![255; 16]];
         strings.extend((0..200_u32).map(|i| {
             let bytes = i.wrapping_mul(0x9E37_79B9).to_be_bytes();
-            bytes.iter().copied().cycle().take(i as usize % 15).collect()
+            bytes
+                .iter()
+                .copied()
+                .cycle()
+                .take(i as usize % 15)
+                .collect()
         }));
         for a in &strings {
             for b in &strings {

@@ -254,10 +254,7 @@ impl List {
             self.pair(at, pairs.get(id, self.nodes[next as usize].id));
         }
         if previous != NONE {
-            self.pair(
-                previous,
-                pairs.get(self.nodes[previous as usize].id, id),
-            );
+            self.pair(previous, pairs.get(self.nodes[previous as usize].id, id));
         }
     }
 

@@ -62,8 +62,11 @@ impl Vocabulary {
         self.offsets.push(self.bytes.len() as u32);
         let before = match *token {
             [] => None,
-            [byte] => Some(std::mem::replace(&mut self.pairs.singles[usize::from(byte)], id))
-                .filter(|&id| id != NONE),
+            [byte] => Some(std::mem::replace(
+                &mut self.pairs.singles[usize::from(byte)],
+                id,
+            ))
+            .filter(|&id| id != NONE),
             _ => None,
         };
         let before = before.or_else(|| match token.len() {
