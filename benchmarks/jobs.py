@@ -143,6 +143,18 @@ def train_gigabpe(options: Options) -> Result:
     return watch.result(tokens=write_tokens(options["tokens"], byte_level(vocabulary)))
 
 
+def train_gigatoken(options: Options) -> Result:
+    import gigatoken
+
+    with Watch() as watch:
+        source = gigatoken.ParquetFileSource([options["shard"]], column="text")
+        vocabulary, _ = gigatoken.gigatoken_rs.train_bpe(
+            source, options["vocabulary"], [], tie_breaking="raw_token_ids"
+        )
+    tokens = (vocabulary[token] for token in sorted(vocabulary))
+    return watch.result(tokens=write_tokens(options["tokens"], tokens))
+
+
 def train_minibperust(options: Options) -> Result:
     from MiniBpeRust import rustminibpe
 
@@ -223,7 +235,8 @@ def our_encoder(options: Options) -> Any:
 
 
 def documents_ours(options: Options) -> Result:
-    return documents_with(our_encoder(options).encode_to_buffer, options)
+    encoder = our_encoder(options)
+    return documents_with(lambda text: memoryview(encoder.encode_to_bytes(text)).cast("I"), options)
 
 
 def shard_ours(options: Options) -> Result:
@@ -280,6 +293,20 @@ def shard_fastokens(options: Options) -> Result:
     return shard_with(lambda documents: [tokenizer.encode_batch_flat(documents)[0]], options)
 
 
+def shard_gigatoken(options: Options) -> Result:
+    import awkward
+    import gigatoken
+
+    tokenizer = gigatoken.Tokenizer.from_tiktoken(options["ranks"], pretokenizer="gpt4")
+    out = Path(options["out"])
+    with Watch() as watch:
+        source = gigatoken.ParquetFileSource([options["shard"]], column="text")
+        documents = tokenizer.encode_files(source, parallel=False)
+        awkward.to_numpy(awkward.flatten(documents)).astype("uint32", copy=False).tofile(out)
+    size = sum(len(text.encode()) for text in texts(options["shard"]))
+    return watch.result(ids=sha256([out.read_bytes()]), bytes=size, count=out.stat().st_size // 4)
+
+
 # ---- start
 
 
@@ -306,6 +333,7 @@ JOBS: dict[str, Callable[[Options], Result]] = {
         train_rustbpe,
         train_tokenizers,
         train_gigabpe,
+        train_gigatoken,
         train_minibperust,
         count_ours,
         merge_ours,
@@ -315,6 +343,7 @@ JOBS: dict[str, Callable[[Options], Result]] = {
         shard_tiktoken,
         documents_fastokens,
         shard_fastokens,
+        shard_gigatoken,
         import_ours,
         load_ours,
     )

@@ -203,8 +203,7 @@ def measure(project: Project, numbers: Sequence[int], vocabulary: int) -> tuple[
                 table[rule][column] = peak
             sums = (project.folder / "results/fetched/counts").glob("*/merged/*.arrow")
             merged = max(sums, key=lambda path: path.stat().st_mtime)
-            with pa.ipc.open_file(merged) as reader:
-                unique.append(int(reader.schema.metadata[b"unique"]))
+            unique.append(rustbpe.Counts.header(merged)["unique"])
             print(f"{shards} shards: {unique[-1]:,} distinct pre-tokens", file=sys.stderr, flush=True)
     return table, unique, merged
 

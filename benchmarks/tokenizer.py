@@ -37,12 +37,12 @@ PEERS = {
     "tokenizers": ("tokenizers==0.23.2",),
     "tiktoken": ("tiktoken==0.14.0", "numpy==2.4.6"),
     "fastokens": ("fastokens==0.3.5",),
+    "gigatoken": ("gigatoken==0.10.0",),
 }
 """Who is run beside ours, each in an environment of its own."""
 
 CL100K_FILE = "llama_index/core/_static/tiktoken_cache/9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 """The vocabulary of GPT-4, in the wheel of llama-index-core."""
-ENCODED_MEGABYTES = 50
 SLOW = ("tokenizers", "minibperust")
 """Run at most twice: they take most of the time and decide nothing."""
 
@@ -97,6 +97,7 @@ def training_jobs(shard: Path, text: Path, work: Path, vocabulary: int, pattern:
     jobs = [job(OURS, equal="rustbpe"), job("rustbpe"), job("tokenizers", note="ties otherwise")]
     if pattern == "gpt2":
         jobs.insert(2, job("gigabpe", note="from a text file, by lines; ties otherwise"))
+        jobs.insert(2, job("gigatoken", equal="rustbpe"))
     else:
         jobs.insert(2, job("minibperust", note="from a text file; ties otherwise"))
     return jobs
@@ -142,16 +143,19 @@ def encoding_jobs(shard: Path, work: Path, ranks: Path, pattern: str, regex: str
         "out": str(work / "tokens.ds"),
         "json": str(hugging_face),
     }
+    # gigatoken has a fixed set of patterns, and is quickest from file to array
+    whos = [("shard", who) for who in (OURS, "tiktoken", "fastokens", *["gigatoken"] * (pattern == "gpt4"))]
+    whos += [("documents", who) for who in (OURS, "tiktoken", "fastokens")]
+    what = {"shard": "shard to file", "documents": "in memory"}
     return [
         Job(
-            f"encode {what}, {name}",
+            f"encode {what[function]}, {name}",
             who,
             f"{function}_{'ours' if who == OURS else who}",
             options,
             equal="" if who == "tiktoken" else "tiktoken",
         )
-        for function, what in (("shard", "shard to file"), ("documents", "in memory"))
-        for who in (OURS, "tiktoken", "fastokens")
+        for function, who in whos
     ]
 
 
@@ -226,6 +230,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--megabytes", type=int, default=100, help="text to train on, in 1,000,000 bytes")
     parser.add_argument("--vocabulary", type=int, default=32_768, help="tokens, the 256 bytes among them")
+    parser.add_argument("--encode-megabytes", type=int, default=50, help="text to encode")
     parser.add_argument("--runs", type=int, default=5, help="runs of each job")
     parser.add_argument(
         "--only", nargs="+", choices=["train", "stages", "encode", "start"], help="not all stages"
@@ -263,8 +268,10 @@ def main(arguments: list[str] | None = None) -> int:
         counts.write(work / "counts.arrow")
         run(stage_jobs(shard, english, work, options.vocabulary))
     if "encode" in stages:
-        some = work / f"mixed_{ENCODED_MEGABYTES}.parquet"
-        corpus.build(some, ENCODED_MEGABYTES, work)
+        some = work / f"mixed_{options.encode_megabytes}.parquet"
+        corpus.build(some, options.encode_megabytes, work)
+        unspaced = work / "unspaced.parquet"
+        corpus.build(unspaced, options.encode_megabytes, work, kinds=("unspaced",))
         tokens = work / f"tokens_nanochat_{options.vocabulary}_{OURS}.txt"
         if not tokens.is_file():
             run_in_turn(training_jobs(shard, text, work, options.vocabulary, "nanochat")[:1], 1, work)
@@ -272,6 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
         regex = rustbpe.PATTERNS["nanochat"]
         run(encoding_jobs(some, work, ranks, "nanochat", regex, f"nanochat, own {options.vocabulary:,}"))
         run(encoding_jobs(some, work, cl100k, "gpt4", jobs.CL100K, "gpt4, cl100k"))
+        run(encoding_jobs(unspaced, work, cl100k, "gpt4", jobs.CL100K, "gpt4, cl100k, no spaces"))
     if "start" in stages:
         run(start_jobs(cl100k))
     wrong = disagreements(measured)

@@ -6,7 +6,6 @@ Results do not depend on `threads` (0: one a core; more than 256 are not started
 `PATTERNS` or a regex; text that a regex does not match is in no pre-token.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Final, Literal, TypeAlias, TypedDict, final
@@ -23,8 +22,8 @@ __all__ = [
     "Merges",
     "PatternError",
     "RustbpeError",
-    "TokenBuffer",
     "Tokenizer",
+    "__distribution__",
     "__version__",
     "check_parquet",
     "count_parquet",
@@ -38,13 +37,15 @@ _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object]
 
 __version__: Final[str]
+__distribution__: Final[str]
+"""`nanosnake-rustbpe`; the public package that is also imported as `rustbpe` has no such name."""
 PATTERNS: Final[dict[str, str]]
 """The regexes of the split patterns that can be named: gpt2, gpt4, gpt4o and nanochat."""
 
 class RustbpeError(Exception):
     """What went wrong in rustbpe; the base of its errors."""
 
-class PatternError(RustbpeError):
+class PatternError(RustbpeError, ValueError):
     """A split pattern that does not compile, or that gave up."""
 
 class FileFormatError(RustbpeError):
@@ -54,6 +55,19 @@ class InvalidValueError(RustbpeError, ValueError):
     """A vocabulary, merge list or argument that cannot be right."""
 
 class _Totals(TypedDict):
+    documents: int
+    nulls: int
+    characters: int
+    bytes: int
+    pretokens: int
+    unique: int
+
+class _Header(TypedDict):
+    pattern: str
+    text_column: str
+    doc_cap: int
+    max_chars: int | None
+    min_count: int
     documents: int
     nulls: int
     characters: int
@@ -124,6 +138,13 @@ class Counts:
             FileFormatError: it is no count file, cut off or damaged.
             OSError: it cannot be opened.
         """
+    @staticmethod
+    def header(path: _Path) -> _Header:
+        """What a count file says of itself: how and from what it was counted, what its table holds.
+
+        Raises:
+            FileFormatError, OSError: as `read`; the table itself is not read.
+        """
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """The table as an Arrow C stream, for `pyarrow.table` and others."""
     def __len__(self) -> int: ...
@@ -152,19 +173,13 @@ class Merges:
             FileFormatError: it is no merges file, cut off or damaged.
             OSError: it cannot be opened.
         """
+    def pairs(self) -> list[tuple[int, int]]:
+        """The ids of both tokens of every merge."""
     def token_bytes(self) -> list[bytes]:
         """The bytes of every token: the 256 bytes, then one token a merge."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """The merges as an Arrow C stream, for `pyarrow.table` and others."""
     def __len__(self) -> int: ...
-
-@final
-class TokenBuffer:
-    """Ids as a read-only buffer of uint32, for `numpy.asarray` and `memoryview`."""
-
-    def __len__(self) -> int: ...
-    if sys.version_info >= (3, 12):
-        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Encoder:
@@ -196,8 +211,8 @@ class Encoder:
         """The split pattern's regex."""
     def encode(self, text: str) -> list[int]:
         """The ids of a text; special tokens in it are ordinary text."""
-    def encode_to_buffer(self, text: str) -> TokenBuffer:
-        """The ids of a text without a list."""
+    def encode_to_bytes(self, text: str) -> bytes:
+        """The ids of a text as little-endian uint32, for `numpy.frombuffer` and `memoryview.cast`."""
     def encode_batch(self, texts: Sequence[str], threads: int = 0) -> list[list[int]]:
         """The ids of many texts."""
     def count(self, text: str) -> int:

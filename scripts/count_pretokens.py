@@ -39,7 +39,7 @@ class CountPretokens(Stage):
 
 def count(options: CountPretokens) -> str:
     """Write the counts of a shard and return a line that says what was found."""
-    import rustbpe
+    from nanosnake.crate import rustbpe
 
     with Progress(f"counting {options.shard.name}", unit="MB", scale=1e6) as progress:
         counts = rustbpe.count_parquet(

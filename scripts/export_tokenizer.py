@@ -19,9 +19,6 @@ from typing import Any
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.stages import Names, Stage, main
 
-WORDS = ("format", "text_column")
-"""What a counts file says of itself in words; all else are numbers, empty for none."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTokenizer(Stage):
@@ -72,24 +69,17 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
     """Return how the pre-tokens of a counts file were counted.
 
     Raises:
-        NanosnakeError: if it is no counts file, or was counted with another split pattern than `regex`.
+        NanosnakeError: if it was counted with another split pattern than `regex`.
     """
-    import pyarrow as pa
+    from nanosnake.crate import rustbpe
 
-    try:
-        with pa.ipc.open_file(str(path)) as reader:
-            raw = reader.schema.metadata or {}
-    except pa.ArrowInvalid as error:
-        raise NanosnakeError(f"{path}: not a counts file ({error}); delete it and count again") from error
-    facts: dict[str, Any] = {key.decode(): value.decode() for key, value in raw.items()}
-    if facts.pop("pattern", None) != regex:
+    facts: dict[str, Any] = {**rustbpe.Counts.header(path)}
+    pattern = facts.pop("pattern")
+    if pattern != regex:
         raise NanosnakeError(
-            f"{path}: was counted with the pattern {raw.get(b'pattern', b'').decode()!r}, the tokenizer has "
-            f"{regex!r}; give the counts of its own pattern"
+            f"{path}: was counted with the pattern {pattern!r}, the tokenizer has {regex!r}; "
+            "give the counts of its own pattern"
         )
-    for key, value in facts.items():
-        if key not in WORDS:
-            facts[key] = int(value) if value.isdecimal() else value or None
     return facts
 
 

@@ -49,7 +49,7 @@ class MergeCounts(Stage):
 
 def merge(options: MergeCounts) -> str:
     """Write the summed counts and return a line that says what they hold."""
-    import rustbpe
+    from nanosnake.crate import rustbpe
 
     paths = [options.counts / f"{shard}.arrow" for shard in options.shards]
     partial: list[Counts] = []
@@ -72,13 +72,13 @@ def merge(options: MergeCounts) -> str:
 
 def _limited(options: MergeCounts, paths: list[Path], limit: int) -> tuple[list[Path], list[Counts]]:
     """Return the shards that are taken whole, and the counts of the one that crosses the limit."""
-    import rustbpe
+    from nanosnake.crate import rustbpe
 
     taken = 0
     for index, path in enumerate(paths):
-        header = _header(path)
-        if taken + int(header["characters"]) <= limit:
-            taken += int(header["characters"])
+        header = rustbpe.Counts.header(path)
+        if taken + header["characters"] <= limit:
+            taken += header["characters"]
             continue
         left_out = len(paths) - index - 1
         if left_out:
@@ -91,20 +91,12 @@ def _limited(options: MergeCounts, paths: list[Path], limit: int) -> tuple[list[
             str(options.shard_folder / f"{path.stem}.parquet"),
             pattern=header["pattern"],
             text_column=header["text_column"],
-            doc_cap=int(header["doc_cap"]),
+            doc_cap=header["doc_cap"],
             max_chars=limit - taken,
             threads=options.threads,
         )
         return paths[:index], [counts]
     return paths, []
-
-
-def _header(path: Path) -> dict[str, str]:
-    """Return what a count file says of itself: totals, pattern, text column, characters per document."""
-    import pyarrow.ipc
-
-    with pyarrow.ipc.open_file(path) as reader:
-        return {key.decode(): value.decode() for key, value in (reader.schema.metadata or {}).items()}
 
 
 if __name__ == "__main__":

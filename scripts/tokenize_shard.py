@@ -44,8 +44,7 @@ class TokenizeShard(Stage):
 
 def tokenize(options: TokenizeShard) -> dict[str, Any]:
     """Write the three files of a token shard and return the facts of the JSON file."""
-    import rustbpe
-
+    from nanosnake.crate import rustbpe
     from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
 
     tokenizer = load(options.tokenizer)

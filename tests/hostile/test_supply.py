@@ -25,7 +25,7 @@ def locked(path: str) -> list[dict[str, Any]]:
 def test_every_python_package_is_locked_with_a_hash() -> None:
     for package in locked("uv.lock"):
         if "registry" not in package["source"]:
-            assert package["name"] in ("nanosnake", "rustbpe"), package
+            assert package["name"] in ("nanosnake", "nanosnake-rustbpe"), package
             continue
         files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
         assert files, package["name"]

@@ -55,7 +55,7 @@ def test_a_record_says_what_ran_where_and_when(tmp_path: Path) -> None:
     assert environment["host"]["name"] == socket.gethostname()
     assert environment["versions"]["python"] == platform.python_version()
     assert environment["versions"]["nanosnake"] == __version__
-    assert {"rustbpe", "snakemake", "pyarrow"} <= environment["versions"].keys()
+    assert {"nanosnake-rustbpe", "snakemake", "pyarrow"} <= environment["versions"].keys()
     assert "torch" not in environment["versions"], "it was not loaded"
     assert {"commit", "dirty", "changes_sha256", "loaded_sha256", "problem"} == environment["code"].keys()
 

@@ -8,12 +8,16 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rustbpe
+
+import nanosnake
+from nanosnake import crate
 
 pytestmark = pytest.mark.peer
 
@@ -79,3 +83,59 @@ def test_merges_and_ids_are_the_public_packages(
     assert tokenizer.get_pattern() == used
     assert [[token.hex(), rank] for token, rank in tokenizer.get_mergeable_ranks()] == ranks
     assert tokenizer.batch_encode(documents) == ids
+
+
+ERRORS = """
+import json, sys, rustbpe
+def trained(texts, pattern=None):
+    tokenizer = rustbpe.Tokenizer()
+    tokenizer.train_from_iterator(texts, 260, pattern=pattern)
+    return tokenizer
+calls = [
+    lambda: trained(["a"], "("),
+    lambda: trained([1]),
+    lambda: trained([b"abc"]),
+    lambda: trained(5),
+    lambda: trained(text for text in [1 // 0]),
+    lambda: trained(["aa aa"]).decode([9999]),
+    lambda: trained(["aa aa"]).decode([-1]),
+    lambda: trained(["aa aa"]).encode(5),
+    lambda: trained(["aa aa"]).encode("\\ud800"),
+    lambda: trained(["aa aa"]).batch_encode(["a", 3]),
+]
+raised = []
+for call in calls:
+    try:
+        call()
+        raised.append([])
+    except Exception as error:
+        raised.append([kind.__name__ for kind in type(error).__mro__])
+json.dump(raised, sys.stdout)
+"""
+
+
+def test_what_the_public_package_raises_is_raised(peer: Path) -> None:
+    theirs, ours = (
+        json.loads(subprocess.run([python, "-c", ERRORS], capture_output=True, check=True).stdout)
+        for python in (peer, sys.executable)
+    )
+    assert all(theirs)
+    assert [kinds[0] for kinds in theirs] == [
+        next(kind for kind in kinds if kind == wanted[0]) for kinds, wanted in zip(ours, theirs, strict=True)
+    ]
+
+
+def test_the_public_package_is_told_from_ours(peer: Path) -> None:
+    library = Path(nanosnake.__file__).parents[1]
+    done = subprocess.run(
+        [peer, "-c", "import nanosnake.crate"],
+        env=os.environ | {"PYTHONPATH": str(library)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert "is the public package rustbpe, not the crate of nanosnake" in last
+    assert "uv sync --reinstall-package nanosnake-rustbpe" in last
+    assert crate.foreign(rustbpe) is None

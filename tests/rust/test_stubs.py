@@ -18,7 +18,7 @@ def test_stubs_match_the_module() -> None:
 
 
 def test_stubs_are_in_the_package() -> None:
-    files = {str(file) for file in importlib.metadata.files("rustbpe") or []}
+    files = {str(file) for file in importlib.metadata.files("nanosnake-rustbpe") or []}
     assert {"rustbpe/__init__.pyi", "rustbpe/py.typed"} <= files
 
 
@@ -39,6 +39,8 @@ def test_exceptions_have_one_base(name: str) -> None:
     import rustbpe
 
     assert issubclass(getattr(rustbpe, name), rustbpe.RustbpeError)
+    # code for the public package catches ValueError where a pattern or an id is wrong
+    assert issubclass(getattr(rustbpe, name), ValueError) == (name != "FileFormatError")
     assert getattr(rustbpe, name).__module__ == "rustbpe"
 
 

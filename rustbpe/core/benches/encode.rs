@@ -4,8 +4,8 @@ mod text;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use rustbpe_core::artifacts::merges::Merges;
 use rustbpe_core::encode::{Cache, Encoder};
-use rustbpe_core::merges::Merges;
 use rustbpe_core::progress::Silent;
 use rustbpe_core::train::train;
 

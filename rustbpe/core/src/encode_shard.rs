@@ -1,50 +1,19 @@
 //! Encodes the documents of a shard into a token file.
 //!
-//! The token file (`.ds`) holds the ids end to end as little-endian `uint16` or `uint32`, the index
-//! (`.ds.index`) the place after the last token of each document as little-endian `uint64`, counted in
-//! tokens: what datatrove writes and nanotron reads.
+//! Documents are encoded on several threads, and written in the order of their rows.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use crate::artifacts::tokens::{Hashed, Width};
 use crate::encode::{Cache, Encoder};
 use crate::error::{Error, Result};
-use crate::feed::{InOrder, lock, on_threads, thread_count};
-use crate::files::Replacing;
+use crate::feed::InOrder;
 use crate::progress::Progress;
 use crate::shard::{Batch, Shard};
-
-/// Width of a token in a token file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
-    /// `uint16`: ids up to 65,535.
-    Two,
-    /// `uint32`.
-    Four,
-}
-
-impl Width {
-    /// The largest id that fits.
-    #[must_use]
-    pub fn largest(self) -> u32 {
-        match self {
-            Self::Two => u32::from(u16::MAX),
-            Self::Four => u32::MAX,
-        }
-    }
-
-    fn append(self, ids: &[u32], out: &mut Vec<u8>) {
-        match self {
-            Self::Two => out.extend(ids.iter().flat_map(|&id| (id as u16).to_le_bytes())),
-            Self::Four => out.extend(ids.iter().flat_map(|&id| id.to_le_bytes())),
-        }
-    }
-}
+use crate::threads::{lock, on_threads, thread_count, unpoisoned};
 
 /// How a shard is encoded.
 #[derive(Debug)]
@@ -139,7 +108,7 @@ pub fn encode_shard(
         }
         Ok(())
     };
-    // nobody waits for a piece that a failed thread will not bring, be it by an error or a panic
+    // a thread that fails, by an error or a panic, wakes those that wait for its piece
     on_threads(threads, |_| {
         let mut watch = FailsUnlessDone(Some(&writer));
         let done = work();
@@ -230,8 +199,7 @@ impl Writer<'_> {
         }
         self.report(&state, progress)?;
         while state.waiting.len() > self.most_waiting && !state.failed {
-            let waited = self.moved.wait_timeout(state, Duration::from_millis(100));
-            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            state = unpoisoned(self.moved.wait_timeout(state, Duration::from_millis(100))).0;
             self.report(&state, progress)?;
         }
         Ok(!state.failed)
@@ -250,16 +218,9 @@ impl Writer<'_> {
     }
 
     fn finish(self) -> Result<Encoded> {
-        let state = self
-            .state
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let state = unpoisoned(self.state.into_inner());
         let mut totals = state.totals;
-        let width = match self.width {
-            Width::Two => 2,
-            Width::Four => 4,
-        };
-        debug_assert_eq!(totals.tokens * width, state.tokens.written);
+        debug_assert_eq!(totals.tokens * self.width.bytes(), state.tokens.written);
         totals.sha256 = state.tokens.commit()?;
         totals.index_sha256 = state.index.commit()?;
         Ok(totals)
@@ -293,40 +254,5 @@ impl State {
         self.totals.bytes += piece.bytes;
         self.rows += piece.rows;
         Ok(())
-    }
-}
-
-/// A file and the hash of what was written.
-struct Hashed {
-    file: Replacing,
-    hash: Sha256,
-    written: u64,
-}
-
-impl Hashed {
-    fn create(path: &Path) -> Result<Self> {
-        Ok(Self {
-            file: Replacing::create(path)?,
-            hash: Sha256::new(),
-            written: 0,
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hash.update(bytes);
-        self.written += bytes.len() as u64;
-        self.file
-            .write_all(bytes)
-            .map_err(|source| self.file.error(source))
-    }
-
-    fn commit(self) -> Result<String> {
-        self.file.commit()?;
-        Ok(self
-            .hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
     }
 }

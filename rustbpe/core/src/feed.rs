@@ -5,53 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Result;
 use crate::shard::{Batch, RowGroup, Shard, characters_in};
-
-/// Locks a mutex; a panic elsewhere ends the call anyway, so poison says nothing new.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// More threads than this are not started, whatever is asked for.
-const MOST_THREADS: usize = 256;
-
-/// Number of threads to use: what was asked for, or one a core where that is 0.
-#[must_use]
-pub fn thread_count(asked: usize) -> usize {
-    let threads = match asked {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        asked => asked,
-    };
-    threads.min(MOST_THREADS)
-}
-
-/// Runs a job on several threads, each with its number, and hands back what they made.
-///
-/// A panic goes on in the caller.
-///
-/// # Errors
-/// The first error by the number of the thread; all threads have ended by then.
-pub fn on_threads<T: Send>(
-    threads: usize,
-    job: impl Fn(usize) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let results: Vec<Result<T>> = std::thread::scope(|scope| {
-        let job = &job;
-        let started: Vec<_> = (0..threads)
-            .map(|number| scope.spawn(move || job(number)))
-            .collect();
-        started
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    results.into_iter().collect()
-}
+use crate::threads::{lock, unpoisoned};
 
 /// Batches in any order: each worker reads a row group of its own, and helps others when none is left.
 pub(crate) struct AnyOrder<'a> {
@@ -162,10 +116,7 @@ impl<'a> InOrder<'a> {
 
     /// What is left of the limit.
     pub(crate) fn into_limit(self) -> Option<Limit> {
-        self.state
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .limit
+        unpoisoned(self.state.into_inner()).limit
     }
 }
 

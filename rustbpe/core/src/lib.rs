@@ -1,25 +1,24 @@
 //! Exact byte-pair encoding: pre-tokenize, count, train, encode.
 //!
-//! Knows bytes, counts and merges; nothing of Python and nothing of the workflow.
+//! Knows bytes, counts and merges; nothing of Python and nothing of the workflow. What makes a file of another is one
+//! module each: `check_shard`, `count_shard`, `merge_counts`, `train_merges`, `encode_shard`. The others are what
+//! these are made of.
 
+pub mod artifacts;
+pub(crate) mod bytes;
 pub mod check_shard;
 pub mod count;
-pub mod counting;
-pub mod counts;
-pub mod counts_file;
-pub mod counts_writer;
+pub mod count_shard;
 pub mod encode;
 pub mod encode_shard;
 pub mod error;
 pub(crate) mod feed;
-pub mod files;
-pub(crate) mod ipc;
 pub mod merge_counts;
-pub mod merges;
 pub mod pretokenize;
 pub mod progress;
 pub mod shard;
+pub mod threads;
 pub mod train;
+pub mod train_merges;
 
 pub use error::{Error, Result};
-pub use feed::{on_threads, thread_count};

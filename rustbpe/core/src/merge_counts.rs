@@ -1,16 +1,19 @@
 //! Sums count files in one streaming pass.
 
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{self, AtomicU64};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::counts::{BATCH_BYTES, BATCH_ROWS, Counting, Counts, Totals};
-use crate::counts_file::{CountFile, check_same};
-use crate::counts_writer::CountWriter;
+use crate::artifacts::count_reader::CountReader;
+use crate::artifacts::count_writer::CountWriter;
+use crate::artifacts::counts::Counts;
+use crate::artifacts::schema::{BATCH_BYTES, BATCH_ROWS, Counting, Totals, check_same};
 use crate::error::{Error, Result};
-use crate::feed::thread_count;
 use crate::progress::Progress;
+use crate::threads::thread_count;
 
 /// Pre-tokens between two looks at the progress.
 const STEP: u64 = 1 << 14;
@@ -36,7 +39,7 @@ pub fn merge_counts(
 ) -> Result<Totals> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        files.push(CountFile::open(path)?);
+        files.push(CountReader::open(path)?);
         progress.update(0, 0)?;
     }
     let (counting, totals) = summed(&files, extra, min_count)?;
@@ -96,21 +99,25 @@ fn sum(
     work: &Work<'_>,
     mut take: impl FnMut(&[u8], u64) -> Result<()>,
 ) -> Result<()> {
-    let mut heap = Heap::new(sources);
-    let mut pretoken = Vec::new();
-    let mut rows = 0;
-    while let Some((bytes, count, is_row)) = heap.top() {
+    let ended = |source: &Source<'_>| source.current().is_none();
+    let mut heap: BinaryHeap<Source<'_>> = sources.into_iter().filter(|one| !ended(one)).collect();
+    let (mut pretoken, mut rows) = (Vec::new(), 0);
+    while let Some((bytes, _)) = heap.peek().and_then(Source::current) {
         pretoken.clear();
         pretoken.extend_from_slice(bytes);
-        let mut sum = count;
-        rows += u64::from(is_row);
-        heap.advance()?;
-        while let Some((_, count, is_row)) = heap.top().filter(|top| top.0 == pretoken) {
+        let mut sum = 0_u64;
+        while let Some(mut top) = heap.peek_mut() {
+            let Some((_, count)) = top.current().filter(|row| row.0 == pretoken) else {
+                break;
+            };
             sum = sum
                 .checked_add(count)
                 .ok_or_else(|| Error::Value("the counts add up to more than 2^64".to_owned()))?;
-            rows += u64::from(is_row);
-            heap.advance()?;
+            rows += u64::from(matches!(*top, Source::File(_)));
+            top.advance()?;
+            if ended(&top) {
+                PeekMut::pop(top);
+            }
         }
         take(&pretoken, sum)?;
         if rows >= STEP {
@@ -183,7 +190,7 @@ fn receive(receiver: &Receiver<Result<Chunk>>) -> Result<Chunk> {
 }
 
 /// How and from what the sum was counted; checks that all was counted in one way.
-fn summed(files: &[CountFile], extra: &[&Counts], min_count: u64) -> Result<(Counting, Totals)> {
+fn summed(files: &[CountReader], extra: &[&Counts], min_count: u64) -> Result<(Counting, Totals)> {
     let files = files.iter().map(|file| {
         (
             file.path().display().to_string(),
@@ -217,7 +224,7 @@ fn summed(files: &[CountFile], extra: &[&Counts], min_count: u64) -> Result<(Cou
 
 /// Something that yields pre-tokens in order.
 enum Source<'a> {
-    File(Box<CountFile>),
+    File(Box<CountReader>),
     Memory {
         counts: &'a Counts,
         row: usize,
@@ -269,72 +276,31 @@ impl Source<'_> {
             }
         }
     }
+}
 
-    fn compare(&self, other: &Self) -> Ordering {
+/// Sources by their current pre-token: the one that sorts first is the greatest, as a heap wants it.
+impl Ord for Source<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::File(a), Self::File(b)) => a.compare(b),
-            (a, b) => a
-                .current()
-                .map(|row| row.0)
-                .cmp(&b.current().map(|row| row.0)),
+            (Self::File(a), Self::File(b)) => b.compare(a),
+            (a, b) => (b.current().map(|row| row.0)).cmp(&a.current().map(|row| row.0)),
         }
     }
 }
 
-/// A binary heap of sources by their current pre-token, smallest first; ended sources are dropped.
-struct Heap<'a> {
-    sources: Vec<Source<'a>>,
-}
-
-impl<'a> Heap<'a> {
-    fn new(mut sources: Vec<Source<'a>>) -> Self {
-        sources.retain(|source| source.current().is_some());
-        let mut heap = Self { sources };
-        for at in (0..heap.sources.len() / 2).rev() {
-            heap.sink(at);
-        }
-        heap
-    }
-
-    /// The smallest pre-token, its count, and whether it is a row of a file.
-    fn top(&self) -> Option<(&[u8], u64, bool)> {
-        let source = self.sources.first()?;
-        let (pretoken, count) = source.current()?;
-        Some((pretoken, count, matches!(source, Source::File(_))))
-    }
-
-    fn advance(&mut self) -> Result<()> {
-        if let Some(top) = self.sources.first_mut() {
-            top.advance()?;
-            if top.current().is_none() {
-                self.sources.swap_remove(0);
-            }
-        }
-        self.sink(0);
-        Ok(())
-    }
-
-    fn sink(&mut self, mut at: usize) {
-        loop {
-            let mut child = 2 * at + 1;
-            if child >= self.sources.len() {
-                return;
-            }
-            if child + 1 < self.sources.len() && self.less(child + 1, child) {
-                child += 1;
-            }
-            if !self.less(child, at) {
-                return;
-            }
-            self.sources.swap(at, child);
-            at = child;
-        }
-    }
-
-    fn less(&self, a: usize, b: usize) -> bool {
-        self.sources[a].compare(&self.sources[b]) == Ordering::Less
+impl PartialOrd for Source<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
+
+impl PartialEq for Source<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Source<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,8 @@ use arrow_array::{Array, LargeBinaryArray, UInt64Array};
 use arrow_ipc::reader::FileReader;
 use libfuzzer_sys::fuzz_target;
 use rustbpe_core::count::{CountTable, SortedCounts};
-use rustbpe_core::counts::{Counting, Counts, Totals};
+use rustbpe_core::artifacts::counts::Counts;
+use rustbpe_core::artifacts::schema::{Counting, Totals};
 use rustbpe_core::progress::Silent;
 use rustbpe_fuzz::{damaged, name_own_panics, scratch};
 

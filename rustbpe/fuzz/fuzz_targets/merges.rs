@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use arrow_array::{Array, UInt32Array};
 use arrow_ipc::reader::FileReader;
 use libfuzzer_sys::fuzz_target;
-use rustbpe_core::merges::Merges;
+use rustbpe_core::artifacts::merges::Merges;
 use rustbpe_core::train::Merge;
 use rustbpe_fuzz::{damaged, name_own_panics, scratch};
 

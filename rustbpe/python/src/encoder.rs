@@ -1,23 +1,21 @@
 //! `Encoder`: texts to ids and back.
 
 use std::collections::HashMap;
-use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyBufferError;
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 use rustbpe_core::encode::Cache;
 use rustbpe_core::pretokenize::Splitter;
 use rustbpe_core::progress::Progress;
-use rustbpe_core::{Result, encode, on_threads, thread_count};
+use rustbpe_core::threads::{on_threads, thread_count};
+use rustbpe_core::{Result, encode};
 
 use crate::doorway;
 use crate::errors::invalid;
-use crate::tables::Merges;
+use crate::merges::Merges;
 
 /// Texts from this many bytes on are encoded with the GIL released.
 const LONG_TEXT: usize = 1 << 16;
@@ -192,10 +190,19 @@ impl Encoder {
         self.inner.encode(py, text)
     }
 
-    /// The ids of a text as a buffer of uint32, for `numpy.asarray` or `memoryview`.
-    fn encode_to_buffer(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<TokenBuffer> {
-        Ok(TokenBuffer {
-            ids: self.inner.encode(py, text)?,
+    /// The ids of a text as little-endian uint32.
+    fn encode_to_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        text: PyBackedStr,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let ids = self.inner.encode(py, text)?;
+        PyBytes::new_with(py, ids.len() * size_of::<u32>(), |bytes| {
+            let (words, _) = bytes.as_chunks_mut();
+            for (word, id) in words.iter_mut().zip(ids) {
+                *word = id.to_le_bytes();
+            }
+            Ok(())
         })
     }
 
@@ -252,61 +259,5 @@ impl Encoder {
     #[getter]
     fn pattern(&self) -> &str {
         self.inner.encoder.splitter().regex()
-    }
-}
-
-/// Ids as a read-only buffer of uint32.
-#[pyclass(frozen, module = "rustbpe")]
-pub struct TokenBuffer {
-    ids: Vec<u32>,
-}
-
-#[pymethods]
-impl TokenBuffer {
-    fn __len__(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Lends the ids to Python's buffer protocol.
-    ///
-    /// # Safety
-    /// Python passes a valid `view`; the object that it then holds keeps the ids alive.
-    unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
-        view: *mut ffi::Py_buffer,
-        flags: c_int,
-    ) -> PyResult<()> {
-        if view.is_null() || flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
-            return Err(PyBufferError::new_err("the ids are read-only"));
-        }
-        let ids = &slf.get().ids;
-        let shape = Box::into_raw(Box::new([ids.len() as isize, size_of::<u32>() as isize]));
-        // SAFETY: `view` is not null and Python's to fill; `shape` is freed in `__releasebuffer__`.
-        unsafe {
-            (*view).buf = ids.as_ptr().cast_mut().cast::<c_void>();
-            (*view).len = (ids.len() * size_of::<u32>()) as isize;
-            (*view).readonly = 1;
-            (*view).itemsize = size_of::<u32>() as isize;
-            (*view).format = match flags & ffi::PyBUF_FORMAT {
-                ffi::PyBUF_FORMAT => c"I".as_ptr().cast_mut(),
-                _ => std::ptr::null_mut(),
-            };
-            (*view).ndim = 1;
-            (*view).shape = shape.cast::<isize>();
-            (*view).strides = shape.cast::<isize>().add(1);
-            (*view).suboffsets = std::ptr::null_mut();
-            (*view).internal = shape.cast::<c_void>();
-            (*view).obj = slf.into_any().into_ptr();
-        }
-        Ok(())
-    }
-
-    /// Takes back what `__getbuffer__` lent.
-    ///
-    /// # Safety
-    /// Python passes the `view` that `__getbuffer__` filled.
-    unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
-        // SAFETY: `internal` is the box that `__getbuffer__` made for this view.
-        drop(unsafe { Box::from_raw((*view).internal.cast::<[isize; 2]>()) });
     }
 }

@@ -6,7 +6,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyType};
 use rustbpe_core::Error;
 
 create_exception!(
@@ -17,62 +17,70 @@ create_exception!(
 );
 create_exception!(
     rustbpe,
-    PatternError,
-    RustbpeError,
-    "A split pattern that does not compile, or that gave up."
-);
-create_exception!(
-    rustbpe,
     FileFormatError,
     RustbpeError,
     "A file that is not what it should be, or is damaged."
 );
 
-static INVALID_VALUE_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+/// Classes that are both a `RustbpeError` and a `ValueError`, as the public package raises.
+struct ValueErrorClass {
+    name: &'static str,
+    doc: &'static str,
+    made: PyOnceLock<Py<PyType>>,
+}
 
-/// `InvalidValueError`, which is a `RustbpeError` and a `ValueError`.
-fn invalid_value_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    INVALID_VALUE_ERROR
-        .get_or_try_init(py, || {
-            let bases = PyTuple::new(
-                py,
-                [py.get_type::<RustbpeError>(), py.get_type::<PyValueError>()],
-            )?;
+static PATTERN_ERROR: ValueErrorClass = ValueErrorClass {
+    name: "PatternError",
+    doc: "A split pattern that does not compile, or that gave up.",
+    made: PyOnceLock::new(),
+};
+static INVALID_VALUE_ERROR: ValueErrorClass = ValueErrorClass {
+    name: "InvalidValueError",
+    doc: "A vocabulary, merge list or argument that cannot be right.",
+    made: PyOnceLock::new(),
+};
+
+impl ValueErrorClass {
+    fn class<'py>(&'static self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {
+        let make = || {
+            let bases = (py.get_type::<RustbpeError>(), py.get_type::<PyValueError>());
             let members = PyDict::new(py);
             members.set_item("__module__", "rustbpe")?;
-            members.set_item(
-                "__doc__",
-                "A vocabulary, merge list or argument that cannot be right.",
-            )?;
-            let class = py
-                .get_type::<PyType>()
-                .call1(("InvalidValueError", bases, members))?;
+            members.set_item("__doc__", self.doc)?;
+            let class = py.get_type::<PyType>().call1((self.name, bases, members))?;
             Ok(class.cast_into::<PyType>()?.unbind())
-        })
-        .map(|class| class.bind(py))
+        };
+        self.made
+            .get_or_try_init(py, make)
+            .map(|class| class.bind(py))
+    }
+
+    fn error(&'static self, py: Python<'_>, message: String) -> PyErr {
+        match self.class(py) {
+            Ok(class) => PyErr::from_type(class.clone(), message),
+            Err(error) => error,
+        }
+    }
 }
 
 /// Puts the exceptions into the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("RustbpeError", py.get_type::<RustbpeError>())?;
-    module.add("PatternError", py.get_type::<PatternError>())?;
+    module.add("PatternError", PATTERN_ERROR.class(py)?)?;
     module.add("FileFormatError", py.get_type::<FileFormatError>())?;
-    module.add("InvalidValueError", invalid_value_error(py)?)
+    module.add("InvalidValueError", INVALID_VALUE_ERROR.class(py)?)
 }
 
 /// An `InvalidValueError`.
 pub fn invalid(py: Python<'_>, message: impl Into<String>) -> PyErr {
-    match invalid_value_error(py) {
-        Ok(class) => PyErr::from_type(class.clone(), message.into()),
-        Err(error) => error,
-    }
+    INVALID_VALUE_ERROR.error(py, message.into())
 }
 
 /// The exception for an error of the core.
 pub fn exception(py: Python<'_>, error: Error) -> PyErr {
     match error {
-        Error::Pattern { .. } => PatternError::new_err(error.to_string()),
+        Error::Pattern { .. } => PATTERN_ERROR.error(py, error.to_string()),
         Error::Value(message) => invalid(py, message),
         Error::File { .. } => FileFormatError::new_err(error.to_string()),
         // Python picks FileNotFoundError and its kin by the number

@@ -1,11 +1,13 @@
 //! Python binding of `rustbpe-core`.
 
-mod calls;
+mod arrow;
+mod counts;
 mod documents;
 mod doorway;
 mod encoder;
 mod errors;
-mod tables;
+mod merges;
+mod stages;
 mod tokenizer;
 
 use pyo3::prelude::*;
@@ -14,18 +16,37 @@ use pyo3::prelude::*;
 #[pymodule]
 fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    // what the public package of the same module name does not have
+    module.add("__distribution__", "nanosnake-rustbpe")?;
     module.add("PATTERNS", tokenizer::patterns(module.py())?)?;
     module.add_class::<tokenizer::Tokenizer>()?;
-    module.add_class::<tables::Counts>()?;
-    module.add_class::<tables::Merges>()?;
+    module.add_class::<counts::Counts>()?;
+    module.add_class::<merges::Merges>()?;
     module.add_class::<encoder::Encoder>()?;
-    module.add_class::<encoder::TokenBuffer>()?;
     module.add_class::<documents::Documents>()?;
-    module.add_function(wrap_pyfunction!(calls::check_parquet, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::count_parquet, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::merge_counts, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::training_memory, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::train_merges, module)?)?;
-    module.add_function(wrap_pyfunction!(calls::encode_parquet, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        stages::check_parquet::check_parquet,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(
+        stages::count_parquet::count_parquet,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(
+        stages::merge_counts::merge_counts,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(
+        stages::train_merges::training_memory,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(
+        stages::train_merges::train_merges,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(
+        stages::encode_parquet::encode_parquet,
+        module
+    )?)?;
     errors::register(module)
 }

@@ -8,10 +8,12 @@ use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyIterator, PyString};
-use rustbpe_core::counting::Counter;
-use rustbpe_core::counts::Counts;
+use rustbpe_core::artifacts::counts::Counts;
+use rustbpe_core::artifacts::merges;
+use rustbpe_core::count_shard::Counter;
 use rustbpe_core::pretokenize::{PATTERNS, Splitter};
-use rustbpe_core::{encode, merges, thread_count, train};
+use rustbpe_core::threads::thread_count;
+use rustbpe_core::{encode, train};
 
 use crate::doorway;
 use crate::encoder::Coder;

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import rustbpe
 
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer.export import BYTES
 from nanosnake.tokenizer.folder import TokenizerFolder

@@ -94,7 +94,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
 
 def _learner(subject: Subject, folder: Path, merges: int) -> Callable[[Sequence[Path]], Learned]:
     """Return the function that learns merges from the sum of some count files."""
-    import rustbpe
+    from nanosnake.crate import rustbpe
 
     sample = subject.sample("validation")
     texts = sample.texts if sample else []
@@ -114,7 +114,7 @@ def _learner(subject: Subject, folder: Path, merges: int) -> Callable[[Sequence[
 
 def _units(subject: Subject, folder: Path) -> list[Path]:
     """Return the count files that are resampled: of the shards, of groups of shards, or of groups of documents."""
-    import rustbpe
+    from nanosnake.crate import rustbpe
 
     units = list(subject.units)
     if len(units) < LEAST_UNITS and subject.shards:
@@ -131,7 +131,8 @@ def _by_documents(subject: Subject, folder: Path) -> list[Path]:
     """Deal the documents of the shards to groups and count each; return the count files."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    import rustbpe
+
+    from nanosnake.crate import rustbpe
 
     counting = subject.tokenizer.meta.get("counting", {})
     column = str(counting.get("text_column") or "text")

@@ -62,8 +62,7 @@ def find(name: str) -> Subject:
 
 
 def _ours(folder: Path) -> Subject:
-    import rustbpe
-
+    from nanosnake.crate import rustbpe
     from nanosnake.tokenizer.folder import load
 
     tokenizer = load(folder)

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import rustbpe
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
@@ -18,6 +17,7 @@ from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import FilesSource, LocalSource, S3Source, ShardSpec, Source, UrlSource
 from nanosnake.config.sweeps import expand
 from nanosnake.config.training import GPT
+from nanosnake.crate import rustbpe
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.sources.formats import look

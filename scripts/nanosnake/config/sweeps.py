@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-import rustbpe
-
 from nanosnake.config.base import wrong
+from nanosnake.crate import rustbpe
 from nanosnake.naming import short_hash
 
 KEYS = ("pattern", "vocab_size")

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import rustbpe
-
 from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS, Config
+from nanosnake.crate import rustbpe
 from nanosnake.files import write_json
 from nanosnake.provenance.code import REPOSITORY
 

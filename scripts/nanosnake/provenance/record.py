@@ -27,7 +27,7 @@ from nanosnake.provenance.run_id import run_id
 
 VARIABLE = "NANOSNAKE_RECORD"
 
-ALWAYS = ("rustbpe", "snakemake")
+ALWAYS = ("nanosnake-rustbpe", "snakemake")
 WHERE_LOADED = ("altair", "boto3", "numpy", "pyarrow", "safetensors", "tiktoken", "tokenizers", "torch")
 """Packages whose version is recorded if the job has imported them."""
 

@@ -109,7 +109,8 @@ def tokenizers(results: Path) -> Iterator[Row]:
         figures, curve = found.get("figures", {}), _read(folder / "curve.json")
         own = (curve.get("curve") or [{}])[-1].get("bytes_per_token")
         baselines = {
-            name: figures.get(f"compression.relative_difference.validation.{name}") for name in BASELINE_NAMES
+            str(name): figures.get(f"compression.relative_difference.validation.{name}")
+            for name in BASELINE_NAMES
         }
         verdicts = sorted(folder.glob("checks/*.json"))
         yield {

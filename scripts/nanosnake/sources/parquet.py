@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import rustbpe
 
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.shards import ShardFacts
 

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import rustbpe
-
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing
 from nanosnake.sources.parquet import check_text_column, open_parquet
 

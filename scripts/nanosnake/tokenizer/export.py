@@ -19,18 +19,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import rustbpe
 import tokenizers
 
 import nanosnake
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing, write_json
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON
@@ -149,18 +147,12 @@ def token_bytes(merges: Sequence[tuple[int, int]]) -> list[bytes]:
 
 
 def read_merges(path: str | Path) -> list[tuple[int, int]]:
-    """Return the pairs of a merges file (Arrow IPC, columns left and right).
+    """Return the pairs of a merges file.
 
     Raises:
-        NanosnakeError: if it is no such file.
+        rustbpe.FileFormatError: if it is no such file, or a merge takes a token that is not made before it.
     """
-    try:
-        with pa.ipc.open_file(str(path)) as reader:
-            table = reader.read_all()
-        columns = [table.column(name).to_pylist() for name in ("left", "right")]
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise NanosnakeError(f"{path}: not a merges file ({error}); delete it and train again") from error
-    return list(zip(*columns, strict=True))
+    return rustbpe.Merges.read(path).pairs()
 
 
 def byte_characters() -> list[str]:
@@ -279,6 +271,6 @@ def _meta(recipe: Recipe, special_tokens: Mapping[str, int], contents: Mapping[s
         "counting": dict(recipe.counting),
         "versions": {
             "nanosnake": nanosnake.__version__,
-            "rustbpe": importlib.metadata.version("rustbpe"),
+            "rustbpe": rustbpe.__version__,
         },
     }

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rustbpe
 import tiktoken
 import tokenizers
 
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, read_json
 
 TOKENIZER_JSON = "tokenizer.json"

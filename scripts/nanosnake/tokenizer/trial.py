@@ -13,10 +13,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import rustbpe
 import tiktoken
 import tokenizers
 
+from nanosnake.crate import rustbpe
 from nanosnake.messages import is_panic
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.export import byte_characters, hugging_face_json

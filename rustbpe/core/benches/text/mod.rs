@@ -44,10 +44,12 @@ pub fn counted(documents: &[String]) -> CountTable {
 /// Adds the pre-tokens of documents to a table.
 pub fn count_into(table: &mut CountTable, splitter: &Splitter, documents: &[String]) {
     for document in documents {
-        let mut batch = table.batch(document);
-        if let Err(error) = splitter.for_each(document, |pretoken| batch.add(pretoken)) {
-            panic!("{error}");
-        }
+        let (mut batch, mut start) = (table.batch(document), 0);
+        let split = splitter.for_each(document, |pretoken| {
+            batch.add(start, start + pretoken.len());
+            start += pretoken.len();
+        });
+        split.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 

@@ -3,7 +3,6 @@
 //! One [`CountTable`] per thread takes the pre-tokens; [`SortedCounts::from_tables`] sums the tables of all
 //! threads and puts the result in the order of the bytes, which is the order of a count file.
 
-mod key;
 mod sorted;
 mod table;
 

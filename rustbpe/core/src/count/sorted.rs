@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::table::CountTable;
+use crate::bytes::{LONGEST, sorting};
+use crate::threads::in_parallel;
 
 /// Entries below which a second thread does not pay.
 const ENOUGH: usize = 1 << 14;
@@ -29,8 +31,6 @@ struct Entry {
     long: u32,
 }
 
-/// Bytes of a pre-token in its key.
-const INLINE: usize = 15;
 /// Last byte of the key of a pre-token that has more.
 const LONG: u8 = 0xFF;
 /// Pre-tokens of each table that are looked at to tell ranges of equal size.
@@ -43,20 +43,11 @@ impl SortedCounts {
     pub fn from_tables(tables: &[CountTable]) -> Self {
         let len: usize = tables.iter().map(CountTable::len).sum();
         let ranges = ranges(tables, if len < ENOUGH { 1 } else { tables.len() });
-        std::thread::scope(|scope| {
-            let others: Vec<_> = ranges[1..]
-                .iter()
-                .map(|range| scope.spawn(move || Self::within(tables, range)))
-                .collect();
-            let mut sorted = Self::within(tables, &ranges[0]);
-            for other in others {
-                let part = other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                sorted.append(&part);
-            }
-            sorted
-        })
+        let parts = in_parallel(&ranges, |range| Self::within(tables, range));
+        let mut parts = parts.into_iter();
+        let mut sorted = parts.next().unwrap_or_default();
+        parts.for_each(|part| sorted.append(&part));
+        sorted
     }
 
     /// The pre-tokens whose keys are in a range.
@@ -64,11 +55,11 @@ impl SortedCounts {
         let mut entries = Vec::new();
         let mut longs: Vec<&[u8]> = Vec::new();
         for (bytes, count) in tables.iter().flat_map(CountTable::iter) {
-            let key = key(bytes);
+            let key = sorting(bytes);
             if range.contains(&key) {
                 let long = longs.len() as u32;
                 entries.push(Entry { key, count, long });
-                if bytes.len() > INLINE {
+                if bytes.len() > LONGEST {
                     longs.push(bytes);
                 }
             }
@@ -87,10 +78,10 @@ impl SortedCounts {
         sorted.offsets.push(0);
         for entry in entries {
             let padded = entry.key.to_be_bytes();
-            let bytes = if padded[INLINE] == LONG {
+            let bytes = if padded[LONGEST] == LONG {
                 longs[entry.long as usize]
             } else {
-                &padded[..usize::from(padded[INLINE])]
+                &padded[..usize::from(padded[LONGEST])]
             };
             sorted.add(bytes, entry.count);
         }
@@ -148,25 +139,12 @@ impl SortedCounts {
     }
 }
 
-/// How a pre-token sorts: its first bytes, then its length or [`LONG`].
-fn key(bytes: &[u8]) -> u128 {
-    let mut padded = [0; INLINE + 1];
-    let inline = bytes.len().min(INLINE);
-    padded[..inline].copy_from_slice(&bytes[..inline]);
-    padded[INLINE] = if bytes.len() > inline {
-        LONG
-    } else {
-        inline as u8
-    };
-    u128::from_be_bytes(padded)
-}
-
 /// Ranges that together are all keys and hold about the same number of pre-tokens, by a sample of them.
 fn ranges(tables: &[CountTable], number: usize) -> Vec<RangeInclusive<u128>> {
     let mut sample: Vec<u128> = if number > 1 {
         let some = tables.iter().flat_map(|table| {
             let every = (table.len() / SAMPLED).max(1);
-            table.iter().step_by(every).map(|(bytes, _)| key(bytes))
+            table.iter().step_by(every).map(|(bytes, _)| sorting(bytes))
         });
         some.collect()
     } else {

@@ -1,7 +1,6 @@
 //! The open-addressing table of one thread.
 
-use super::key;
-use super::sorted::SortedCounts;
+use crate::bytes::{self, LONGEST, TOO_LONG, prefetch};
 
 /// Pre-tokens between the prefetch of a slot and its use.
 const AHEAD: usize = 16;
@@ -82,9 +81,9 @@ impl CountTable {
     pub fn add(&mut self, pretoken: &[u8], count: u64) {
         match pretoken.len() {
             0 => {}
-            1..=key::INLINE => {
-                let key = key::short(pretoken);
-                self.add_short(key, key::hash(key), count);
+            length @ 1..=LONGEST => {
+                let key = bytes::key(pretoken, 0, length);
+                self.add_short(key, bytes::hash(key), count);
             }
             _ => self.add_long(pretoken, count),
         }
@@ -106,12 +105,6 @@ impl CountTable {
             table: self,
             slots: self.slots.iter(),
         }
-    }
-
-    /// All pre-tokens and counts, sorted by bytes.
-    #[must_use]
-    pub fn into_sorted(self) -> SortedCounts {
-        SortedCounts::from_tables(&[self])
     }
 
     #[inline]
@@ -138,9 +131,9 @@ impl CountTable {
     }
 
     fn add_long(&mut self, pretoken: &[u8], count: u64) {
-        let key = key::long(pretoken);
+        let key = TOO_LONG | u128::from(bytes::hash_long(pretoken));
         let mask = self.slots.len() - 1;
-        let mut at = (key::hash(key) >> self.shift) as usize & mask;
+        let mut at = (bytes::hash(key) >> self.shift) as usize & mask;
         loop {
             let slot = self.slots[at];
             if slot.key() == key && self.long_bytes(&slot) == pretoken {
@@ -163,19 +156,6 @@ impl CountTable {
     }
 
     #[inline]
-    fn prefetch(&self, hash: u64) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let at = (hash >> self.shift) as usize & (self.slots.len() - 1);
-            // SAFETY: `at` is an index of `slots`, and a prefetch of any address is harmless.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.slots.as_ptr().add(at).cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = hash;
-    }
-
-    #[inline]
     fn grow_if_full(&mut self) {
         self.len += 1;
         if self.len * 4 > self.slots.len() * 3 {
@@ -190,7 +170,7 @@ impl CountTable {
         self.shift -= 1;
         let mask = self.slots.len() - 1;
         for slot in old.into_iter().filter(|slot| slot.key() != 0) {
-            let mut at = (key::hash(slot.key()) >> self.shift) as usize & mask;
+            let mut at = (bytes::hash(slot.key()) >> self.shift) as usize & mask;
             while self.slots[at].key() != 0 {
                 at = (at + 1) & mask;
             }
@@ -216,20 +196,17 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Adds one occurrence of a pre-token, quickest when it is a slice of the document.
+    /// Adds one occurrence of the pre-token that starts and ends there in the document.
     #[inline]
-    pub fn add(&mut self, pretoken: &[u8]) {
-        let len = pretoken.len();
-        if len > key::INLINE {
-            self.table.add_long(pretoken, 1);
-        } else if len > 0 {
-            let start = pretoken
-                .as_ptr()
-                .addr()
-                .wrapping_sub(self.text.as_ptr().addr());
-            let key = key::short_within(self.text, start, pretoken);
-            let hash = key::hash(key);
-            self.table.prefetch(hash);
+    pub fn add(&mut self, start: usize, end: usize) {
+        if end - start > LONGEST {
+            self.table.add_long(&self.text[start..end], 1);
+        } else if end > start {
+            let key = bytes::key(self.text, start, end);
+            let hash = bytes::hash(key);
+            let slots = &self.table.slots;
+            let at = (hash >> self.table.shift) as usize & (slots.len() - 1);
+            prefetch(slots, at);
             let turn = &mut self.waiting[self.taken % AHEAD];
             let (ready, ready_hash) = std::mem::replace(turn, (key, hash));
             self.taken += 1;
@@ -262,10 +239,10 @@ impl<'a> Iterator for Counts<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let slot = self.slots.find(|slot| slot.key() != 0)?;
-        let bytes = if key::is_long(slot.key()) {
+        let bytes = if slot.key() >= TOO_LONG {
             self.table.long_bytes(slot)
         } else {
-            &slot.key[..key::short_len(slot.key())]
+            &slot.key[..bytes::length(slot.key())]
         };
         Some((bytes, slot.count))
     }

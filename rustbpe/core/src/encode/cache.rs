@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::key::{Folded, Key, LONGEST, hash};
 use super::merge::List;
+use crate::bytes::{Key, LONGEST, Words, hash, prefetch};
 
-/// Most lines of the table: 2^19 of 64 bytes are 32 MiB.
+/// Most lines of the table of pre-tokens: 2^19 of 64 bytes are 32 MiB.
 const MOST_LINES: usize = 1 << 19;
+/// Most lines of the table of parts between seams: 1 MiB, in the processor's nearer caches.
+const MOST_PART_LINES: usize = 1 << 14;
 /// Bytes of a table from which on large pages are asked for.
 #[cfg(target_os = "linux")]
 const LARGE_PAGE: usize = 1 << 21;
@@ -55,18 +57,26 @@ fn empty_lines(number: usize) -> Vec<Line> {
     lines
 }
 
+/// A two-way set-associative table that grows; a new string drives out the older of the two in its line.
+#[derive(Debug)]
+struct Table {
+    lines: Vec<Line>,
+    most: usize,
+    /// Strings entered since the table last grew.
+    entered: usize,
+}
+
 /// A bounded memory of pre-tokens and their ids, for one thread and one [`Encoder`](super::Encoder).
 ///
-/// Short pre-tokens stand in a two-way set-associative table that grows to 32 MiB; a new one drives
-/// out the older of the two in its line. A cache that meets another encoder forgets what it knows.
+/// Short pre-tokens are in a table of up to 32 MiB, parts of long ones in another. A cache that meets another encoder
+/// forgets what it knows.
 #[derive(Debug)]
 pub struct Cache {
-    lines: Vec<Line>,
-    /// Short pre-tokens entered since the table last grew.
-    entered: usize,
-    /// Ids of the pre-tokens that have more than three.
+    whole: Table,
+    parts: Table,
+    /// Ids of the strings that have more than three.
     many: Vec<u32>,
-    long: HashMap<Box<[u8]>, Box<[u32]>, Folded>,
+    long: HashMap<Box<[u8]>, Box<[u32]>, Words>,
     /// The encoder that the ids are from.
     owner: u64,
     /// Where pre-tokens that are too long to look over are merged.
@@ -83,8 +93,8 @@ impl Cache {
     /// An empty cache.
     pub fn new() -> Self {
         Self {
-            lines: vec![Line::default(); FIRST_LINES],
-            entered: 0,
+            whole: Table::new(MOST_LINES),
+            parts: Table::new(MOST_PART_LINES),
             many: Vec::new(),
             long: HashMap::default(),
             owner: 0,
@@ -101,36 +111,28 @@ impl Cache {
     }
 
     fn clear(&mut self) {
-        self.lines.fill(Line::default());
+        self.whole.clear();
+        self.parts.clear();
         self.many.clear();
         self.long.clear();
-        self.entered = 0;
-    }
-
-    #[inline(always)]
-    fn line(&self, key: Key) -> usize {
-        hash(key) as usize & (self.lines.len() - 1)
     }
 
     /// Has the processor fetch the line of a key that will be looked up soon.
     #[inline(always)]
     pub(super) fn fetch(&self, key: Key) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let line: *const Line = &self.lines[self.line(key)];
-            // SAFETY: a prefetch reads nothing that the program sees, and the address is a line's
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-        }
+        prefetch(&self.whole.lines, self.whole.line(key));
     }
 
     /// Ids of a short pre-token; all 0 if it is not there.
     #[inline(always)]
     pub(super) fn get(&self, key: Key) -> Ids {
-        let line = &self.lines[self.line(key)];
-        let mask = |i: usize| if line.keys[i] == key { u32::MAX } else { 0 };
-        let masks = [mask(0), mask(1)];
-        std::array::from_fn(|i| line.ids[0][i] & masks[0] | line.ids[1][i] & masks[1])
+        self.whole.get(key)
+    }
+
+    /// Ids of a short part between seams; all 0 if it is not there.
+    #[inline(always)]
+    pub(super) fn get_part(&self, key: Key) -> Ids {
+        self.parts.get(key)
     }
 
     /// The ids behind a [`MANY`].
@@ -141,43 +143,28 @@ impl Cache {
 
     /// Enters a short pre-token.
     pub(super) fn insert(&mut self, key: Key, ids: &[u32]) {
-        if self.entered >= self.lines.len() && self.lines.len() < MOST_LINES {
-            self.grow();
-        }
-        if self.many.len() + ids.len() > MOST_IDS {
-            self.clear();
-        }
-        let packed = match *ids {
+        let packed = self.pack(ids);
+        self.whole.insert(key, packed);
+    }
+
+    /// Enters a short part between seams.
+    pub(super) fn insert_part(&mut self, key: Key, ids: &[u32]) {
+        let packed = self.pack(ids);
+        self.parts.insert(key, packed);
+    }
+
+    fn pack(&mut self, ids: &[u32]) -> Ids {
+        match *ids {
             [a] => [a, 0, 0, 1],
             [a, b] => [a, b, 0, 2],
             [a, b, c] => [a, b, c, 3],
             _ => {
+                if self.many.len() + ids.len() > MOST_IDS {
+                    self.clear();
+                }
                 let offset = self.many.len() as u32;
                 self.many.extend_from_slice(ids);
                 [offset, ids.len() as u32, 0, MANY]
-            }
-        };
-        self.entered += 1;
-        self.put(key, packed);
-    }
-
-    fn put(&mut self, key: Key, ids: Ids) {
-        let at = self.line(key);
-        let line = &mut self.lines[at];
-        line.keys = [key, line.keys[0]];
-        line.ids = [ids, line.ids[0]];
-    }
-
-    /// Twice as many lines, or four times while they are few.
-    #[cold]
-    fn grow(&mut self) {
-        let lines = (self.lines.len() * 4).min(MOST_LINES);
-        let old = std::mem::replace(&mut self.lines, empty_lines(lines));
-        for line in old {
-            for i in [1, 0] {
-                if line.keys[i] != 0 {
-                    self.put(line.keys[i], line.ids[i]);
-                }
             }
         }
     }
@@ -195,6 +182,63 @@ impl Cache {
                 self.long.clear();
             }
             self.long.insert(piece.into(), ids.into());
+        }
+    }
+}
+
+impl Table {
+    fn new(most: usize) -> Self {
+        Self {
+            lines: vec![Line::default(); FIRST_LINES],
+            most,
+            entered: 0,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.lines.fill(Line::default());
+        self.entered = 0;
+    }
+
+    #[inline(always)]
+    fn line(&self, key: Key) -> usize {
+        hash(key) as usize & (self.lines.len() - 1)
+    }
+
+    #[inline(always)]
+    fn get(&self, key: Key) -> Ids {
+        let line = &self.lines[self.line(key)];
+        let mask = |i: usize| if line.keys[i] == key { u32::MAX } else { 0 };
+        let masks = [mask(0), mask(1)];
+        std::array::from_fn(|i| line.ids[0][i] & masks[0] | line.ids[1][i] & masks[1])
+    }
+
+    fn insert(&mut self, key: Key, ids: Ids) {
+        if self.entered >= self.lines.len() && self.lines.len() < self.most {
+            self.grow();
+        }
+        self.entered += 1;
+        self.put(key, ids);
+    }
+
+    fn put(&mut self, key: Key, ids: Ids) {
+        let at = self.line(key);
+        let line = &mut self.lines[at];
+        line.keys = [key, line.keys[0]];
+        line.ids = [ids, line.ids[0]];
+    }
+
+    /// Twice as many lines, or four times while they are few.
+    #[cold]
+    fn grow(&mut self) {
+        let lines = (self.lines.len() * 4).min(self.most);
+        let old = std::mem::replace(&mut self.lines, empty_lines(lines));
+        for line in old {
+            for i in [1, 0] {
+                if line.keys[i] != 0 {
+                    self.put(line.keys[i], line.ids[i]);
+                }
+            }
         }
     }
 }

@@ -4,10 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::vocabulary::Vocabulary;
-
-/// No id.
-pub(super) const NONE: u32 = u32::MAX;
+use super::pairs::{NONE, Pairs};
 
 /// Pieces up to this many bytes are merged by looking over all pairs for each merge, which is
 /// quadratic and has no overhead; longer ones with a heap.
@@ -24,16 +21,76 @@ struct Node {
     next: u32,
 }
 
+/// Bytes of a very long piece that are merged at a time.
+const WINDOW: usize = 1 << 16;
+
 /// Appends the ids of a piece. One that is a token as a whole is the caller's to find.
-pub(super) fn merge(vocabulary: &Vocabulary, piece: &[u8], list: &mut List, out: &mut Vec<u32>) {
+pub(super) fn merge(pairs: &Pairs, piece: &[u8], list: &mut List, out: &mut Vec<u32>) {
     if piece.len() <= SHORT {
-        let mut parts = Parts::new(vocabulary, piece);
-        while parts.step(vocabulary) {}
+        let mut parts = Parts::new(pairs, piece);
+        while parts.step(pairs) {}
         out.extend(parts.ids());
+    } else if piece.len() <= WINDOW {
+        list.merge(pairs, piece, out);
     } else {
-        list.start(vocabulary, piece);
-        while list.step(vocabulary) {}
-        out.extend(list.ids());
+        merge_in_windows(pairs, piece, WINDOW, list, out);
+    }
+}
+
+/// Merges a piece a window at a time, in memory for one window.
+///
+/// Two neighbouring parts of a piece can be merged apart if the last token of the one and the first of the other,
+/// merged together, stay these two: a merge that crosses the place would cross it there too, as only parts of those
+/// two tokens touch it, and their own merges come in the same order. Where they do not stay, the window before gives
+/// back its last tokens, and the next one begins there and is twice as long.
+pub(super) fn merge_in_windows(
+    pairs: &Pairs,
+    piece: &[u8],
+    window: usize,
+    list: &mut List,
+    out: &mut Vec<u32>,
+) {
+    /// Tokens at the end of a window that what comes next would most likely change.
+    const UNSURE: usize = 8;
+    // where each token that has been found starts
+    let mut starts: Vec<usize> = Vec::new();
+    let first = out.len();
+    let (mut start, mut size, mut back, mut reach) = (0_usize, window, UNSURE, 0);
+    let mut found = Vec::new();
+    loop {
+        let end = piece.len().min(start.saturating_add(size));
+        found.clear();
+        list.merge(pairs, &piece[start..end], &mut found);
+        let mut ends = list.ends(start);
+        let seam = starts.last().zip(ends.first());
+        if let Some((&left, &right)) = seam {
+            let mut two = Vec::new();
+            list.merge(pairs, &piece[left..right], &mut two);
+            if two != [out[out.len() - 1], found[0]] {
+                let kept = starts.len().saturating_sub(back);
+                start = starts[kept];
+                starts.truncate(kept);
+                out.truncate(first + kept);
+                back *= 2;
+                size *= 2;
+                continue;
+            }
+        }
+        if end < piece.len() {
+            let kept = found.len() - UNSURE.min(found.len() / 2);
+            found.truncate(kept);
+            ends.truncate(kept);
+        }
+        starts.push(start);
+        starts.extend(&ends[..ends.len() - 1]);
+        out.extend_from_slice(&found);
+        start = ends[ends.len() - 1];
+        if start == piece.len() {
+            return;
+        }
+        if start > reach {
+            (size, back, reach) = (window, UNSURE, start);
+        }
     }
 }
 
@@ -48,7 +105,7 @@ struct Parts {
 
 impl Parts {
     #[inline(always)]
-    fn new(vocabulary: &Vocabulary, piece: &[u8]) -> Self {
+    fn new(pairs: &Pairs, piece: &[u8]) -> Self {
         let alive = u64::MAX >> (64 - piece.len());
         let mut parts = Self {
             ids: [NONE; SHORT],
@@ -56,10 +113,10 @@ impl Parts {
             alive,
         };
         for (id, &byte) in parts.ids.iter_mut().zip(piece) {
-            *id = vocabulary.singles[usize::from(byte)];
+            *id = pairs.singles[usize::from(byte)];
         }
         for (at, (slot, pair)) in parts.pairs.iter_mut().zip(piece.windows(2)).enumerate() {
-            let merged = vocabulary.doubles[usize::from(pair[0]) << 8 | usize::from(pair[1])];
+            let merged = pairs.doubles[usize::from(pair[0]) << 8 | usize::from(pair[1])];
             *slot = entry(merged, at as u32);
         }
         parts
@@ -73,7 +130,7 @@ impl Parts {
 
     /// Merges the pair of the lowest rank; false if there is none.
     #[inline(always)]
-    fn step(&mut self, vocabulary: &Vocabulary) -> bool {
+    fn step(&mut self, pairs: &Pairs) -> bool {
         let (mut lowest, mut rest) = (u64::MAX, self.alive);
         while rest != 0 {
             lowest = lowest.min(self.pairs[rest.trailing_zeros() as usize % SHORT]);
@@ -93,12 +150,12 @@ impl Parts {
         self.pairs[at as usize] = u64::MAX;
         if behind != 0 {
             let next = self.ids[behind.trailing_zeros() as usize];
-            self.pairs[at as usize] = entry(vocabulary.merged(id, next), at);
+            self.pairs[at as usize] = entry(pairs.get(id, next), at);
         }
         if before != 0 {
             let at = before.ilog2();
             let previous = self.ids[at as usize];
-            self.pairs[at as usize] = entry(vocabulary.merged(previous, id), at);
+            self.pairs[at as usize] = entry(pairs.get(previous, id), at);
         }
         true
     }
@@ -125,8 +182,21 @@ pub(super) struct List {
 }
 
 impl List {
+    /// Appends the ids of a piece.
+    pub(super) fn merge(&mut self, pairs: &Pairs, piece: &[u8], out: &mut Vec<u32>) {
+        self.start(pairs, piece);
+        while self.step(pairs) {}
+        out.extend(self.parts().map(|(_, id)| id));
+    }
+
+    /// Where each part of the piece ends, if the piece starts at `start`.
+    fn ends(&self, start: usize) -> Vec<usize> {
+        let starts = self.parts().skip(1).map(|(at, _)| start + at);
+        starts.chain([start + self.nodes.len()]).collect()
+    }
+
     /// Starts with the bytes of a piece, of which there are fewer than [`NONE`].
-    fn start(&mut self, vocabulary: &Vocabulary, piece: &[u8]) {
+    fn start(&mut self, pairs: &Pairs, piece: &[u8]) {
         self.nodes.clear();
         self.length = piece.len();
         let mut entries = std::mem::take(&mut self.queue).into_vec();
@@ -135,9 +205,9 @@ impl List {
             let pair = piece
                 .get(at + 1)
                 .map(|&next| usize::from(byte) << 8 | usize::from(next));
-            let merged = pair.map_or(NONE, |pair| vocabulary.doubles[pair]);
+            let merged = pair.map_or(NONE, |pair| pairs.doubles[pair]);
             let at = at as u32;
-            let id = vocabulary.singles[usize::from(byte)];
+            let id = pairs.singles[usize::from(byte)];
             self.nodes.push(Node {
                 id,
                 merged,
@@ -152,11 +222,11 @@ impl List {
     }
 
     /// Merges the pair of the lowest rank; false if there is none.
-    fn step(&mut self, vocabulary: &Vocabulary) -> bool {
+    fn step(&mut self, pairs: &Pairs) -> bool {
         while let Some(Reverse(lowest)) = self.queue.pop() {
             let (merged, at) = ((lowest >> 32) as u32, lowest as u32);
             if self.nodes[at as usize].merged == merged {
-                self.join(vocabulary, at, merged);
+                self.join(pairs, at, merged);
                 return true;
             }
         }
@@ -164,7 +234,7 @@ impl List {
     }
 
     /// Makes the part at `at` and the next one the token `id`.
-    fn join(&mut self, vocabulary: &Vocabulary, at: u32, id: u32) {
+    fn join(&mut self, pairs: &Pairs, at: u32, id: u32) {
         let Node {
             previous,
             next: gone,
@@ -181,13 +251,10 @@ impl List {
         self.length -= 1;
         if (next as usize) < self.nodes.len() {
             self.nodes[next as usize].previous = at;
-            self.pair(at, vocabulary.merged(id, self.nodes[next as usize].id));
+            self.pair(at, pairs.get(id, self.nodes[next as usize].id));
         }
         if previous != NONE {
-            self.pair(
-                previous,
-                vocabulary.merged(self.nodes[previous as usize].id, id),
-            );
+            self.pair(previous, pairs.get(self.nodes[previous as usize].id, id));
         }
     }
 
@@ -199,13 +266,14 @@ impl List {
         }
     }
 
-    /// Ids of the parts from left to right.
-    fn ids(&self) -> impl Iterator<Item = u32> {
-        let mut at = 0;
+    /// Where the parts start and their ids, from left to right.
+    fn parts(&self) -> impl Iterator<Item = (usize, u32)> {
+        let mut next = 0;
         std::iter::from_fn(move || {
+            let at = next;
             let node = self.nodes.get(at)?;
-            at = node.next as usize;
-            Some(node.id)
+            next = node.next as usize;
+            Some((at, node.id))
         })
     }
 }
@@ -219,37 +287,21 @@ fn entry(merged: u32, at: u32) -> u64 {
 /// The two parts that are left before a token's own merge, or `None` if merging does not lead there.
 ///
 /// For a vocabulary that is still being built: all pairs of the ids below the token's are known.
-pub(super) fn last_pair(vocabulary: &Vocabulary, token: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn last_pair(pairs: &Pairs, token: &[u8]) -> Option<(u32, u32)> {
     if token.len() <= SHORT {
-        let mut parts = Parts::new(vocabulary, token);
-        while parts.length() > 2 && parts.step(vocabulary) {}
+        let mut parts = Parts::new(pairs, token);
+        while parts.length() > 2 && parts.step(pairs) {}
         if parts.length() == 2 {
             return parts.ids().next().zip(parts.ids().nth(1));
         }
     } else {
         let mut list = List::default();
-        list.start(vocabulary, token);
-        while list.length > 2 && list.step(vocabulary) {}
+        list.start(pairs, token);
+        while list.length > 2 && list.step(pairs) {}
         if list.length == 2 {
-            return list.ids().next().zip(list.ids().nth(1));
+            let mut ids = list.parts().map(|(_, id)| id);
+            return ids.next().zip(ids.next());
         }
     }
-    last_pair_by_bytes(vocabulary, token)
-}
-
-/// [`last_pair`] by the definition: any two parts merge whose bytes together are a token.
-///
-/// For tokens that are made of ones with higher ids, and those that no merges lead to.
-fn last_pair_by_bytes(vocabulary: &Vocabulary, token: &[u8]) -> Option<(u32, u32)> {
-    let mut ends: Vec<usize> = (1..=token.len()).collect();
-    let id = |ends: &[usize], first: usize, last: usize| {
-        let start = if first == 0 { 0 } else { ends[first - 1] };
-        vocabulary.id(&token[start..ends[last]])
-    };
-    while ends.len() > 2 {
-        let pairs = (0..ends.len() - 1).filter_map(|i| id(&ends, i, i + 1).map(|id| (id, i)));
-        let (_, at) = pairs.min()?;
-        ends.remove(at);
-    }
-    Some((id(&ends, 0, 0)?, id(&ends, 1, 1)?))
+    None
 }

@@ -5,10 +5,11 @@
 //! this: where one is written in a text, it is ordinary text.
 
 mod cache;
-mod key;
 mod merge;
+mod pairs;
 #[cfg(test)]
 mod reference;
+mod seams;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
@@ -17,25 +18,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use cache::Cache;
 use cache::{FEW, Ids, MANY};
-use key::{Key, LONGEST, TOO_LONG, key};
 use vocabulary::Vocabulary;
 
+use crate::bytes::{Key, LONGEST, TOO_LONG, key};
 use crate::error::{Error, Result};
 use crate::pretokenize::{ROW, Splitter};
-
-/// Most bytes of a pre-token: merging takes up to 40 bytes of memory for each.
-pub const MOST_BYTES: usize = 8 << 20;
-
-/// The bytes of a pre-token that is too long, where one of a row is.
-#[inline(always)]
-fn too_long(start: usize, ends: &[usize]) -> Option<usize> {
-    if ends.last().is_none_or(|&end| end - start <= MOST_BYTES) {
-        return None; // all of them together are not
-    }
-    let starts = std::iter::once(&start).chain(ends);
-    let lengths = ends.iter().zip(starts).map(|(end, start)| end - start);
-    lengths.max().filter(|&bytes| bytes > MOST_BYTES)
-}
 
 /// A vocabulary and a split pattern, ready to encode and decode.
 #[derive(Debug)]
@@ -81,8 +68,7 @@ impl Encoder {
     /// Appends the ids of `text` to `out`.
     ///
     /// # Errors
-    /// [`Error::Pattern`] where a regex without a scanner gives up on the text, or makes a pre-token of more bytes
-    /// than [`MOST_BYTES`].
+    /// [`Error::Pattern`] where a regex without a scanner gives up on the text.
     pub fn encode(&self, text: &str, cache: &mut Cache, out: &mut Vec<u32>) -> Result<()> {
         self.encode_in_parts(text, cache, out, |_| ())
     }
@@ -101,26 +87,11 @@ impl Encoder {
     ) -> Result<()> {
         cache.belong_to(self.number);
         let mut row = Row::default();
-        let mut longest = 0;
         self.splitter.for_each_row(text, |start, ends| {
-            if let Some(too_long) = too_long(start, ends) {
-                longest = longest.max(too_long);
-                return;
-            }
             row.look_up(text.as_bytes(), start, ends, cache);
-            self.encode_row(text.as_bytes(), start, ends, &row, cache, out);
+            self.encode_row(text, start, ends, &row, cache, out);
             take(out);
-        })?;
-        match longest {
-            0 => Ok(()),
-            bytes => Err(Error::Pattern {
-                pattern: self.splitter.regex().to_owned(),
-                reason: format!(
-                    "makes a pre-token of {bytes} bytes, at most {MOST_BYTES} can be merged; \
-                     use a pattern that cuts more often, or cap the documents"
-                ),
-            }),
-        }
+        })
     }
 
     /// Number of ids that [`Self::encode`] gives.
@@ -155,7 +126,7 @@ impl Encoder {
     #[inline]
     fn encode_row(
         &self,
-        text: &[u8],
+        text: &str,
         mut start: usize,
         ends: &[usize],
         row: &Row,
@@ -183,37 +154,78 @@ impl Encoder {
 
     /// Appends the ids of a pre-token that the row has no ids for: a new one, or one of many ids.
     #[inline(never)]
-    fn encode_rare(&self, piece: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
-        if piece.len() > LONGEST {
+    fn encode_rare(&self, piece: &str, cache: &mut Cache, out: &mut Vec<u32>) {
+        let bytes = piece.as_bytes();
+        if bytes.len() > LONGEST {
             return self.encode_long(piece, cache, out);
         }
-        let key = key(piece, 0, piece.len());
+        let key = key(bytes, 0, bytes.len());
         // a new one may have come before in the same row
-        match cache.get(key) {
-            ids if ids[3] == MANY => return out.extend_from_slice(cache.many(ids)),
-            ids if ids[3] != 0 => return out.extend_from_slice(&ids[..ids[3] as usize]),
-            _ => (),
+        let ids = cache.get(key);
+        if !append(cache, ids, out) {
+            let before = out.len();
+            self.encode_new(piece, cache, out);
+            cache.insert(key, &out[before..]);
         }
-        let before = out.len();
-        match self.vocabulary.id_of_key(key) {
-            Some(id) => out.push(id),
-            None => merge::merge(&self.vocabulary, piece, &mut cache.list, out),
-        }
-        cache.insert(key, &out[before..]);
     }
 
     #[inline(never)]
-    fn encode_long(&self, piece: &[u8], cache: &mut Cache, out: &mut Vec<u32>) {
-        if let Some(ids) = cache.get_long(piece) {
+    fn encode_long(&self, piece: &str, cache: &mut Cache, out: &mut Vec<u32>) {
+        // one that is not ASCII hardly comes again, and its parts are known
+        let keep = piece.is_ascii();
+        if keep && let Some(ids) = cache.get_long(piece.as_bytes()) {
             return out.extend_from_slice(ids);
         }
         let before = out.len();
-        match self.vocabulary.id(piece) {
-            Some(id) => out.push(id),
-            None => merge::merge(&self.vocabulary, piece, &mut cache.list, out),
+        self.encode_new(piece, cache, out);
+        if keep {
+            cache.insert_long(piece.as_bytes(), &out[before..]);
         }
-        cache.insert_long(piece, &out[before..]);
     }
+
+    /// Appends the ids of a pre-token that no cache knows: its own, or those that its parts between seams come to.
+    fn encode_new(&self, piece: &str, cache: &mut Cache, out: &mut Vec<u32>) {
+        let Vocabulary { pairs, seams, .. } = &self.vocabulary;
+        let bytes = piece.as_bytes();
+        let whole = |cache: &mut Cache, out: &mut Vec<u32>| match self.vocabulary.id(bytes) {
+            Some(id) => out.push(id),
+            None => merge::merge(pairs, bytes, &mut cache.list, out),
+        };
+        if piece.is_ascii() {
+            return whole(cache, out);
+        }
+        seams.for_each(piece, |start, end| {
+            if end - start == bytes.len() {
+                return whole(cache, out);
+            }
+            if end - start > LONGEST {
+                return merge::merge(pairs, &bytes[start..end], &mut cache.list, out);
+            }
+            let key = key(bytes, start, end);
+            let ids = cache.get_part(key);
+            if !append(cache, ids, out) {
+                let before = out.len();
+                merge::merge(pairs, &bytes[start..end], &mut cache.list, out);
+                cache.insert_part(key, &out[before..]);
+            }
+        });
+    }
+}
+
+/// Appends what a cache has; false if it has nothing.
+#[inline(always)]
+fn append(cache: &Cache, ids: Ids, out: &mut Vec<u32>) -> bool {
+    match ids[FEW] {
+        0 => return false,
+        MANY => out.extend_from_slice(cache.many(ids)),
+        number => {
+            // a copy of known length, of which the next one overwrites what is not used
+            let length = out.len() + number as usize;
+            out.extend_from_slice(&ids[..FEW]);
+            out.truncate(length);
+        }
+    }
+    true
 }
 
 /// What the cache knows of a row of pre-tokens.

@@ -73,6 +73,85 @@ fn merges_equal_the_definition_for_any_vocabulary() {
     }
 }
 
+/// A vocabulary over bytes of which texts of several alphabets are made: tokens that span characters, parts of them.
+fn mixed_vocabulary(random: &mut Random) -> (Vec<Vec<u8>>, Vec<char>) {
+    let all: Vec<char> = "ab é ñ中文字体日本語😀👨\0".chars().collect();
+    let characters: Vec<char> = (0..2 + random.below(6))
+        .map(|_| all[random.below(all.len())])
+        .collect();
+    let text: String = (0..400)
+        .map(|_| characters[random.below(characters.len())])
+        .collect();
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    let mut known: Vec<Vec<u8>> = text.bytes().map(|byte| vec![byte]).collect();
+    known.sort();
+    known.dedup();
+    for _ in 0..random.below(60) {
+        // mostly what merges make of the text, sometimes what none does
+        let new = if random.below(8) == 0 {
+            let at = random.below(text.len() - 8);
+            text.as_bytes()[at..at + 2 + random.below(6)].to_vec()
+        } else {
+            let left = &known[random.below(known.len())];
+            [left.as_slice(), &known[random.below(known.len())]].concat()
+        };
+        let is_there = text.as_bytes().windows(new.len()).any(|part| part == new);
+        if is_there && !tokens.contains(&new) {
+            known.push(new.clone());
+            tokens.push(new);
+        }
+    }
+    (tokens, characters)
+}
+
+#[test]
+fn parts_between_seams_equal_the_definition() {
+    let mut random = Random(23);
+    let mut seams = 0;
+    for case in 0..400 {
+        let (tokens, characters) = mixed_vocabulary(&mut random);
+        let ranks = ranks(&tokens);
+        let encoder = Encoder::new(tokens, Splitter::new("(?s:.+)").unwrap()).unwrap();
+        let mut cache = Cache::new();
+        for _ in 0..40 {
+            let text: String = (0..1 + random.below(40))
+                .map(|_| characters[random.below(characters.len())])
+                .collect();
+            let wanted = reference::encode(&ranks, text.as_bytes());
+            for pass in ["first", "cached"] {
+                let mut ids = Vec::new();
+                encoder.encode(&text, &mut cache, &mut ids).unwrap();
+                assert_eq!(ids, wanted, "case {case}, {pass}, {text:?}");
+            }
+            encoder.vocabulary.seams.for_each(&text, |_, _| seams += 1);
+            seams -= 1;
+        }
+    }
+    assert!(seams > 10_000, "{seams}");
+}
+
+#[test]
+fn windows_equal_the_definition() {
+    let mut random = Random(31);
+    for case in 0..300 {
+        let alphabet = &b"abcd"[..1 + random.below(4)];
+        let size = alphabet.len() + 1 + random.below(40);
+        let tokens = random_vocabulary(&mut random, alphabet, size);
+        let vocabulary = Vocabulary::new(&tokens).unwrap();
+        for _ in 0..20 {
+            let piece: Vec<u8> = (0..1 + random.below(400))
+                .map(|_| alphabet[random.below(alphabet.len())])
+                .collect();
+            let (mut wanted, mut found) = (Vec::new(), Vec::new());
+            let mut list = merge::List::default();
+            list.merge(&vocabulary.pairs, &piece, &mut wanted);
+            let window = 1 + random.below(60);
+            merge::merge_in_windows(&vocabulary.pairs, &piece, window, &mut list, &mut found);
+            assert_eq!(found, wanted, "case {case}, window {window}");
+        }
+    }
+}
+
 fn small() -> Vec<Vec<u8>> {
     let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
     tokens.extend([&b"th"[..], b"the", b" the", b"  ", b"    "].map(<[u8]>::to_vec));
@@ -118,8 +197,9 @@ fn a_cache_forgets_another_encoder() {
 fn long_runs_stay_about_linear() {
     let encoder = Encoder::new(small(), Splitter::new("gpt4").unwrap()).unwrap();
     let mut cache = Cache::new();
-    for run in ["a", " ", "the", "😀"] {
-        let text = run.repeat(1_000_000 / run.len());
+    for run in ["a", " ", "the", "😀", "gattaca"] {
+        // one pre-token of 9 MB, far more than a window
+        let text = run.repeat(9_000_000 / run.len());
         let (mut ids, mut bytes) = (Vec::new(), Vec::new());
         encoder.encode(&text, &mut cache, &mut ids).unwrap();
         encoder.decode_bytes(&ids, &mut bytes).unwrap();

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::key::{Folded, Key, LONGEST, hash, key};
-use super::merge::{self, NONE};
+use super::merge;
+use super::pairs::{Filter, MOST_IDS, NONE, Pairs, bits_for};
+use super::seams::Seams;
+use crate::bytes::{Key, LONGEST, Words, hash, key};
 use crate::error::{Error, Result};
 
 /// A vocabulary whose ids are their ranks, ready to encode with.
@@ -13,13 +15,10 @@ pub(super) struct Vocabulary {
     bytes: Vec<u8>,
     /// Where each id's bytes begin; one entry more at the end.
     offsets: Vec<u32>,
-    /// Id of each single byte.
-    pub(super) singles: [u32; 256],
-    /// Id that two single bytes merge to, at `first << 8 | second`; [`NONE`] if they do not.
-    pub(super) doubles: Vec<u32>,
-    pairs: Pairs,
+    pub(super) pairs: Pairs,
+    pub(super) seams: Seams,
     short: Short,
-    long: HashMap<Box<[u8]>, u32, Folded>,
+    long: HashMap<Box<[u8]>, u32, Words>,
 }
 
 impl Vocabulary {
@@ -36,16 +35,15 @@ impl Vocabulary {
         let mut vocabulary = Self {
             bytes: Vec::with_capacity(total),
             offsets: vec![0],
-            singles: [NONE; 256],
-            doubles: vec![NONE; 1 << 16],
             pairs: Pairs::new(tokens.len()),
+            seams: Seams::new(tokens),
             short: Short::new(tokens.len()),
             long: HashMap::default(),
         };
         for (id, token) in tokens.iter().enumerate() {
             vocabulary.add(id as u32, token)?;
         }
-        if let Some(missing) = vocabulary.singles.iter().position(|&id| id == NONE) {
+        if let Some(missing) = vocabulary.pairs.singles.iter().position(|&id| id == NONE) {
             let message = format!(
                 "the vocabulary of {} tokens lacks the single byte 0x{missing:02X}; \
                 all 256 bytes have to be tokens, or some texts cannot be encoded",
@@ -64,8 +62,11 @@ impl Vocabulary {
         self.offsets.push(self.bytes.len() as u32);
         let before = match *token {
             [] => None,
-            [byte] => Some(std::mem::replace(&mut self.singles[usize::from(byte)], id))
-                .filter(|&id| id != NONE),
+            [byte] => Some(std::mem::replace(
+                &mut self.pairs.singles[usize::from(byte)],
+                id,
+            ))
+            .filter(|&id| id != NONE),
             _ => None,
         };
         let before = before.or_else(|| match token.len() {
@@ -94,10 +95,10 @@ impl Vocabulary {
             [] | [_] => return,
             [first, second] => {
                 let at = usize::from(first) << 8 | usize::from(second);
-                self.doubles[at] = id;
+                self.pairs.doubles[at] = id;
                 return;
             }
-            _ => merge::last_pair(self, token),
+            _ => merge::last_pair(&self.pairs, token).or_else(|| self.last_pair(token)),
         };
         if let Some((left, right)) = pair {
             self.pairs.insert(left, right, id);
@@ -129,80 +130,22 @@ impl Vocabulary {
         self.short.get(key)
     }
 
-    /// The id that a pair of ids merges to, or [`NONE`].
-    #[inline(always)]
-    pub(super) fn merged(&self, left: u32, right: u32) -> u32 {
-        self.pairs.get(left, right)
-    }
-}
-
-/// Pairs of ids and what they merge to: open addressing, at most half full.
-///
-/// Most pairs that are asked for merge to nothing, which the filter says without a look at the table.
-#[derive(Debug)]
-struct Pairs {
-    /// Left id, right id and merged id, [`ID_BITS`] each; [`FREE`] where there is none.
-    slots: Vec<u64>,
-    shift: u32,
-    filter: Filter,
-}
-
-/// Bits of an id in [`Pairs`].
-const ID_BITS: u32 = 21;
-/// Most ids of a vocabulary.
-const MOST_IDS: usize = 1 << ID_BITS;
-/// No three ids, which take 63 bits.
-const FREE: u64 = u64::MAX;
-
-impl Pairs {
-    fn new(entries: usize) -> Self {
-        let bits = bits_for(entries);
-        Self {
-            slots: vec![FREE; 1 << bits],
-            shift: 64 - bits,
-            filter: Filter::new(entries),
+    /// The two parts that are left before a token's own merge, by the definition: any two parts merge whose bytes
+    /// together are a token.
+    ///
+    /// For tokens that are made of ones with higher ids, and those that no merges lead to.
+    fn last_pair(&self, token: &[u8]) -> Option<(u32, u32)> {
+        let mut ends: Vec<usize> = (1..=token.len()).collect();
+        let id = |ends: &[usize], first: usize, last: usize| {
+            let start = if first == 0 { 0 } else { ends[first - 1] };
+            self.id(&token[start..ends[last]])
+        };
+        while ends.len() > 2 {
+            let pairs = (0..ends.len() - 1).filter_map(|i| id(&ends, i, i + 1).map(|id| (id, i)));
+            let (_, at) = pairs.min()?;
+            ends.remove(at);
         }
-    }
-
-    #[inline(always)]
-    fn pair(left: u32, right: u32) -> u64 {
-        u64::from(left) << ID_BITS | u64::from(right)
-    }
-
-    #[inline(always)]
-    fn hash(pair: u64) -> u64 {
-        pair.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
-    fn insert(&mut self, left: u32, right: u32, id: u32) {
-        let pair = Self::pair(left, right);
-        let hash = Self::hash(pair);
-        self.filter.insert(hash);
-        let mut at = (hash >> self.shift) as usize;
-        while self.slots[at] != FREE {
-            at = (at + 1) & (self.slots.len() - 1);
-        }
-        self.slots[at] = pair << ID_BITS | u64::from(id);
-    }
-
-    #[inline(always)]
-    fn get(&self, left: u32, right: u32) -> u32 {
-        let pair = Self::pair(left, right);
-        let hash = Self::hash(pair);
-        if !self.filter.may_have(hash) {
-            return NONE;
-        }
-        let mut at = (hash >> self.shift) as usize;
-        loop {
-            let slot = self.slots[at];
-            if slot == FREE {
-                return NONE;
-            }
-            if slot >> ID_BITS == pair {
-                return slot as u32 % MOST_IDS as u32;
-            }
-            at = (at + 1) & (self.slots.len() - 1);
-        }
+        Some((id(&ends, 0, 0)?, id(&ends, 1, 1)?))
     }
 }
 
@@ -251,38 +194,4 @@ impl Short {
         let at = self.place(key, hash);
         (self.keys[at] == key).then(|| self.ids[at])
     }
-}
-
-/// A bit for each of the hashes that are there, small enough for the near caches: 8 to 16 bits an
-/// entry, so that about a tenth of the others look as if they were there too.
-#[derive(Debug)]
-struct Filter {
-    bits: Vec<u64>,
-    shift: u32,
-}
-
-impl Filter {
-    fn new(entries: usize) -> Self {
-        let bits = (8 * entries.max(8)).next_power_of_two();
-        Self {
-            bits: vec![0; bits / 64],
-            shift: 64 - bits.trailing_zeros(),
-        }
-    }
-
-    fn insert(&mut self, hash: u64) {
-        let bit = hash >> self.shift;
-        self.bits[(bit / 64) as usize] |= 1 << (bit % 64);
-    }
-
-    #[inline(always)]
-    fn may_have(&self, hash: u64) -> bool {
-        let bit = hash >> self.shift;
-        self.bits[(bit / 64) as usize] >> (bit % 64) & 1 != 0
-    }
-}
-
-/// Bits of a table that the entries fill to a half at most.
-fn bits_for(entries: usize) -> u32 {
-    (2 * entries.max(1)).next_power_of_two().trailing_zeros()
 }

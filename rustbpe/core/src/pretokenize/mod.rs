@@ -7,6 +7,7 @@
 
 mod classes;
 mod patterns;
+mod rule;
 mod scanner;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use fancy_regex::Regex;
 
 pub use patterns::{GPT2, GPT4, GPT4O, NANOCHAT, PATTERNS};
-use scanner::{Rule, Text};
+use rule::Rule;
+use scanner::Text;
 
 use crate::error::{Error, Result};
 

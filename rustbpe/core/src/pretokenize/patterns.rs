@@ -1,6 +1,6 @@
 //! The split patterns that have a scanner of their own, by name and by every spelling in use.
 
-use super::scanner::Rule;
+use super::rule::Rule;
 
 /// GPT-2's pattern.
 pub const GPT2: &str =

@@ -7,22 +7,8 @@ use super::ROW;
 use super::classes::{
     BLANK, CASELESS, Class, Classes, END, LETTER, LOWER, MARK, NEWLINE, NUMBER, OTHER, UPPER, WHITE,
 };
+use super::rule::{Rule, contraction};
 use super::window::{self, WINDOW};
-
-/// A split pattern with a scanner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// GPT-2's.
-    Gpt2,
-    /// GPT-4's: at most three digits.
-    Gpt4,
-    /// GPT-4's as tiktoken spells it: white space at the end of the text is one pre-token.
-    Cl100k,
-    /// GPT-4o's: words also end where the case falls, contractions stay with their word.
-    Gpt4o,
-    /// GPT-4's with at most two digits.
-    Nanochat,
-}
 
 /// A text with the classes of its characters.
 #[derive(Clone, Copy)]
@@ -50,7 +36,7 @@ impl<'a> Text<'a> {
     }
 
     /// [`Self::class`] of a character of two to four bytes. The text is a `str`, so they are there.
-    #[inline]
+    #[inline(always)]
     fn wide(self, at: usize, lead: u8) -> (Class, usize) {
         let bits = |i: usize| u32::from(self.bytes[at + i] & 0x3F);
         let lead = u32::from(lead);
@@ -100,27 +86,6 @@ impl<'a> Text<'a> {
     }
 }
 
-/// End of a contraction whose apostrophe would stand at `at`: `'s 't 'd 'm 'll 've 're`.
-///
-/// With `fold`, in either case, and then the long s (U+017F) is an s too, as in `(?i:s)`.
-#[inline]
-pub(super) fn contraction(text: &[u8], at: usize, fold: bool) -> Option<usize> {
-    if text.get(at) != Some(&b'\'') {
-        return None;
-    }
-    let letter = |i: usize| match text.get(at + i) {
-        Some(byte) if fold => byte.to_ascii_lowercase(),
-        Some(&byte) => byte,
-        None => 0,
-    };
-    match (letter(1), letter(2)) {
-        (b's' | b't' | b'd' | b'm', _) => Some(at + 2),
-        (b'l', b'l') | (b'v' | b'r', b'e') => Some(at + 3),
-        (0xC5, 0xBF) if fold => Some(at + 3),
-        _ => None,
-    }
-}
-
 impl Rule {
     /// Where the pre-tokens from `at` on end: as many as fit `ends`, or as the text has. `at` is before
     /// the end of the text. Returns their number.
@@ -147,7 +112,10 @@ fn fill(
     let mut number = 0;
     while at < text.bytes.len() && number + WINDOW <= ROW {
         let mut starts = 1;
-        if let Some(window) = text.bytes[at..].first_chunk() {
+        // a window ends at the first character that is not ASCII
+        if let Some(window) = text.bytes[at..].first_chunk()
+            && window[0].max(window[1]) < 0x80
+        {
             starts = window::starts(rule, text.bytes, at, window);
         }
         if starts == 1 {

@@ -5,7 +5,7 @@
 //! (other characters, white space that runs out of the window, the end of the text) stays to the
 //! scanner, which the window's caller asks for one pre-token at a time.
 
-use super::scanner::{Rule, contraction};
+use super::rule::{Rule, contraction};
 
 /// Bytes in a window.
 pub(super) const WINDOW: usize = 64;

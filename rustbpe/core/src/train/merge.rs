@@ -3,6 +3,7 @@
 use super::corpus::{Cell, Corpus, Run};
 use super::pairs::{Pair, Pairs, pack, unpack};
 use super::{BYTES, Merge, scan};
+use crate::bytes::prefetch;
 use crate::error::Result;
 use crate::progress::Progress;
 
@@ -228,15 +229,4 @@ impl<C: Cell> Trainer<C> {
             self.pairs.insert(pair);
         }
     }
-}
-
-fn prefetch<T>(values: &[T], index: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if index < values.len() {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: `index` is within `values`, and a prefetch reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().add(index).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (values, index);
 }

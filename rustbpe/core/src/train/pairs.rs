@@ -5,6 +5,59 @@ use std::collections::BinaryHeap;
 /// Key of no pair: ids have less than 32 bits.
 const NONE: u64 = u64::MAX;
 
+/// Pairs in the order in which they were added, and where each is.
+pub(super) struct Table {
+    pub entries: Vec<Pair>,
+    /// Open addressing, at most half full: packed pairs and indices of `entries`.
+    slots: Vec<(u64, u32)>,
+}
+
+impl Table {
+    pub fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            slots: vec![(NONE, 0); 1 << 12],
+        }
+    }
+
+    /// The entry of a pair.
+    #[inline]
+    pub fn get(&mut self, pair: u64) -> Option<&mut Pair> {
+        let (found, index) = self.slots[self.find(pair)];
+        (found == pair).then(|| &mut self.entries[index as usize])
+    }
+
+    /// Adds a pair that is not there yet.
+    pub fn insert(&mut self, pair: Pair) -> &mut Pair {
+        let index = self.entries.len();
+        self.entries.push(pair);
+        if self.entries.len() * 2 > self.slots.len() {
+            self.slots = vec![(NONE, 0); self.slots.len() * 2];
+            (0..=index).for_each(|index| self.link(index));
+        } else {
+            self.link(index);
+        }
+        &mut self.entries[index]
+    }
+
+    fn link(&mut self, index: usize) {
+        let pair = self.entries[index].pair;
+        let at = self.find(pair);
+        self.slots[at] = (pair, index as u32);
+    }
+
+    /// The slot of a pair, or the empty one where it would go.
+    #[inline]
+    fn find(&self, pair: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = hash(pair) as usize >> (usize::BITS - self.slots.len().trailing_zeros());
+        while self.slots[at].0 != pair && self.slots[at].0 != NONE {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+}
+
 /// A pair of ids as one number that sorts as the pair does.
 #[inline]
 pub(super) fn pack(left: usize, right: usize) -> u64 {
@@ -57,9 +110,7 @@ impl Pair {
 /// to the top.
 pub(super) struct Pairs {
     pub floor: u64,
-    entries: Vec<Pair>,
-    /// Open addressing: packed pairs and indices of `entries`.
-    slots: Vec<(u64, u32)>,
+    table: Table,
     /// Counts as they once were, and pairs: see [`rank`].
     heap: BinaryHeap<u128>,
 }
@@ -69,31 +120,21 @@ impl Pairs {
     pub fn new(floor: u64) -> Self {
         Self {
             floor,
-            entries: Vec::new(),
-            slots: vec![(NONE, 0); 1 << 12],
+            table: Table::new(),
             heap: BinaryHeap::new(),
         }
     }
 
     /// Adds a pair that is not there yet.
     pub fn insert(&mut self, pair: Pair) {
-        let index = self.entries.len() as u32;
         self.heap.push(rank(pair.count, pair.pair));
-        self.entries.push(pair);
-        if self.entries.len() * 2 > self.slots.len() {
-            self.slots = vec![(NONE, 0); self.slots.len() * 2];
-            (0..self.entries.len()).for_each(|index| self.link(index as u32));
-        } else {
-            self.link(index);
-        }
+        self.table.insert(pair);
     }
 
     /// Takes `by` from a pair's count, if the pair is there.
     #[inline]
     pub fn lower(&mut self, pair: u64, by: u64) {
-        let slot = self.slots[self.find(pair)];
-        if slot.0 == pair {
-            let entry = &mut self.entries[slot.1 as usize];
+        if let Some(entry) = self.table.get(pair) {
             entry.count = entry.count.saturating_sub(by);
             if entry.count < self.floor {
                 entry.count = 0;
@@ -106,8 +147,9 @@ impl Pairs {
     pub fn pop(&mut self) -> Option<Pair> {
         while let Some(top) = self.heap.pop() {
             let (old, pair) = ((top >> 64) as u64, !(top as u64));
-            let slot = self.slots[self.find(pair)];
-            let entry = &mut self.entries[slot.1 as usize];
+            let Some(entry) = self.table.get(pair) else {
+                unreachable!("what is in the heap is in the table: nothing leaves it")
+            };
             let count = entry.count;
             if count == old {
                 entry.count = 0;
@@ -122,22 +164,5 @@ impl Pairs {
             }
         }
         None
-    }
-
-    fn link(&mut self, index: u32) {
-        let pair = self.entries[index as usize].pair;
-        let at = self.find(pair);
-        self.slots[at] = (pair, index);
-    }
-
-    /// The slot of a pair, or the empty one where it would go.
-    #[inline]
-    fn find(&self, pair: u64) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(pair) as usize >> (usize::BITS - self.slots.len().trailing_zeros());
-        while self.slots[at].0 != pair && self.slots[at].0 != NONE {
-            at = (at + 1) & mask;
-        }
-        at
     }
 }

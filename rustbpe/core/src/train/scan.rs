@@ -2,7 +2,8 @@
 
 use super::BYTES;
 use super::corpus::{Cell, Corpus};
-use super::pairs::{Pair, Pairs, hash, pack};
+use super::pairs::{Pair, Pairs, Table, hash, pack};
+use crate::threads::in_parallel;
 
 /// Counters of the sketch, as a power of two: 4 MiB.
 const SKETCH_BITS: u32 = 20;
@@ -33,7 +34,7 @@ pub(super) fn byte_pairs<C: Cell>(corpus: &Corpus<C>, floor: u64, threads: usize
     let cells = corpus.cells.len() - 1;
     let chunk = cells.div_ceil(threads);
     let mut table = vec![(0_u64, 0_u32); VALUES * VALUES];
-    for part in in_parallel(threads, |turn| {
+    for part in in_parallel(0..threads, |turn| {
         let mut table = vec![(0_u64, 0_u32); VALUES * VALUES];
         corpus.each_run(
             turn * chunk..cells.min((turn + 1) * chunk),
@@ -52,7 +53,7 @@ pub(super) fn byte_pairs<C: Cell>(corpus: &Corpus<C>, floor: u64, threads: usize
             *seen += more_seen;
         }
     }
-    let parts = in_parallel(threads, |turn| {
+    let parts = in_parallel(0..threads, |turn| {
         // by pair of cells: the index of its list plus 1
         let mut lists = vec![0_u32; VALUES * VALUES];
         let mut pairs = Vec::new();
@@ -99,35 +100,24 @@ pub(super) fn all_pairs<C: Cell>(
     });
     let reach = u32::try_from(floor).unwrap_or(u32::MAX);
     let threads = threads.max(1);
-    let parts = in_parallel(threads, |turn| {
-        let mut found = Found::new();
+    let parts = in_parallel(0..threads, |turn| {
+        let mut found = Table::new();
         walk(corpus, lengths, |left, right, start, weight| {
             let counter = counter(left, right);
             if sketch[counter] >= reach && counter % threads == turn {
-                found.add(pack(left.index() - 1, right.index() - 1), start, weight);
+                let pair = pack(left.index() - 1, right.index() - 1);
+                let found = match found.get(pair) {
+                    Some(found) => found,
+                    None => found.insert(Pair::with_room(pair, 0, 0)),
+                };
+                found.count += weight;
+                found.positions.push(start);
             }
         });
         found.entries.retain(|pair| pair.count >= floor);
         found.entries
     });
     collect(parts, floor)
-}
-
-/// What `work` makes of each turn, on as many threads.
-fn in_parallel<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    std::thread::scope(|scope| {
-        let work = &work;
-        let workers: Vec<_> = (1..threads)
-            .map(|turn| scope.spawn(move || work(turn)))
-            .collect();
-        let mut results = vec![work(0)];
-        results.extend(workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        }));
-        results
-    })
 }
 
 fn collect(parts: Vec<Vec<Pair>>, floor: u64) -> Pairs {
@@ -143,56 +133,4 @@ fn collect(parts: Vec<Vec<Pair>>, floor: u64) -> Pairs {
 #[inline]
 fn counter<C: Cell>(left: C, right: C) -> usize {
     (hash(pack(left.index(), right.index())) >> (u64::BITS - SKETCH_BITS)) as usize
-}
-
-/// Pairs that are being counted.
-struct Found {
-    entries: Vec<Pair>,
-    slots: Vec<(u64, u32)>,
-}
-
-impl Found {
-    fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            slots: vec![(u64::MAX, 0); 1 << 12],
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, pair: u64, start: u32, weight: u64) {
-        let at = self.find(pair);
-        let index = if self.slots[at].0 == pair {
-            self.slots[at].1 as usize
-        } else {
-            self.slots[at] = (pair, self.entries.len() as u32);
-            self.entries.push(Pair::with_room(pair, 0, 0));
-            if self.entries.len() * 2 > self.slots.len() {
-                self.grow();
-            }
-            self.entries.len() - 1
-        };
-        let entry = &mut self.entries[index];
-        entry.count += weight;
-        entry.positions.push(start);
-    }
-
-    fn find(&self, pair: u64) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut at = hash(pair) as usize & mask;
-        while self.slots[at].0 != pair && self.slots[at].0 != u64::MAX {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.slots = vec![(u64::MAX, 0); self.slots.len() * 2];
-        for index in 0..self.entries.len() {
-            let pair = self.entries[index].pair;
-            let at = self.find(pair);
-            self.slots[at] = (pair, index as u32);
-        }
-    }
 }

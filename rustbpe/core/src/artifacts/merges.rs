@@ -14,10 +14,10 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
-use crate::counts_file::arrow_error;
+use super::ipc::Batches;
+use super::replacing::Replacing;
+use super::schema::arrow_error;
 use crate::error::{Error, Result};
-use crate::files::Replacing;
-use crate::ipc::Batches;
 use crate::train::{BYTES, Merge};
 
 /// The value of the metadata key `format`.
@@ -28,6 +28,8 @@ const FORMAT: &str = "nanosnake.merges.1";
 pub struct Merges {
     /// The split pattern's regex.
     pub pattern: String,
+    left: UInt32Array,
+    right: UInt32Array,
     batch: RecordBatch,
     tokens: Arc<Vec<Vec<u8>>>,
 }
@@ -38,16 +40,13 @@ impl Merges {
     /// # Errors
     /// [`Error::Value`] where a merge takes a token that is not made before it.
     pub fn new(pattern: &str, merges: &[Merge]) -> Result<Self> {
+        let left = UInt32Array::from_iter_values(merges.iter().map(|merge| merge.left));
+        let right = UInt32Array::from_iter_values(merges.iter().map(|merge| merge.right));
+        let count = UInt64Array::from_iter_values(merges.iter().map(|merge| merge.count));
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from_iter_values(
-                merges.iter().map(|merge| merge.left),
-            )),
-            Arc::new(UInt32Array::from_iter_values(
-                merges.iter().map(|merge| merge.right),
-            )),
-            Arc::new(UInt64Array::from_iter_values(
-                merges.iter().map(|merge| merge.count),
-            )),
+            Arc::new(left.clone()),
+            Arc::new(right.clone()),
+            Arc::new(count),
         ];
         let metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
@@ -59,6 +58,8 @@ impl Merges {
         let tokens = token_bytes(merges.iter().map(|merge| (merge.left, merge.right)))?;
         Ok(Self {
             pattern: pattern.to_owned(),
+            left,
+            right,
             batch,
             tokens: Arc::new(tokens),
         })
@@ -80,6 +81,12 @@ impl Merges {
     #[must_use]
     pub fn batch(&self) -> &RecordBatch {
         &self.batch
+    }
+
+    /// The ids of both tokens of every merge.
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (u32, u32)> {
+        let (left, right) = (self.left.values().iter(), self.right.values().iter());
+        left.copied().zip(right.copied())
     }
 
     /// The bytes of every token: the 256 bytes and one token a merge.

@@ -3,6 +3,7 @@
 //! The reader of the Arrow crate makes room for what a file claims, and the process ends where there is none. Here
 //! a file's claims are held against its length and a limit before anything is read.
 
+use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 pub(crate) struct Batches<R> {
     reader: R,
     schema: SchemaRef,
+    metadata: HashMap<String, String>,
     decoder: FileDecoder,
     blocks: std::vec::IntoIter<Block>,
     length: u64,
@@ -66,11 +68,16 @@ impl<R: Read + Seek> Batches<R> {
         }
         let schema: SchemaRef =
             Arc::new(arrow_ipc::convert::try_fb_to_schema(schema).map_err(text)?);
+        let metadata = footer.custom_metadata().into_iter().flatten();
+        let metadata = metadata
+            .filter_map(|entry| Some((entry.key()?.to_owned(), entry.value()?.to_owned())))
+            .collect();
         Ok(Self {
             decoder: FileDecoder::new(Arc::clone(&schema), footer.version()),
             blocks: blocks.iter().copied().collect::<Vec<_>>().into_iter(),
             reader,
             schema,
+            metadata,
             length,
         })
     }
@@ -78,6 +85,11 @@ impl<R: Read + Seek> Batches<R> {
     /// The columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The metadata of the footer.
+    pub fn metadata(&self) -> &HashMap<String, String> {
+        &self.metadata
     }
 
     /// The file.

@@ -1,28 +1,36 @@
-//! `Counts` and `Merges`: tables that Python sees as Arrow streams.
+//! `Counts`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::{RecordBatch, RecordBatchIterator};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule, PyList};
-use rustbpe_core::{counts, merges};
+use pyo3::types::PyCapsule;
+use rustbpe_core::artifacts::count_reader::CountReader;
+use rustbpe_core::artifacts::counts;
 
+use crate::arrow::stream;
 use crate::doorway;
-
-/// An Arrow C stream of one record batch.
-fn stream<'py>(py: Python<'py>, batch: &RecordBatch) -> PyResult<Bound<'py, PyCapsule>> {
-    let schema = batch.schema();
-    let reader = RecordBatchIterator::new([Ok(batch.clone())], schema);
-    let stream = FFI_ArrowArrayStream::new(Box::new(reader));
-    PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
-}
 
 /// A table of pre-token counts.
 #[pyclass(frozen, module = "rustbpe")]
 pub struct Counts {
     pub inner: Arc<counts::Counts>,
+}
+
+/// How and from what a count file was counted, and what its table holds.
+#[derive(IntoPyObject)]
+pub struct Header {
+    pattern: String,
+    text_column: String,
+    doc_cap: u64,
+    max_chars: Option<u64>,
+    min_count: u64,
+    documents: u64,
+    nulls: u64,
+    characters: u64,
+    bytes: u64,
+    pretokens: u64,
+    unique: u64,
 }
 
 #[pymethods]
@@ -104,6 +112,26 @@ impl Counts {
         })
     }
 
+    /// What a count file says of itself, without reading its table.
+    #[staticmethod]
+    fn header(py: Python<'_>, path: PathBuf) -> PyResult<Header> {
+        let file = doorway::run(py, None, move |_| CountReader::open(&path))?;
+        let (counting, totals) = (file.counting, file.totals);
+        Ok(Header {
+            pattern: counting.pattern,
+            text_column: counting.text_column,
+            doc_cap: counting.doc_cap,
+            max_chars: counting.max_chars,
+            min_count: counting.min_count,
+            documents: totals.documents,
+            nulls: totals.nulls,
+            characters: totals.characters,
+            bytes: totals.bytes,
+            pretokens: totals.pretokens,
+            unique: totals.unique,
+        })
+    }
+
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -111,11 +139,11 @@ impl Counts {
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         let _ = requested_schema;
-        stream(py, self.inner.batch())
+        stream(py, doorway::here(py, || self.inner.batch())?)
     }
 
     fn __len__(&self) -> usize {
-        self.inner.batch().num_rows()
+        self.inner.totals.unique as usize
     }
 
     fn __repr__(&self) -> String {
@@ -124,64 +152,5 @@ impl Counts {
             "<rustbpe.Counts: {} pre-tokens, {} unique, of {} documents>",
             totals.pretokens, totals.unique, totals.documents
         )
-    }
-}
-
-/// Merges in the order of their ranks; merge `i` makes token `256 + i`.
-#[pyclass(frozen, module = "rustbpe")]
-pub struct Merges {
-    pub inner: Arc<merges::Merges>,
-}
-
-#[pymethods]
-impl Merges {
-    /// The split pattern's regex.
-    #[getter]
-    fn pattern(&self) -> &str {
-        &self.inner.pattern
-    }
-
-    /// Writes the merges as a file, whole or not at all.
-    fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        let inner = Arc::clone(&self.inner);
-        doorway::run(py, None, move |_| inner.write(&path))
-    }
-
-    /// Reads a merges file.
-    #[staticmethod]
-    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let inner = doorway::run(py, None, move |_| merges::Merges::read(&path))?;
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
-    }
-
-    /// The bytes of every token: the 256 bytes, then one token a merge.
-    fn token_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(
-            py,
-            self.inner
-                .token_bytes()
-                .iter()
-                .map(|token| PyBytes::new(py, token)),
-        )
-    }
-
-    #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_stream__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyCapsule>> {
-        let _ = requested_schema;
-        stream(py, self.inner.batch())
-    }
-
-    fn __len__(&self) -> usize {
-        self.inner.len()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<rustbpe.Merges: {} merges>", self.inner.len())
     }
 }

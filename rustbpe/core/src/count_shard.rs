@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::artifacts::counts::Counts;
+use crate::artifacts::schema::{Counting, Totals};
 use crate::count::{CountTable, SortedCounts};
-use crate::counts::{Counting, Counts, Totals};
 use crate::error::Result;
-use crate::feed::{AnyOrder, InOrder, Limit, thread_count};
+use crate::feed::{AnyOrder, InOrder, Limit};
 use crate::pretokenize::Splitter;
 use crate::progress::Progress;
 use crate::shard::{Batch, Shard, characters_in, cut};
+use crate::threads::{in_parallel, thread_count};
 
 /// Sums the pre-tokens of one shard after the other.
 pub struct Counter {
@@ -149,33 +151,15 @@ impl Counter {
         job: impl Fn(&mut Worker<'_>) -> Result<()> + Sync,
     ) -> Vec<Result<Totals>> {
         let splitter = &self.splitter;
-        std::thread::scope(|scope| {
-            let job = &job;
-            let started: Vec<_> = self
-                .tables
-                .iter_mut()
-                .enumerate()
-                .map(|(number, table)| {
-                    scope.spawn(move || {
-                        let (splitter, totals) = (splitter.clone(), Totals::default());
-                        let mut worker = Worker {
-                            number,
-                            splitter,
-                            table,
-                            totals,
-                        };
-                        job(&mut worker).map(|()| worker.totals)
-                    })
-                })
-                .collect();
-            started
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
+        in_parallel(self.tables.iter_mut().enumerate(), |(number, table)| {
+            let (splitter, totals) = (splitter.clone(), Totals::default());
+            let mut worker = Worker {
+                number,
+                splitter,
+                table,
+                totals,
+            };
+            job(&mut worker).map(|()| worker.totals)
         })
     }
 
@@ -200,6 +184,11 @@ impl Worker<'_> {
         self.totals.characters += characters_in(text.as_bytes());
         self.totals.bytes += text.len() as u64;
         let mut batch = self.table.batch(text);
-        self.splitter.for_each(text, |pretoken| batch.add(pretoken))
+        self.splitter.for_each_row(text, |mut start, ends| {
+            for &end in ends {
+                batch.add(start, end);
+                start = end;
+            }
+        })
     }
 }

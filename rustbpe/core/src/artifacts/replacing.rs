@@ -40,9 +40,7 @@ impl Replacing {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             name.push(format!(".{}-{number}{ENDING}", std::process::id()));
             let temporary = path.with_file_name(name);
-            // also read: numbers that are known at the end are filled in there
             let opened = OpenOptions::new()
-                .read(true)
                 .write(true)
                 .create_new(true)
                 .open(&temporary);
@@ -69,11 +67,6 @@ impl Replacing {
             path: self.path.clone(),
             source,
         }
-    }
-
-    /// The temporary file itself; flush before using it.
-    pub(crate) fn file_mut(&mut self) -> &mut File {
-        self.writer.get_mut()
     }
 
     /// Flushes, syncs and gives the file its final name.
