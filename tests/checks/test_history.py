@@ -80,7 +80,7 @@ def test_a_record_names_the_commit(
 
 def test_many_writers_at_once_lose_nothing(path: Path) -> None:
     code = (
-        "import sys; from nanosnake import history\n"
+        "import sys; from nanosnake.provenance import history\n"
         "for n in range(20): history.append(sys.argv[1], {'writer': sys.argv[2], 'n': n, 'pad': 'x' * 5000})"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), str(writer)]) for writer in range(4)]

@@ -18,6 +18,7 @@ from nanosnake.config.sources import FilesSource, LocalSource, S3Source, ShardSp
 from nanosnake.config.sweeps import expand
 from nanosnake.config.training import GPT
 from nanosnake.crate import rustbpe
+from nanosnake.files import NanosnakeError
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.sources.formats import look
@@ -106,7 +107,7 @@ class Dataset(Model):
         """Look for the text column in the first file, if it is here.
 
         Raises:
-            NanosnakeError: if the file has no such column, or is not what it should be.
+            NanosnakeError: if the file has no such column.
         """
         if isinstance(self.source, FilesSource):
             from nanosnake.sources.formats.columns import Column  # these import PyArrow
@@ -123,7 +124,11 @@ class Dataset(Model):
             if Path(file).is_file():
                 from nanosnake.sources.parquet import check_text_column, open_parquet
 
-                with open_parquet(Path(file), file) as reader:
+                try:
+                    reader = open_parquet(Path(file), file)
+                except NanosnakeError:  # the shard's own job says what is wrong with the file
+                    return
+                with reader:
                     check_text_column(reader.schema_arrow, self.text_column, file)
 
     def reads_as(self, other: Dataset) -> bool:

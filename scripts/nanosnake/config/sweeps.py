@@ -53,5 +53,5 @@ def _combinations(name: Any, settings: Any) -> dict[Any, Any]:
 
 def _word(key: str, value: Any) -> str:
     """Return a value as a part of a name: a regex by its hash."""
-    is_regex = key == "pattern" and value not in rustbpe.PATTERNS
+    is_regex = key == "pattern" and str(value) not in rustbpe.PATTERNS
     return f"regex-{short_hash(str(value))}" if is_regex else str(value)
