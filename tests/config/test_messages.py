@@ -107,7 +107,10 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (tokenizer(exports=["gguf"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'gguf'"]),
     (tokenizer(special_tokens=["<a>", "<a>"]), ["tokenizers.bpe4k.special_tokens", "twice", "'<a>'"]),
     (tokenizer(special_tokens=["--x"]), ["tokenizers.bpe4k.special_tokens", "'--x' begins with a dash"]),
-    (source(kind="ftp"), ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'local', 's3'"]),
+    (
+        source(kind="ftp"),
+        ["datasets.demo.source.kind", "'ftp'", "'embedded', 'url', 'huggingface', 'local', 'files', 's3'"],
+    ),
     (lambda raw: raw["datasets"]["demo"]["source"].pop("kind"), ["datasets.demo.source.kind", "required"]),
     (source(language="xx"), ["datasets.demo.source.language", "'en', 'fr' or 'es'", "'xx'"]),
     (replaced(evaluation={"texts": "no/such"}), ["evaluation.texts", "no/such", "holds no .txt file"]),

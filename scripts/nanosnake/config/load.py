@@ -14,7 +14,7 @@ from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
 from nanosnake.config.models import Config
-from nanosnake.config.sources import FilesSource
+from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
 
@@ -178,7 +178,7 @@ def _explain(detail: ErrorDetails) -> str:
 
 
 def _tags(detail: ErrorDetails) -> str:
-    return str(detail.get("ctx", {}).get("expected_tags", "'embedded', 'url', 'local', 's3'"))
+    return str(detail.get("ctx", {}).get("expected_tags", KINDS))
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

@@ -7,7 +7,7 @@ import glob
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -397,6 +397,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-Source = Annotated[
-    EmbeddedSource | UrlSource | HubSource | LocalSource | FilesSource | S3Source, Field(discriminator="kind")
-]
+AnySource = EmbeddedSource | UrlSource | HubSource | LocalSource | FilesSource | S3Source
+
+KINDS = ", ".join(
+    repr(word) for kind in get_args(AnySource) for word in get_args(kind.model_fields["kind"].annotation)
+)
+"""The kinds of sources, for messages."""
+
+Source = Annotated[AnySource, Field(discriminator="kind")]
