@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,8 +12,7 @@ from nanosnake.training.attention import choose_backend, describe_documents
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import head_loss, softcapped, target_nats
-from nanosnake.training.kernels import fused, fused8
-from nanosnake.training.kernels.quantize import quantize, quantize_normed, quantize_rows
+from nanosnake.training.kernels import fused
 from nanosnake.training.model import GPT, build_model
 from nanosnake.training.optimizer import Optimizer, orthogonalize
 
@@ -100,91 +97,6 @@ def test_a_fused_mlp_is_the_plain_one_and_the_model_one_graph(
     torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-4)
 
 
-class Product:
-    """An 8-bit product as fused8 asks for it, by plain operations."""
-
-    def __init__(self, end: Callable[..., tuple[torch.Tensor, torch.Tensor]]) -> None:
-        self.end = end
-
-    def gemm(
-        self,
-        a: torch.Tensor,
-        b: torch.Tensor,
-        out: torch.Tensor,
-        c: torch.Tensor | None,
-        *,
-        epi_args: dict[str, torch.Tensor],
-        **shape: object,
-    ) -> None:
-        large, small = self.end(a.float() @ b.float().t() * 448.0**-1.5, c, epi_args.get("scale"))
-        assert float(small.abs().max()) <= 449.0  # 8 bits hold it, whatever the operands
-        out.copy_(large)
-        epi_args["small"].copy_(small)
-
-
-def product(
-    a: torch.Tensor, a_scale: torch.Tensor, b: torch.Tensor, b_scale: torch.Tensor, dtype: torch.dtype
-):  # type: ignore[no-untyped-def]
-    return ((a.float() * a_scale) @ (b.float() * b_scale).t()).to(dtype)
-
-
-@pytest.fixture
-def plain_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The 8-bit products on a CPU."""
-
-    def squares(acc: torch.Tensor, c: None, scale: None) -> tuple[torch.Tensor, torch.Tensor]:
-        return acc.relu().square(), acc.relu().square()
-
-    def times_root(
-        acc: torch.Tensor, c: torch.Tensor, scale_1N: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return acc * c.sqrt() * scale_1N.t(), acc * c.sqrt()
-
-    monkeypatch.setattr(fused8, "_products", lambda: (Product(squares), Product(times_root)))
-    monkeypatch.setattr(fused8, "scaled_product", product)
-    monkeypatch.setattr(linear, "scaled_product", product)
-
-
-@pytest.mark.usefixtures("plain_products")
-@pytest.mark.parametrize("uneven", [1.0, 1e3])
-def test_an_8bit_mlp_is_near_the_plain_one(uneven: float) -> None:
-    generator = torch.Generator().manual_seed(5)
-    x = F.rms_norm(torch.randn(96, 64, generator=generator), (64,)).requires_grad_()
-    up, down = (torch.randn(shape, generator=generator) for shape in ((256, 64), (64, 256)))
-    up[:128] *= uneven  # no row of a weight may spoil another
-    down[:, 128:] *= uneven
-    up.requires_grad_()
-    down.requires_grad_()
-    grad = torch.randn(96, 64, generator=generator) * torch.logspace(-6, 0, 96)[:, None]
-    found = []
-    for out in ((x @ up.t()).relu().square() @ down.t(), fused8.mlp(x, up, down)):
-        found.append([out.detach(), *torch.autograd.grad(out, (x, up, down), grad)])
-    for one, two in zip(*found, strict=True):
-        assert float((two - one).norm() / one.norm()) < 0.07
-    error = (found[1][1] - found[0][1]).norm(dim=1) / found[0][1].norm(dim=1)
-    assert float(error.max()) < 0.15  # of each token's gradient, also the smallest
-
-
-@pytest.mark.usefixtures("plain_products")
-@pytest.mark.parametrize("wanted", [False, True])
-def test_an_8bit_model_is_near_the_plain_one_and_one_graph(config: ModelConfig, wanted: bool) -> None:
-    tokens = torch.randint(0, 258, (LENGTH,), generator=torch.Generator().manual_seed(3), dtype=torch.int32)
-    positions = torch.arange(LENGTH, dtype=torch.int32)
-    found = []
-    for fp8 in (False, True):
-        model = randomized(config)
-        model.fp8, model.fused = fp8, fp8 and wanted
-        forward = torch.compile(model, backend="aot_eager", fullgraph=True)
-        out = forward(tokens, positions, describe_documents("sdpa", config, positions, None))
-        out.square().mul(torch.arange(out.size(1))).sum().backward()
-        found.append(
-            {name: p.grad for name, p in model.named_parameters() if p.dim() > 2 and p.grad is not None}
-        )
-    assert set(found[0]) == set(found[1]) == {"query", "key_value", "out", "up", "down", "value_gate"}
-    for name, value in found[0].items():
-        assert float((found[1][name] - value).norm() / value.norm()) < 0.25, name
-
-
 def test_a_document_reads_the_same_wherever_it_stands(config: ModelConfig) -> None:
     model = randomized(config)
     tokens = torch.randint(0, 258, (LENGTH,), generator=torch.Generator().manual_seed(3), dtype=torch.int32)
@@ -240,15 +152,6 @@ def test_orthogonalize_makes_singular_values_near_one() -> None:
         assert 0.85 < float(values.min()) <= float(values.max()) < 1.15
 
 
-def test_quantized_rows_keep_small_rows_beside_large_ones() -> None:
-    x = torch.randn(4, 64, generator=torch.Generator().manual_seed(0)) * torch.tensor(
-        [[1e-6], [1.0], [1e4], [0.0]]
-    )
-    for small, scale in (quantize_rows(x), quantize(x)):
-        error = (small.float() * scale - x).norm(dim=1) / x.norm(dim=1).clamp_min(1e-30)
-        assert float(error.max()) < 0.04
-
-
 @pytest.mark.parametrize("tokens", [64, 72, 16])
 def test_a_weight_gradient_in_pieces_is_that_of_all_tokens(
     tokens: int, monkeypatch: pytest.MonkeyPatch
@@ -258,17 +161,6 @@ def test_a_weight_gradient_in_pieces_is_that_of_all_tokens(
     generator = torch.Generator().manual_seed(0)
     grad, x = (torch.randn(tokens, size, generator=generator) for size in (24, 40))
     torch.testing.assert_close(linear.weight_gradient(grad, x), grad.t() @ x, rtol=1e-4, atol=1e-4)
-
-
-def test_the_scale_of_normed_rows_needs_no_look_at_them() -> None:
-    x = torch.randn(8, 64, generator=torch.Generator().manual_seed(0)) ** 3
-    x[0] = 0.0
-    x[0, 5] = 1.0  # all of a row in one value
-    x = F.rms_norm(x, (64,))
-    found, wanted = quantize_normed(x), quantize_rows(x)
-    torch.testing.assert_close(found[1], wanted[1], rtol=1e-4, atol=0.0)
-    error = (found[0].float() * found[1] - x).norm(dim=1) / x.norm(dim=1)
-    assert float(error.max()) < 0.04
 
 
 def test_depth_is_the_one_dial() -> None:
@@ -299,6 +191,3 @@ def test_backends_by_device() -> None:
     assert choose_backend("auto", torch.device("cpu")) == "sdpa"
     with pytest.raises(NanosnakeError, match="attention is 'fast'"):
         choose_backend("fast", torch.device("cpu"))
-    config = ModelConfig.from_depth(1, 300, LENGTH)
-    with pytest.raises(NanosnakeError, match="fp8 needs a Hopper"):
-        build_model(config, torch.device("cpu"), backend="sdpa", fp8=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -81,6 +83,63 @@ def test_told_between_two_steps_it_stops_after_the_next(
     trainer.train_step()
     assert trainer.stopping
     trainer.loader.close()
+
+
+def test_times_add_up_over_attempts(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    first = Trainer(config, options, files("run"), ranks)
+    first.spent.add(seconds=1000.0, steps=1, waited=500.0)
+    first.stop_asked = True
+    with pytest.raises(Stopped, match="run the same command again"):
+        first.run()
+    figures = Trainer(config, options, files("run"), ranks).run()
+    assert figures["attempts"] == 2
+    assert 1000.0 < figures["seconds"] < 1100.0
+    assert 0.4 < figures["data_wait"] < 0.6
+    assert figures["tokens_per_second"] < 6 * 8 * 64 / 1000.0
+
+
+@pytest.mark.parametrize(("minutes", "steps"), [(1e-9, [4, 5, 6]), (60.0, [6])])
+def test_checkpoints_by_the_clock(
+    config: ModelConfig,
+    options: TrainOptions,
+    files: MakeFiles,
+    ranks: Ranks,
+    minutes: float,
+    steps: list[int],
+) -> None:
+    by_clock = replace(options, checkpoint_every=-1, checkpoint_minutes=minutes, checkpoint_keep=3)
+    trainer = Trainer(config, by_clock, files("run"), ranks)
+    trainer.run()
+    found = sorted(trainer.files.checkpoints.glob("step_*"))
+    assert [int(folder.name.removeprefix("step_")) for folder in found] == steps
+
+
+def test_the_first_interrupt_saves_and_the_second_ends_at_once(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    trainer = Trainer(config, options, files("run"), ranks)
+    step = trainer.train_step
+
+    def interrupted() -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return step()
+
+    trainer.train_step = interrupted  # type: ignore[method-assign]
+    with pytest.raises(Stopped, match="checkpoint of step 1"):
+        trainer.run()
+    again = Trainer(config, options, files("run"), ranks)
+    assert again.step == 1
+
+    def twice() -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return step()
+
+    again.train_step = twice  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        again.run()
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])

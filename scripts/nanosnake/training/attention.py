@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nanosnake.files import NanosnakeError
 from nanosnake.training.config import ModelConfig
-from nanosnake.training.kernels import flash4
+from nanosnake.training.kernels import flash4, packages
 
 _varlen_attn: Callable[..., Any] | None = None
 if torch.cuda.is_available():  # it brings the compiler along: seconds on a CPU, which has no use for it
@@ -64,10 +64,15 @@ def choose_backend(wanted: str, device: torch.device) -> str:
             f"attention is varlen, but torch {torch.__version__} has no varlen_attn with windows; use flex"
         )
     if wanted == "flash4" and not flash4.usable():
-        raise NanosnakeError(
-            "attention is flash4, but the package flash-attn-4 or its GPU is missing; use auto"
-        )
+        why = packages.fault(packages.FLASH_ATTN_4) or "the GPU is not a Hopper or Blackwell"
+        raise NanosnakeError(f"attention is flash4, but {why}; or use auto")
     return wanted
+
+
+def describe_kernels(backend: str, fused: bool) -> str:
+    """Return one line for people: which attention and which products run, and what would bring faster ones."""
+    line = f"attention by {backend}, products by {'quack-kernels and ' if fused else ''}PyTorch"
+    return "; ".join([line, *packages.missing()])
 
 
 def describe_documents(

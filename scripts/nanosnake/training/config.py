@@ -16,7 +16,7 @@ from nanosnake.files import NanosnakeError
 VOCAB_MULTIPLE = 128
 WINDOW_MULTIPLE = 128
 EXIT_STOPPED = 75
-"""Exit status of a run that was told to stop (SIGTERM) and wrote a checkpoint: start it again to go on."""
+"""Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: start it again to go on."""
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
 """Environment variable with the file that such a run writes its exit status to, for a launcher that would else
 not hear of it (torchrun's own status is 1 for all but 0)."""
@@ -166,7 +166,7 @@ class TrainOptions:
     global_batch: int = 0
     """Global batch size in tokens per step; 0: from the horizon (524,288 at depth 12)."""
     micro_batch: int = 0
-    """Sequences per rank and forward pass; 0: as many as fit the memory."""
+    """Sequences per rank and forward pass; 0: as many as fit the memory, which is tried out on a GPU."""
     steps: int = 0
     """Steps to train; 0: from `tokens_per_parameter`."""
     tokens_per_parameter: float = 12.0
@@ -179,8 +179,9 @@ class TrainOptions:
     """Learning rate of the token embedding."""
     head_lr: float = 0.008
     """Learning rate of the head."""
-    scalar_lr: float = 0.5
-    """Learning rate of the scalars that mix the embedding into the layers."""
+    scalar_lr: float = 0.05
+    """Learning rate of the scalars that mix the embedding into the layers; ten times as much makes runs differ
+    by chance (docs/experiments.md, "A steady start")."""
     weight_decay: float = 0.28
     """Weight decay of Muon, at depth 12; falls to 0 over the run."""
     warmup_steps: int = 40
@@ -189,18 +190,19 @@ class TrainOptions:
     """Part of the run over which the learning rate falls."""
     final_lr: float = 0.05
     """Learning rate at the end, over that of the plateau."""
-    fp8: bool = False
-    """Multiply in 8-bit floating point (Hopper or newer)."""
     compile: bool = True
     """Compile the model and the optimizer; False is for the CPU and for finding faults."""
     attention: str = "auto"
-    """varlen, flex or sdpa; auto: the fastest that is there."""
+    """flash4, varlen, flex or sdpa; auto: the fastest that is there."""
     eval_every: int = 250
     """Steps between evaluations on the validation tokens; 0: only at the end."""
     eval_tokens: int = 0
     """Validation tokens per evaluation; 0: all."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints, and one at the end; 0: only when told to stop."""
+    checkpoint_minutes: float = 15.0
+    """Minutes between checkpoints, and one at the end."""
+    checkpoint_every: int = -1
+    """Steps between checkpoints, and one at the end, in place of `checkpoint_minutes`; 0: only when told to stop;
+    -1: by minutes."""
     checkpoint_keep: int = 2
     """Checkpoints kept."""
     log_every: int = 10
@@ -213,10 +215,14 @@ class TrainOptions:
             "steps",
             "warmup_steps",
             "eval_every",
-            "checkpoint_every",
         ):
             if getattr(self, name) < 0:
                 raise NanosnakeError(f"training: {name} is {getattr(self, name)}; it cannot be negative")
+        if self.checkpoint_every < -1 or self.checkpoint_minutes <= 0:
+            raise NanosnakeError(
+                f"training: checkpoint_every is {self.checkpoint_every} and checkpoint_minutes "
+                f"{self.checkpoint_minutes}; use -1 or more steps, and minutes above 0"
+            )
         if self.log_every < 1 or self.checkpoint_keep < 1:
             raise NanosnakeError("training: log_every and checkpoint_keep must be 1 or more")
         if self.steps == 0 and self.tokens_per_parameter <= 0:

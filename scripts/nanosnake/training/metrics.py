@@ -1,9 +1,10 @@
-"""The table of a run: one JSON object a line, and one log line for people; TensorBoard where asked."""
+"""The table of a run: one JSON object a line, and one log line for people."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,13 @@ class Metrics:
     A run that goes on from step s drops rows after s, so that no step stands in the table twice.
     """
 
-    def __init__(self, path: Path | None, *, resume_step: int, tensorboard: Path | None = None) -> None:
+    def __init__(self, path: Path | None, *, resume_step: int) -> None:
         self.path = path
         self.rows: list[dict[str, Any]] = []
         if path is not None:
             self.rows = [row for row in read_rows(path) if row["step"] <= resume_step]
             with replacing(path) as temporary:
                 temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
-        self._board: Any = None
-        if tensorboard is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(tensorboard))
 
     def add(self, row: dict[str, Any]) -> None:
         """Write one row; keys with no value are left out."""
@@ -41,15 +37,26 @@ class Metrics:
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
-        if self._board is not None:
-            for key, value in row.items():
-                if key != "step":
-                    self._board.add_scalar(key, value, row["step"])
 
-    def close(self) -> None:
-        """Flush what is left to flush."""
-        if self._board is not None:
-            self._board.close()
+
+@dataclass
+class Spent:
+    """What the steps of a run have cost, over all attempts; those that no checkpoint kept are not counted."""
+
+    seconds: float = 0.0
+    """In steps, but for each attempt's first, which compiles."""
+    steps: int = 0
+    waited: float = 0.0
+    """Seconds of them that were spent waiting for data."""
+    attempts: int = 1
+
+    def add(self, seconds: float, steps: int, waited: float) -> None:
+        """Count some steps."""
+        self.seconds, self.steps, self.waited = (
+            self.seconds + seconds,
+            self.steps + steps,
+            self.waited + waited,
+        )
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

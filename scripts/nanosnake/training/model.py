@@ -14,10 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nanosnake.files import NanosnakeError
 from nanosnake.training.attention import Documents, attend
 from nanosnake.training.config import ModelConfig
-from nanosnake.training.kernels import fused, fused8
+from nanosnake.training.kernels import fused
 from nanosnake.training.linear import linear
 
 GATE_CHANNELS = 12
@@ -52,11 +51,10 @@ def rotary_table(config: ModelConfig, device: torch.device) -> tuple[Tensor, Ten
 class GPT(nn.Module):
     """A decoder-only transformer over rows of packed documents."""
 
-    def __init__(self, config: ModelConfig, *, backend: str = "sdpa", fp8: bool = False) -> None:
+    def __init__(self, config: ModelConfig, *, backend: str = "sdpa") -> None:
         super().__init__()
         self.config = config
         self.backend = backend
-        self.fp8 = fp8
         self.fused = backend == "flash4" and fused.usable()
         layers, width, heads_width = config.depth, config.width, config.heads * config.head_dim
         kv_width, hidden = config.kv_heads * config.head_dim, config.mlp_ratio * config.width
@@ -141,8 +139,8 @@ class GPT(nn.Module):
 
     def _mlp(self, x_ND: Tensor, up: Tensor, down: Tensor) -> Tensor:
         if self.fused:
-            return fused8.mlp(x_ND, up, down) if self.fp8 else fused.mlp(x_ND, up, down)
-        return linear(F.relu(linear(x_ND, up, self.fp8, normed=True)).square(), down, self.fp8)
+            return fused.mlp(x_ND, up, down)
+        return linear(F.relu(linear(x_ND, up)).square(), down)
 
     def _attention(
         self,
@@ -155,7 +153,7 @@ class GPT(nn.Module):
     ) -> Tensor:
         config = self.config
         heads, kv_heads = config.heads, config.kv_heads
-        qkv_N = linear(x_ND, qkv, self.fp8, normed=True).view(-1, heads + 2 * kv_heads, config.head_dim)
+        qkv_N = linear(x_ND, qkv).view(-1, heads + 2 * kv_heads, config.head_dim)
         q_NHE, k_NKE, v_NKE = torch.split(qkv_N, [heads, kv_heads, kv_heads], dim=1)
         if value is not None:
             embedded_NKE, gate = value
@@ -163,7 +161,7 @@ class GPT(nn.Module):
             v_NKE = v_NKE + gate_NK[..., None] * embedded_NKE
         q_NHE, k_NKE = (self._rotate(x, documents.length) for x in (q_NHE, k_NKE))
         y_NHE = attend(self.backend, q_NHE, k_NKE, v_NKE, documents, window)
-        return linear(y_NHE.reshape(-1, heads * config.head_dim), out, self.fp8)
+        return linear(y_NHE.reshape(-1, heads * config.head_dim), out)
 
     def _rotate(self, x_NHE: Tensor, length: int) -> Tensor:
         """Norm, scale and rotate by position in the row: only differences of positions matter.
@@ -179,18 +177,12 @@ class GPT(nn.Module):
         return turned.to(x_NHE.dtype).view(x_NHE.shape)
 
 
-def build_model(
-    config: ModelConfig, device: torch.device, *, backend: str, fp8: bool = False, seed: int | None = None
-) -> GPT:
+def build_model(config: ModelConfig, device: torch.device, *, backend: str, seed: int | None = None) -> GPT:
     """Return a model on a device, with weights by `seed` (None: not set, for loading).
 
     On a GPU the embedding tables are bf16: they are the largest parameters and bear it.
     """
-    if fp8 and (device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 9)):
-        raise NanosnakeError(
-            f"training: fp8 needs a Hopper GPU or newer, the device is {device}; set fp8 to false"
-        )
-    model = GPT(config, backend=backend, fp8=fp8).to(device)
+    model = GPT(config, backend=backend).to(device)
     if seed is not None:
         model.initialize(torch.Generator(device).manual_seed(seed))
     if device.type == "cuda":

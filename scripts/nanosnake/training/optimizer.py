@@ -156,7 +156,7 @@ def rules(model: GPT, options: TrainOptions, lr_scale: float) -> dict[str, Rule]
         "out": muon(config.width, heads),
         "up": muon(hidden, config.width),
         "down": muon(config.width, hidden),
-        "residual_scale": Rule("adamw", scalar * 0.01, betas=(0.8, 0.95), weight_decay=0.05),
+        "residual_scale": Rule("adamw", scalar * 0.1, betas=(0.8, 0.95), weight_decay=0.05),
         "embedding_scale": Rule("adamw", scalar, betas=(0.96, 0.95)),
         "smear_gate": Rule("adamw", 0.2),
         "smear_scale": Rule("adamw", 0.2),

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from nanosnake.files import NanosnakeError
+from nanosnake.training import fit
 from nanosnake.training.config import ModelConfig, TrainOptions
 
 REFERENCE_BATCH = 1 << 19
@@ -46,7 +47,7 @@ def make_plan(
     batch / (rate x decay x horizon) constant (arXiv:2405.13698).
 
     Args:
-        memory_bytes: memory of one GPU; 0 for the CPU.
+        memory_bytes: what a rank may use of its GPU; 0 for the CPU.
         reference: the model that the settings are meant for; None: depth 12 of the same kind.
     """
     length = model.sequence_length
@@ -64,7 +65,7 @@ def make_plan(
             f"use {max(1, round(batch / length)) * length}"
         )
     rows = batch // length
-    micro = options.micro_batch or fitting_micro_batch(model, rows // world, memory_bytes)
+    micro = options.micro_batch or fit.estimate(model, rows // world, memory_bytes)
     if rows % (world * micro):
         raise NanosnakeError(
             f"training: {rows} sequences per step cannot be shared by {world} ranks in micro-batches of "
@@ -79,21 +80,6 @@ def make_plan(
         lr_scale=math.sqrt(ratio),
         weight_decay=options.weight_decay * math.sqrt(ratio) * min(MOST_DECAY, 1.0 / size),
     )
-
-
-def fitting_micro_batch(model: ModelConfig, share: int, memory_bytes: float) -> int:
-    """Return the largest micro-batch of a rank's `share` of rows whose activations fit, a divisor of the
-    share."""
-    if share < 1:
-        return 1
-    # bytes per token that the backward pass needs: about 17 tensors of the width per layer in bf16
-    per_token = 34.0 * model.depth * model.width + 4096.0
-    state = 20.0 * (
-        model.scaling_parameters + model.padded_vocab * model.width * (1 + len(model.value_layers) / 2)
-    )
-    limit = 8192.0 if memory_bytes == 0 else max(1.0, (0.85 * memory_bytes - state - 4e9) / per_token)
-    fitting = max(1, int(limit / model.sequence_length))
-    return max(d for d in range(1, share + 1) if share % d == 0 and d <= fitting)
 
 
 def lr_factor(options: TrainOptions, step: int, steps: int) -> float:

@@ -3,8 +3,10 @@ to stop."""
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import math
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -17,14 +19,14 @@ from torch import Tensor
 
 from nanosnake.evaluation.evaluate import Scores, evaluate_tokens
 from nanosnake.files import NanosnakeError
-from nanosnake.training import checkpoint, schedule
-from nanosnake.training.attention import choose_backend, describe_documents
+from nanosnake.training import checkpoint, fit, schedule
+from nanosnake.training.attention import choose_backend, describe_documents, describe_kernels
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.flops import flops_per_token, peak_flops
 from nanosnake.training.head import head_loss
-from nanosnake.training.loader import Batch, Loader, Position
-from nanosnake.training.metrics import Metrics, duration, log
+from nanosnake.training.loader import Batch, Loader, Position, RowSource, assemble, boundary_capacity
+from nanosnake.training.metrics import Metrics, Spent, duration, log
 from nanosnake.training.model import build_model
 from nanosnake.training.optimizer import Optimizer
 from nanosnake.training.shards import TokenShards
@@ -48,7 +50,6 @@ class Files:
     vocabulary: Vocabulary
     checkpoints: Path
     """Folder of the rolling checkpoints and of the metrics table; it outlives the run."""
-    tensorboard: Path | None = None
 
     @property
     def metrics(self) -> Path:
@@ -73,10 +74,11 @@ class Trainer:
         files.train.check(files.vocabulary.bos, config.vocab_size)
         files.validation.check(files.vocabulary.bos, config.vocab_size)
         device = ranks.device
-        memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
-        self.plan = schedule.make_plan(config, options, ranks.world, memory)
+        memory = torch.tensor([fit.available(device)], dtype=torch.float64, device=device)
+        ranks.broadcast(memory)
+        self.plan = schedule.make_plan(config, options, ranks.world, float(memory))
         backend = choose_backend(options.attention, device)
-        self.model = build_model(config, device, backend=backend, fp8=options.fp8, seed=options.seed)
+        self.model = build_model(config, device, backend=backend, seed=options.seed)
         self.compiled = options.compile and device.type == "cuda"
         self.forward: Callable[..., Tensor] = (
             torch.compile(self.model, dynamic=False, fullgraph=True, options=COMPILE)
@@ -86,9 +88,14 @@ class Trainer:
         self.optimizer = Optimizer(self.model, options, self.plan.lr_scale, ranks, compiled=self.compiled)
         self.step = 0
         self.best_bits = math.inf
+        self.spent = Spent()
         position = self._resume()
         for parameter in self.model.parameters():
             ranks.broadcast(parameter.data)
+        self.saved = time.perf_counter()
+        """When the newest checkpoint was written, or the run began."""
+        if options.micro_batch == 0 and device.type == "cuda":
+            self._fit()
         self.loader = Loader(
             files.train,
             length=config.sequence_length,
@@ -100,24 +107,39 @@ class Trainer:
             position=position,
             pin=device.type == "cuda",
         )
-        self.metrics = Metrics(
-            files.metrics if ranks.first else None,
-            resume_step=self.step,
-            tensorboard=files.tensorboard if ranks.first else None,
-        )
+        self.metrics = Metrics(files.metrics if ranks.first else None, resume_step=self.step)
+        self._before: dict[int, Any] = {}
         self.stop_asked = False
         """This rank was told to stop; a signal may say so at any moment."""
         self.stopping = False
         """Some rank had been told when the last step was summed: all ranks know the same."""
+        self.overdue = False
+        """By the first rank's clock a checkpoint was due when the last step was summed."""
         self.last_scores: Scores | None = None
         self.first_step_seconds = 0.0
-        self._spent = 0.0
-        self._spent_steps = 0
 
     def say(self, message: str) -> None:
         """Log a line, once for all ranks."""
         if self.ranks.first:
             log(message)
+
+    def _fit(self) -> None:
+        """Choose the largest micro-batch whose forward, backward and update fit: by trying, on all ranks."""
+        options, config, plan = self.options, self.config, self.plan
+
+        def tries(rows: int) -> None:
+            source = RowSource(self.files.train, config.sequence_length, options.seed, 0, 0)
+            batch = assemble(source, rows, capacity=boundary_capacity(source, rows))
+            try:
+                self._backward(Batch(*batch, row=0, epoch=0).to(self.ranks.device), 1.0)
+                largest = max(p.numel() for p in self.model.parameters())
+                torch.empty(24 * largest, dtype=torch.uint8, device=self.ranks.device)  # for the update
+            finally:
+                self.optimizer.zero()
+
+        share = plan.rows_per_step // self.ranks.world
+        rows = fit.largest_that_runs(plan.micro_batch, share, tries, self.ranks, config)
+        self.plan = dataclasses.replace(plan, micro_batch=rows)
 
     # checkpoints
 
@@ -145,6 +167,8 @@ class Trainer:
         self.optimizer.load_state_dict(found.optimizer, found.step)
         self.step = found.step
         self.best_bits = found.state["best_bits_per_byte"] or math.inf
+        self.spent = Spent(**found.state.get("spent", {}))
+        self.spent.attempts += 1
         self.say(f"goes on from step {self.step} ({self.files.checkpoints})")
         return Position.from_dict(found.state["position"])
 
@@ -161,6 +185,7 @@ class Trainer:
                 "rows_per_step": self.plan.rows_per_step,
                 "steps": self.plan.steps,
                 "best_bits_per_byte": self.best_bits if math.isfinite(self.best_bits) else None,
+                "spent": vars(self.spent),
             }
             weights = {name: p.detach() for name, p in self.model.named_parameters()}
             taken = checkpoint.Checkpoint(self.step, weights, optimizer, state)
@@ -170,6 +195,7 @@ class Trainer:
                 error, failed = caught, failed + 1
         if float(self.ranks.sum(failed)):
             raise error or NanosnakeError("the first rank could not write a checkpoint; see its message")
+        self.saved = time.perf_counter()
 
     # one step
 
@@ -187,10 +213,10 @@ class Trainer:
             losses.append(self._backward(batch.to(self.ranks.device), scale))
             batches.append(batch)
         squares = self.optimizer.reduce()
-        stop = torch.tensor(float(self.stop_asked), device=squares.device)
-        totals = self.ranks.sum(torch.stack([torch.stack(losses).sum(), squares, stop]))
-        loss, square, told = totals.tolist()  # the step's one wait for the GPU
-        self.stopping = told > 0
+        asked = torch.tensor([self.stop_asked, self._by_clock()], dtype=torch.float32, device=squares.device)
+        totals = self.ranks.sum(torch.cat([torch.stack([torch.stack(losses).sum(), squares]), asked]))
+        loss, square, told, overdue = totals.tolist()  # the step's one wait for the GPU
+        self.stopping, self.overdue = told > 0, overdue > 0
         if not (math.isfinite(loss) and math.isfinite(square)):
             raise NotFinite(self._describe_fault(loss, square, losses, batches))
         done, steps = self.step, self.plan.steps
@@ -213,7 +239,6 @@ class Trainer:
             scale=scale,
             vocab_size=self.config.vocab_size,
             softcap=self.config.softcap,
-            fp8=self.options.fp8,
         )
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -238,10 +263,12 @@ class Trainer:
         """Train to the planned number of steps; return the run's figures.
 
         Raises:
-            Stopped: after SIGTERM, once a checkpoint is written.
+            Stopped: after SIGTERM or Ctrl-C, once a checkpoint is written.
             NotFinite: see `train_step`.
         """
-        previous = signal.signal(signal.SIGTERM, self._ask_to_stop)
+        self._before = {
+            number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)
+        }
         try:
             self._introduce()
             while self.step < self.plan.steps:
@@ -251,13 +278,22 @@ class Trainer:
             if self.options.checkpoint_every:
                 self.save()
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
             self.loader.close()
-            self.metrics.close()
         return self.figures()
 
     def _ask_to_stop(self, number: int, frame: object) -> None:
         self.stop_asked = True
+        if number == signal.SIGINT:
+            signal.signal(number, self._before[number])  # a second Ctrl-C stops at once
+            if self.ranks.first:  # not by print, which the signal may have interrupted
+                os.write(2, b"stopping after this step with a checkpoint; Ctrl-C again: without one\n")
+
+    def _by_clock(self) -> bool:
+        minutes = (time.perf_counter() - self.saved) / 60
+        options = self.options
+        return self.ranks.first and options.checkpoint_every < 0 and minutes >= options.checkpoint_minutes
 
     def _interval(self) -> None:
         """Train until the next log line, evaluation or checkpoint; then do what is due."""
@@ -267,26 +303,30 @@ class Trainer:
             if self.first_step_seconds == 0.0:
                 self._after_first_step()
                 before, waited, first = time.perf_counter(), self.loader.waited, self.step
-            if self.stopping or self.step == self.plan.steps or self._due():
+            if self.stopping or self.overdue or self.step == self.plan.steps or self._due():
                 break
         seconds, steps = time.perf_counter() - before, self.step - first
-        self._spent, self._spent_steps = self._spent + seconds, self._spent_steps + steps
+        waited = self.loader.waited - waited
+        self.spent.add(seconds, steps, waited)
         options, last = self.options, self.step == self.plan.steps
         if last or (options.eval_every and self.step % options.eval_every == 0 and not self.stopping):
             self.evaluate()
-        self._report(values, seconds, steps, self.loader.waited - waited)
+        self._report(values, seconds, steps, waited)
         if self.stopping and not last:
             self.save()
-            raise Stopped(f"told to stop: checkpoint of step {self.step} written to {self.files.checkpoints}")
-        if options.checkpoint_every and self.step % options.checkpoint_every == 0 and not last:
+            raise Stopped(
+                f"told to stop: checkpoint of step {self.step} written to {self.files.checkpoints}; "
+                "run the same command again to go on from it"
+            )
+        if not last and (self.overdue or self._every(options.checkpoint_every)):
             self.save()
 
     def _due(self) -> bool:
         options = self.options
-        return any(
-            every and self.step % every == 0
-            for every in (options.log_every, options.eval_every, options.checkpoint_every)
-        )
+        return any(map(self._every, (options.log_every, options.eval_every, options.checkpoint_every)))
+
+    def _every(self, steps: int) -> bool:
+        return steps > 0 and self.step % steps == 0
 
     def _after_first_step(self) -> None:
         if self.ranks.device.type == "cuda":
@@ -297,10 +337,8 @@ class Trainer:
         gc.freeze()  # what stands now stays: the collector need not look at it again
 
     def evaluate(self) -> None:
-        """Measure bits per byte on the validation tokens, in bf16 and not compiled: a second compilation
-        for the
-        forward pass alone would take longer than it saves."""
-        self.model.fp8 = False
+        """Measure bits per byte on the validation tokens, not compiled: a second compilation, for the forward
+        pass alone, would take longer than it saves."""
         self.last_scores = evaluate_tokens(
             self.model,
             self.model,
@@ -310,7 +348,6 @@ class Trainer:
             micro_batch=self.plan.micro_batch,
             max_tokens=self.options.eval_tokens,
         )
-        self.model.fp8 = self.options.fp8
         self.best_bits = min(self.best_bits, self.last_scores.bits_per_byte)
 
     # figures and log lines
@@ -322,7 +359,7 @@ class Trainer:
         tokens = steps * self.plan.rows_per_step * self.config.sequence_length / seconds
         peak = None
         if self.ranks.device.type == "cuda":
-            peak = peak_flops(torch.cuda.get_device_name(self.ranks.device))
+            peak = peak_flops(self._device_name())
         return tokens, tokens * flops_per_token(self.config) / (peak * self.ranks.world) if peak else None
 
     def memory(self) -> float | None:
@@ -349,9 +386,10 @@ class Trainer:
             "mfu": mfu,
             "memory_gib": self.memory(),
             "data_wait": waited / seconds if steps else None,
+            "seconds": self.spent.seconds,
         }
         self.metrics.add(row)
-        left = (self.plan.steps - self.step) * self._spent / max(1, self._spent_steps)
+        left = (self.plan.steps - self.step) * self.spent.seconds / max(1, self.spent.steps)
         parts = [f"step {self.step}/{self.plan.steps}", f"loss {values['loss']:.4f}"]
         if evaluated:
             parts.append(f"{evaluated.bits_per_byte:.4f} bits/byte")
@@ -367,13 +405,17 @@ class Trainer:
         every = self.options.eval_every
         return self.step == self.plan.steps or bool(every and self.step % every == 0 and not self.stopping)
 
+    def _device_name(self) -> str:
+        cuda = self.ranks.device.type == "cuda"
+        return torch.cuda.get_device_name(self.ranks.device) if cuda else "CPU"
+
     def _introduce(self) -> None:
         config, plan = self.config, self.plan
         count = sum(p.numel() for p in self.model.parameters())
+        self.say(f"{self._device_name()}: {describe_kernels(self.model.backend, self.model.fused)}")
         self.say(
             f"GPT of depth {config.depth}, width {config.width}: {count / 1e6:.1f} M parameters on "
-            f"{self.ranks.world} x "
-            f"{self.ranks.device.type}, attention {self.model.backend}{', fp8' if self.options.fp8 else ''}; "
+            f"{self.ranks.world} x {self.ranks.device.type}; "
             f"{plan.steps} steps of {plan.rows_per_step * config.sequence_length:,} tokens "
             f"({self.loader.accumulation} micro-batches of {plan.micro_batch} x {config.sequence_length} "
             f"per rank); "
@@ -382,7 +424,8 @@ class Trainer:
 
     def figures(self) -> dict[str, Any]:
         """Return what the run came to."""
-        tokens_per_second, mfu = self.rates(self._spent, self._spent_steps)
+        spent = self.spent
+        tokens_per_second, mfu = self.rates(spent.seconds, spent.steps)
         scores = self.last_scores
         return {
             "steps": self.step,
@@ -394,7 +437,9 @@ class Trainer:
             or None,  # a run that was killed after its last step has none to do
             "mfu": mfu,
             "memory_gib": self.memory(),
-            "data_wait": self.loader.waited / self._spent if self._spent else None,
+            "data_wait": spent.waited / spent.seconds if spent.seconds else None,
+            "seconds": spent.seconds,
+            "attempts": spent.attempts,
             "first_step_seconds": self.first_step_seconds or None,
             "parameters": sum(p.numel() for p in self.model.parameters()),
         }

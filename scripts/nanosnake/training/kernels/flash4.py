@@ -6,24 +6,17 @@ twice as fast on a Hopper as the flash kernels inside PyTorch.
 
 from __future__ import annotations
 
-import importlib
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nanosnake.training.kernels import optional
+from nanosnake.training.kernels import packages
 
 
 def usable() -> bool:
     """Return whether the package and a GPU that it runs on are there."""
-    return optional.usable("flash_attn.cute", 9, 10)
-
-
-@cache
-def _interface() -> Any:
-    return importlib.import_module("flash_attn.cute.interface")
+    return packages.usable(packages.FLASH_ATTN_4)
 
 
 @torch.library.custom_op("nanosnake::flash4", mutates_args=())
@@ -37,7 +30,7 @@ def flash4(
         length: tokens of the longest document, or more.
         window: tokens before its own that a token sees; None for all.
     """
-    found = _interface()._flash_attn_fwd(
+    found = packages.functions(packages.FLASH_ATTN_4)[0](
         q_NHE,
         k_NKE,
         v_NKE,
@@ -74,7 +67,7 @@ def flash4_backward(
     window: int | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of q, k and v."""
-    found = _interface()._flash_attn_bwd(
+    found = packages.functions(packages.FLASH_ATTN_4)[1](
         q_NHE,
         k_NKE,
         v_NKE,

@@ -7,39 +7,32 @@ product end with a function of ours. Only the squares are kept: the derivative i
 
 from __future__ import annotations
 
-import importlib
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nanosnake.training.kernels import optional
+from nanosnake.training.kernels import packages
 from nanosnake.training.linear import weight_gradient
 
 
 def usable() -> bool:
     """Return whether the package and a Hopper GPU are there."""
-    return optional.usable("quack.epilogue", 9)
-
-
-def parts() -> tuple[Any, Any, Any]:
-    """Return what products with an end of our own are made of: (the decorator of the end, ReLU, CuTe)."""
-    epilogue = importlib.import_module("quack.epilogue").gemm_epilogue
-    return epilogue, importlib.import_module("quack.activation").relu, importlib.import_module("cutlass.cute")
+    return packages.usable(packages.QUACK)
 
 
 @cache
 def _products() -> tuple[Any, Any]:
     """Return (product, then squared ReLU; product, then times the derivative at `c`, the squares)."""
-    epilogue, relu, cute = parts()
+    epilogue, relu, math = packages.functions(packages.QUACK)
 
     def relu_square(acc):  # type: ignore[no-untyped-def]
         positive = relu(acc)
         return {"D": positive * positive}
 
     def times_derivative(acc, c):  # type: ignore[no-untyped-def]
-        root = cute.math.sqrt(c, approx=True, ftz=True)  # the exact root takes longer than the product
+        root = math.sqrt(c, approx=True, ftz=True)  # the exact root takes longer than the product
         return {"D": acc * (root + root)}
 
     return epilogue()(relu_square), epilogue()(times_derivative)

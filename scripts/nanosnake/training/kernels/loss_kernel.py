@@ -8,8 +8,6 @@ are worked on at once, so that each row still lies there when it is read again.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -31,8 +29,8 @@ if triton is not None:
 
     @triton.jit  # type: ignore[untyped-decorator]
     def _loss(  # type: ignore[no-untyped-def]
-        logits_at, targets_at, nats_at, small_at, stride, vocab, inverse_cap, cap_log2, small_scale,
-        padded: tl.constexpr, block: tl.constexpr, fp8: tl.constexpr,
+        logits_at, targets_at, nats_at, stride, vocab, inverse_cap, cap_log2,
+        padded: tl.constexpr, block: tl.constexpr,
     ):  # fmt: skip
         row = tl.program_id(0).to(tl.int64)
         target = tl.load(targets_at + row)
@@ -63,14 +61,6 @@ if triton is not None:
                 mask=column < padded,
                 eviction_policy="evict_first",
             )
-            if fp8:
-                small = (gradient * small_scale).to(tl.float8e4nv)
-                tl.store(
-                    small_at + row * stride + column,
-                    small,
-                    mask=column < padded,
-                    eviction_policy="evict_first",
-                )
 
 
 def usable(logits_CV: Tensor) -> bool:
@@ -79,25 +69,21 @@ def usable(logits_CV: Tensor) -> bool:
 
 
 def chunk_loss(
-    logits_CV: Tensor, targets_C: Tensor, vocab_size: int, softcap: float, small_scale: float, fp8: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return (nats[C], gradient [C, V], fp8 gradient or None); the gradient stands where the logits stood."""
+    logits_CV: Tensor, targets_C: Tensor, vocab_size: int, softcap: float
+) -> tuple[Tensor, Tensor]:
+    """Return (nats[C], gradient [C, V]); the gradient is written over the logits."""
     rows, padded = logits_CV.shape
     nats_C = torch.empty(rows, device=logits_CV.device)
-    small: Any = torch.empty_like(logits_CV, dtype=torch.float8_e4m3fn) if fp8 else None
     _loss[(rows,)](
         logits_CV,
         targets_C,
         nats_C,
-        small if fp8 else logits_CV,
         logits_CV.stride(0),
         vocab_size,
         1.0 / softcap,
         softcap * 1.4426950408889634,
-        small_scale,
         padded,
         BLOCK,
-        fp8,
         num_warps=16,
     )
-    return nats_C, logits_CV, small
+    return nats_C, logits_CV
