@@ -56,7 +56,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     from nanosnake.training.attention import choose_backend
     from nanosnake.training.distributed import Ranks
     from nanosnake.training.export import read_model
-    from nanosnake.training.schedule import fitting_micro_batch
+    from nanosnake.training.fit import estimate
     from nanosnake.training.shards import TokenShards
     from nanosnake.training.vocabulary import Vocabulary
 
@@ -78,7 +78,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             data,
             vocabulary.lengths,
             ranks,
-            micro_batch=fitting_micro_batch(model.config, 8, 0),
+            micro_batch=estimate(model.config, 8, 0),
             max_tokens=options.max_tokens,
         )
         result: dict[str, Any] = {**asdict(scores), "baselines": baselines(data, vocabulary), "samples": []}

@@ -70,8 +70,6 @@ class TrainModel(Stage, TrainOptions):
     """Query heads that share one key/value head; 0: three to five, where their number allows it."""
     device: str = "auto"
     """auto, cuda or cpu."""
-    tensorboard: Path | None = None
-    """Folder for TensorBoard's event files; none by default."""
     compile_cache: Path | None = None
     """Folder of torch.compile's cache; its default is under /tmp and is lost with the node."""
 
@@ -117,7 +115,7 @@ def train_model(options: TrainModel) -> dict[str, Any]:
     )
     train, validation = TokenShards(list(options.train)), TokenShards(list(options.validation))
     run = options.checkpoints / run_key(config, training, train.fingerprint())
-    files = Files(train, validation, vocabulary, run, options.tensorboard)
+    files = Files(train, validation, vocabulary, run)
     ranks = Ranks.start(options.device)
     try:
         trainer = Trainer(config, training, files, ranks, started=STARTED)
