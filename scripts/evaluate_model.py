@@ -53,10 +53,10 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and each returns it."""
     from nanosnake.evaluation.evaluate import baselines, evaluate_tokens, sample
     from nanosnake.evaluation.tasks import evaluate_tasks, load_tasks
+    from nanosnake.training import fit
     from nanosnake.training.attention import choose_backend
     from nanosnake.training.distributed import Ranks
     from nanosnake.training.export import read_model
-    from nanosnake.training.fit import estimate
     from nanosnake.training.shards import TokenShards
     from nanosnake.training.vocabulary import Vocabulary
 
@@ -78,7 +78,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             data,
             vocabulary.lengths,
             ranks,
-            micro_batch=estimate(model.config, 8, 0),
+            micro_batch=fit.estimate(model.config, 8, 0.0),
             max_tokens=options.max_tokens,
         )
         result: dict[str, Any] = {**asdict(scores), "baselines": baselines(data, vocabulary), "samples": []}

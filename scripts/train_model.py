@@ -8,7 +8,7 @@ again.
         --checkpoints checkpoints/d12 --out model/d12 --depth 12
     python scripts/launch.py --processes 8 scripts/train_model.py ...
 
-Exit status: 0 trained to the end; 75 told to stop (SIGTERM) with a checkpoint written: start it again;
+Exit status: 0 trained to the end; 75 told to stop (SIGTERM or Ctrl-C) with a checkpoint written: start it again;
 1 an error, told on the last line. torchrun's own status is 1 for all but 0; scripts/launch.py hands 75 on.
 """
 
@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-NOT_DECISIVE = {"checkpoint_every", "checkpoint_keep", "log_every"}
+NOT_DECISIVE = {"checkpoint_minutes", "checkpoint_every", "checkpoint_keep", "log_every"}
 """Options that change nothing in the model or its figures."""
 
 STARTED = time.perf_counter()

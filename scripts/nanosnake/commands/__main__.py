@@ -18,6 +18,7 @@ from nanosnake.commands.plan import Plan
 from nanosnake.commands.sample import Sample
 from nanosnake.commands.show import Show
 from nanosnake.commands.status import Status
+from nanosnake.commands.track import Track
 from nanosnake.commands.verify import Verify
 from nanosnake.messages import log
 from nanosnake.process import run_main
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type[Stage]] = {
     "show": Show,
     "compare": Compare,
     "sample": Sample,
+    "track": Track,
 }
 
 
