@@ -53,13 +53,13 @@ rule tokens:
         tokenizers.each(f"{layout.TOKENIZER}/tokens/manifest.json"),
 
 
-# Only the reports.
+# The tokenizers with their reports, and the pages of the models that are there: this trains no model.
 rule reports:
     input:
         leftovers.settle,
         tokenizers.each(layout.TOKENIZER_PAGE),
         tokenizers.comparisons(),
-        models.each(layout.MODEL_PAGE),
+        models.evaluated(layout.MODEL_PAGE),
 
 
 # The published copies, where the configuration has a `publish` section.

@@ -70,3 +70,8 @@ graph:
 # the conda environment with the versions of uv.lock
 envs:
     uv run python scripts/write_environment.py uv.lock envs/nanosnake.yaml
+
+# wheels for pip, in dist/: the Rust extension for any Python from 3.11 on (abi3), and the library with its command
+wheels:
+    uv build --wheel --out-dir dist rustbpe
+    uv build --wheel --out-dir dist

@@ -12,6 +12,14 @@ import pytest
 from cluster import cluster as slurm
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _snakemakes_own_output() -> Iterator[None]:
+    """These tests read what the executor says, which our logger leaves out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NANOSNAKE_OUTPUT", "snakemake")
+        yield
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[slurm.Cluster]:
     """Start a throw-away cluster, and stop it by process id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,13 +49,38 @@ def test_a_column_can_be_named(tmp_path: Path) -> None:
     assert "text_column: other" in proposed(tmp_path, "--text-column", "other")[0]
 
 
+def test_files_of_other_kinds_are_cut_into_shards(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = [json.dumps({"id": n, "body": f"text number {n}"}) for n in range(100)]
+    (tmp_path / "data/all.jsonl").write_text("\n".join(rows))
+    _, config = proposed(tmp_path)
+    dataset = load(config, origin="test").datasets["mine"]
+    assert (dataset.text_column, dataset.train_shards[-1], dataset.validation_shards) == (
+        "body",
+        "shard_00008",
+        ["shard_00009"],
+    )
+
+
+def test_plain_text_and_conversations(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/book.txt").write_text("a\n\nb\n")
+    assert "documents: blocks" in proposed(tmp_path)[0]
+    (tmp_path / "new/config.yaml").unlink()
+    (tmp_path / "data/book.txt").unlink()
+    turns = [{"role": "user", "content": "hi"}]
+    (tmp_path / "data/chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n{}\n")
+    text, config = proposed(tmp_path)
+    assert "text_column: messages # the only column of text" in text
+    assert load(config, origin="test").datasets["mine"].source.template == "{role}: {content}\n"
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ([], "is not a folder"),
-        (["notes.txt", "a.csv"], "holds no .parquet file"),
-        (["a.parquet"], "holds one parquet file"),
-        (["a b.parquet", "c.parquet"], "rename it"),
+        ([], "does not exist"),
+        (["a.doc", "b.pdf"], "holds no file of text that can be read by its name"),
+        (["a.parquet", "b.csv"], "holds files of several kinds"),
     ],
 )
 def test_data_that_will_not_do(tmp_path: Path, files: list[str], words: str) -> None:

@@ -34,7 +34,7 @@ def test_a_blocking_failure_closes_the_gate(tmp_path: Path) -> None:
         write_verdict(tmp_path, "round_trip", "block", 2),
     ]
     gate = read_gate(paths)
-    assert (gate.open, gate.headline) == (False, "gate closed: 1 failed, 1 warning")
+    assert (gate.open, gate.headline) == (False, "gate closed by round_trip: too low (1 failed, 1 warning)")
     assert [check.name for check in gate.checks] == ["round_trip", "compression"]
 
 

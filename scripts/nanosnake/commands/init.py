@@ -2,17 +2,20 @@
 
     nanosnake init my_project --data /data/corpus
 
-It looks at the parquet files of --data and writes my_project/config.yaml: which column is the text, which file is
-held out for validation, how large the vocabulary is, each with the reason. Change what you like; config/README.md
-describes every key.
+It looks at the files of --data (parquet, JSON Lines, text, CSV, Arrow, compressed or not) and writes
+my_project/config.yaml: which column is the text, what is held out for validation, how large the vocabulary is, each
+with the reason. Change what you like; config/README.md describes every key.
 """
 
 from __future__ import annotations
 
+import csv
+import json
+import math
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,8 +35,17 @@ SIZES = ((2e6, 2048), (2e7, 4096), (2e8, 8192), (2e9, 16384), (2e10, 32768))
 """Up to how many characters a vocabulary of which size is proposed; 65,536 above."""
 
 SAMPLED_ROWS = 1000
+SAMPLED_BYTES = 1 << 20
 LOOKED_AT = 200
 """Files whose footers are read, at most."""
+
+SHARD_BYTES = 100_000_000
+"""Of the files, for each shard that they are cut into."""
+
+PACKED = 4
+"""How many times larger a compressed file becomes, about."""
+
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +55,7 @@ class Init(Stage):
     folder: Annotated[Path, Positional]
     """Where to put config.yaml, and later the results; it is made if it is not there."""
     data: Path
-    """A folder of parquet files."""
+    """A folder of files, or one file."""
     text_column: str | None = None
     """The column of the text, if the proposal is wrong."""
     name: str = "mine"
@@ -65,110 +77,193 @@ class Init(Stage):
 
 @dataclass(frozen=True)
 class Data:
-    """What was found in a folder of parquet files."""
+    """What was found."""
 
-    folder: Path
     files: Sequence[Path]
-    column: str
+    source: Mapping[str, Any]
+    """The source, as the configuration has it."""
+    column: str | None
+    """The column of the text; None for plain text."""
     why_column: str
-    rows: int
+    documents: int | None
     characters: int
     """Estimated from a sample."""
-    validation: Path
+    train: str
+    validation: str | int
     why_validation: str
 
 
-def look(folder: Path, column: str | None) -> Data:
-    """Look at the parquet files of a folder.
+def look(place: Path, column: str | None) -> Data:
+    """Look at the files of a folder, or at one file.
 
     Raises:
-        NanosnakeError: if there are fewer than two, or none of their columns holds text.
+        NanosnakeError: if there are none that can be read, or they are of several kinds, or hold no text.
     """
-    files = _files(folder)
-    footers = [_footer(path) for path in files[:LOOKED_AT]]
-    schemas = Counter(tuple(map(str, footer.schema_arrow.names)) for footer in footers)
-    if len(schemas) > 1:
-        log(
-            f"the files do not have the same columns: {len(schemas)} sets; the columns of {files[0].name} are used"
+    files, kind = _files(place)
+    sample = _sample(files[0], kind)
+    chosen, why = _column(sample, column, files[0]) if kind != "text" else (None, "")
+    if (
+        kind == "parquet"
+        and len(files) > 1
+        and place.is_dir()
+        and all(path.parent == place for path in files)
+    ):
+        return _parquet_shards(place, files, chosen or "text", why, sample)
+    return _cut(place, files, kind, chosen, why, sample)
+
+
+def _files(place: Path) -> tuple[list[Path], str]:
+    """Return the files that hold text, and what they are."""
+    from nanosnake.sources.formats import look
+
+    if not place.exists():
+        raise NanosnakeError(f"{place}: does not exist; give a folder of files with text, or one file")
+    found = [place] if place.is_file() else sorted(path for path in place.rglob("[!.]*") if path.is_file())
+    kinds = Counter(kind for path in found if (kind := look.by_name(path).format))
+    if not kinds:
+        others = Counter(path.suffix or "no ending" for path in found)
+        holds = ", ".join(f"{count} with {ending}" for ending, count in others.most_common(5)) or "nothing"
+        raise NanosnakeError(
+            f"{place}: holds no file of text that can be read by its name (it holds {holds}); known endings are "
+            f"{', '.join(look.ENDINGS)}, each also compressed ({', '.join(look.PACKED_ENDINGS)})"
         )
-    sample = _sample(files[0])
-    chosen, why = _column(sample, column, files[0])
-    rows = sum(footer.metadata.num_rows for footer in footers) * len(files) // len(footers)
-    lengths = [len(value) for value in sample[chosen].to_pylist() if isinstance(value, str)]
-    mean = sum(lengths) / max(len(lengths), 1)
-    held_out = files[-1]
-    share = held_out.stat().st_size / sum(path.stat().st_size for path in files)
+    if len(kinds) > 1:
+        each = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        raise NanosnakeError(f"{place}: holds files of several kinds ({each}); name a folder of one kind")
+    (kind,) = kinds
+    return [path for path in found if look.by_name(path).format == kind], kind
+
+
+def _parquet_shards(
+    place: Path, files: Sequence[Path], column: str, why: str, sample: Sequence[Record]
+) -> Data:
+    """Propose each parquet file as a shard, the last held out."""
+    import pyarrow.parquet as pq
+
+    if bad := next((path for path in files if not SAFE_NAME.fullmatch(path.stem)), None):
+        log(f"{bad.name}: a shard is named after its file, with letters, digits, '.', '_' and '-' only")
+    read = [pq.read_metadata(path).num_rows for path in files[:LOOKED_AT]]
+    rows = sum(read) * len(files) // len(read)
+    share = files[-1].stat().st_size / max(sum(path.stat().st_size for path in files), 1)
     return Data(
-        folder=folder,
         files=files,
-        column=chosen,
+        source={"kind": "local", "path": str(place.resolve())},
+        column=column,
         why_column=why,
-        rows=rows,
-        characters=round(rows * mean),
-        validation=held_out,
-        why_validation=f"the last of {len(files)} files by name, {100 * share:.1f}% of the bytes; named, so that a new file never moves it",
+        documents=rows,
+        characters=round(rows * _length(sample, column) / max(len(sample), 1)),
+        train="*",
+        validation=files[-1].stem,
+        why_validation=f"the last of {len(files)} files by name, {share:.1%} of the bytes; named, so that a new file never moves it",
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
-    if not files:
-        others = (
-            Counter(path.suffix for path in folder.glob("*") if path.is_file()) if folder.is_dir() else {}
-        )
-        holds = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in others.items())
-        raise NanosnakeError(
-            f"{folder}: "
-            + (
-                f"holds no .parquet file (it holds: {holds or 'no files'})"
-                if folder.is_dir()
-                else "is not a folder"
-            )
-            + "; give a folder of parquet files with a column of text"
-        )
-    if len(files) == 1:
-        raise NanosnakeError(
-            f"{folder}: holds one parquet file, and one has to be held out for validation: write the rows to two files "
-            "or more"
-        )
-    if bad := next((path for path in files if not SAFE_NAME.fullmatch(path.stem)), None):
-        raise NanosnakeError(f"{bad}: rename it; a shard's name has letters, digits, '.', '_' and '-' only")
-    return files
+def _cut(
+    place: Path, files: Sequence[Path], kind: str, column: str | None, why: str, sample: Sequence[Record]
+) -> Data:
+    """Propose to cut files of any kind into shards of about the same size, the last held out."""
+    from nanosnake.sources.formats import look
+
+    size = sum(path.stat().st_size * (PACKED if look.by_name(path).packing else 1) for path in files)
+    shards = min(max(math.ceil(size / SHARD_BYTES), 10), 1000)
+    source: dict[str, Any] = {"kind": "files", "path": str(place.resolve()), "shards": shards}
+    if kind == "text":
+        source["documents"] = "blocks" if len(files) < LOOKED_AT else "file"
+    if column is not None and any(isinstance(record.get(column), list) for record in sample):
+        source["template"] = "{role}: {content}\n"
+    part = _length(sample, column) / max(sum(len(str(dict(record))) for record in sample), 1) if column else 1
+    return Data(
+        files=files,
+        source=source,
+        column=column,
+        why_column=why,
+        documents=None,
+        characters=round(size * part),
+        train=f"0-{shards - 2}",
+        validation=shards - 1,
+        why_validation=f"one of {shards} parts of the same size",
+    )
 
 
-def _footer(path: Path) -> Any:
-    from nanosnake.sources.parquet import open_parquet
+def _sample(path: Path, kind: str) -> list[Record]:
+    """Return the first rows of a file; none of plain text."""
+    from nanosnake.sources.formats.stream import Stream
 
-    return open_parquet(path, str(path))
+    if kind == "text":
+        return []
+    if kind in ("parquet", "arrow"):
+        return _table_rows(path, kind)
+    with Stream(str(path), kind) as stream:  # type: ignore[arg-type]
+        lines = stream.read(SAMPLED_BYTES).decode("utf-8", errors="replace").splitlines()
+    lines = lines[:-1] if len(lines) > 1 else lines
+    if kind == "jsonl":
+        return [row for line in lines[:SAMPLED_ROWS] if isinstance(row := _json(line), dict)]
+    return list(csv.DictReader(lines[:SAMPLED_ROWS], delimiter="\t" if kind == "tsv" else ","))
 
 
-def _sample(path: Path) -> Any:
-    """Return the first rows of a file."""
-    return next(_footer(path).iter_batches(batch_size=SAMPLED_ROWS))
+def _json(line: str) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
-def _column(sample: Any, wanted: str | None, path: Path) -> tuple[str, str]:
+def _table_rows(path: Path, kind: str) -> list[Record]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if kind == "parquet":
+            batch = next(pq.ParquetFile(path).iter_batches(batch_size=SAMPLED_ROWS), None)
+        else:
+            with pa.memory_map(str(path)) as source:
+                batch = pa.ipc.open_file(source).get_batch(0).slice(0, SAMPLED_ROWS)
+    except (pa.ArrowException, OSError) as error:
+        raise NanosnakeError(f"{path}: not a readable {kind} file ({error})") from None
+    return batch.to_pylist() if batch is not None else []
+
+
+def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[str, str]:
     """Return the column of the text, and why it is this one."""
-    from nanosnake.sources.parquet import check_text_column, is_text
-
+    names = list(dict.fromkeys(name for record in sample for name in record))
+    texts = [name for name in names if any(_is_text(record.get(name)) for record in sample)]
     if wanted is not None:
-        check_text_column(sample.schema, wanted, str(path))
+        if wanted.split(".")[0] not in names:
+            raise NanosnakeError(
+                f"{path}: has no column {wanted!r}; its columns are {', '.join(map(str, names)) or 'none'}"
+            )
         return wanted, "as you said"
-    columns = [field.name for field in sample.schema if is_text(field.type)]
-    if not columns:
-        names = ", ".join(f"{field.name} ({field.type})" for field in sample.schema)
-        raise NanosnakeError(f"{path}: no column holds text; its columns are {names}")
-    if len(columns) == 1:
-        return columns[0], "the only column of text"
+    if not texts:
+        raise NanosnakeError(
+            f"{path}: no column holds text; its columns are {', '.join(map(str, names)) or 'none'}"
+        )
+    if len(texts) == 1:
+        return texts[0], "the only column of text"
     for name in LIKELY:
-        if name in columns:
+        if name in texts:
             return (
                 name,
-                f"by its name; the other columns of text are {', '.join(c for c in columns if c != name)}",
+                f"by its name; the other columns of text are {', '.join(other for other in texts if other != name)}",
             )
-    sizes = {name: sum(len(value) for value in sample[name].to_pylist() if value) for name in columns}
-    longest = max(sizes, key=lambda name: sizes[name])
-    return longest, f"the longest texts of {', '.join(columns)}"
+    longest = max(texts, key=lambda name: _length(sample, name))
+    return longest, f"the longest texts of {', '.join(texts)}"
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is a text, or a conversation with roles."""
+    if isinstance(value, list):
+        return bool(value) and all(
+            isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in value
+        )
+    return isinstance(value, str)
+
+
+def _length(sample: Sequence[Record], column: str | None) -> int:
+    """Return the characters of a column."""
+    return sum(
+        len(value) if isinstance(value := record.get(column or ""), str) else len(str(value or ""))
+        for record in sample
+    )
 
 
 def vocabulary(characters: int) -> int:
@@ -180,15 +275,17 @@ def configuration(name: str, data: Data) -> str:
     """Return the text of a configuration, with the reasons as comments."""
     size = vocabulary(data.characters)
     tokenizer = f"bpe{size // 1024}k"
+    documents = f", {data.documents:,} documents" if data.documents is not None else ""
+    source = "".join(f"\n      {key}: {_yaml(value)}" for key, value in data.source.items())
+    column = f"\n    text_column: {_yaml(data.column)} # {data.why_column}" if data.column else ""
     return f"""\
 # Proposed by `nanosnake init`; config/README.md of nanosnake describes every key.
 datasets:
   {name}:
-    # {len(data.files):,} files, {data.rows:,} documents, about {data.characters:,} characters
-    source: {{kind: local, path: {_yaml(str(data.folder.resolve()))}}}
-    text_column: {_yaml(data.column)} # {data.why_column}
-    train: "*" # every file but the one below
-    validation: {_yaml(data.validation.stem)} # {data.why_validation}
+    # {len(data.files):,} files{documents}, about {data.characters:,} characters
+    source:{source}{column}
+    train: {_yaml(data.train)}
+    validation: {_yaml(data.validation)} # {data.why_validation}
 
 tokenizers:
   {tokenizer}:
@@ -204,9 +301,11 @@ tokenizers:
 """
 
 
-def _yaml(text: str) -> str:
-    """Return a text as YAML reads it as a text."""
-    return text if re.fullmatch(r"[A-Za-z_/][\w./-]*[A-Za-z_]", text) else "'" + text.replace("'", "''") + "'"
+def _yaml(value: object) -> str:
+    """Return a value as YAML reads it."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_/][\w./-]*[A-Za-z_]", value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _check(text: str) -> None:

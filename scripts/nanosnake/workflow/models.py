@@ -39,6 +39,11 @@ class Models:
             for name, model in self.config.models.items()
         ]
 
+    def evaluated(self, pattern: str) -> list[str]:
+        """Return a file of each model that was trained and evaluated."""
+        results = zip(self.each(pattern), self.each(layout.EVALUATION), strict=True)
+        return [file for file, evaluation in results if Path(evaluation).exists()]
+
     def home(self, name: str) -> str:
         """Return the folder of a model."""
         tokenizer = self.config.models[name].tokenizer
