@@ -36,8 +36,8 @@ class CompareTokenizers(Stage):
     """Published vocabularies to compare too: gpt2, cl100k_base, o200k_base."""
     samples: tuple[Path, ...] = ()
     """Files of sampled documents."""
-    texts: Path
-    """Folder of .txt files."""
+    texts: tuple[Path, ...]
+    """Folders of .txt files."""
     baseline_cache: Path = Path(".cache/baselines")
     """Where baselines are kept."""
     output: Path
@@ -67,7 +67,7 @@ def make(options: CompareTokenizers) -> Comparison:
         contestants.append(Contestant(folder.name, folder.vocab_size, tokens, rustbpe_engine(folder).encode))
     baselines = load_baselines(options.baseline_cache, names=options.baselines)
     contestants += [published(name, encoding) for name, encoding in baselines.encodings.items()]
-    items = [*sample_items(options.samples), *read_texts(options.texts)]
+    items = [*sample_items(options.samples), *read_texts(*options.texts)]
     return compare(options.dataset, options.name, contestants, items, baselines.notes)
 
 
