@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import rustbpe
 
 PATTERNS = ("gpt2", "gpt4o", "nanochat")
-LEAST_MB = 4
+LEAST_MB = 1
 SUFFIXES = {
     ".py",
     ".pyi",
@@ -55,9 +55,7 @@ def documents(folder: Path) -> Iterator[str]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     random.Random(0).shuffle(paths)
     for path in paths:
-        if path.suffix == ".parquet":
-            yield from pq.read_table(path, columns=["text"]).column("text").to_pylist()
-        elif path.stat().st_size <= MOST_BYTES:
+        if path.stat().st_size <= MOST_BYTES:
             try:
                 yield path.read_text(encoding="utf-8")
             except UnicodeDecodeError:
