@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import rustbpe
 import tokenizers
 
+from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer.export import byte_characters
 from nanosnake.tokenizer.folder import TOKENIZER_JSON, parse_ranks
