@@ -110,7 +110,7 @@ rule compare_tokenizers:
         mem_mb=3000,
     params:
         options=tokenizers.compare,
-        texts=folder_of("texts"),
+        texts=CONFIG.evaluation.text_folders,
     shell:
         command(
             CompareTokenizers,

@@ -21,7 +21,10 @@ from nanosnake.files import write_json
 from nanosnake.stages import Names, Object, Stage, main
 
 if TYPE_CHECKING:
+    import tiktoken
+
     from nanosnake.checks.material import Subject
+    from nanosnake.checks.parallel import Language
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,20 +82,28 @@ def check_tokenizer(options: CheckTokenizer) -> Verdict:
 def subject_of(options: CheckTokenizer) -> Subject:
     """Return what the check looks at; what it does not need is not read."""
     from nanosnake.checks.material import Subject, read_texts, sample_items
-    from nanosnake.checks.parallel import read_parallel
-    from nanosnake.tokenizer.baselines import Baselines, load_baselines
     from nanosnake.tokenizer.folder import load
 
     needs = CHECKS[options.check].needs
-    baselines = Baselines({}, [])
+    encodings: dict[str, tiktoken.Encoding] = {}
+    languages: list[Language] = []
+    notes: list[str] = []
+    if "parallel" in needs:
+        from nanosnake.checks.parallel import read_parallel
+
+        languages, source = read_parallel(options.parallel)
+        notes.append(source)
     if "baselines" in needs:
-        baselines = load_baselines(options.baseline_cache, network=not options.offline)
-    languages, source = read_parallel(options.parallel) if "parallel" in needs else ([], None)
+        from nanosnake.tokenizer.baselines import load_baselines
+
+        found = load_baselines(options.baseline_cache, network=not options.offline)
+        encodings = found.encodings
+        notes += found.notes
     return Subject(
         load(options.tokenizer),
         [*(sample_items(options.samples) if "samples" in needs else ()), *read_texts(*options.texts)],
-        baselines.encodings,
-        [*([source] if source else []), *baselines.notes],
+        encodings,
+        notes,
         counts=options.counts,
         units=[options.count_folder / f"{name}.arrow" for name in options.shards]
         if options.count_folder

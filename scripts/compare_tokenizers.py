@@ -10,11 +10,11 @@ Out: the page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nanosnake.stages import Stage, main
+from nanosnake.stages import Object, Stage, main
 
 if TYPE_CHECKING:
     import tiktoken
@@ -34,10 +34,12 @@ class CompareTokenizers(Stage):
     """Tokenizer folders; the others are compared with the first."""
     baselines: tuple[str, ...] = ()
     """Published vocabularies to compare too: gpt2, cl100k_base, o200k_base."""
+    others: Object = field(default_factory=dict)
+    """Tokenizers that were made elsewhere: by name, `path`, and `pattern` for a .tiktoken file."""
     samples: tuple[Path, ...] = ()
     """Files of sampled documents."""
-    texts: Path
-    """Folder of .txt files."""
+    texts: tuple[Path, ...]
+    """Folders of .txt files."""
     baseline_cache: Path = Path(".cache/baselines")
     """Where baselines are kept."""
     output: Path
@@ -59,15 +61,19 @@ def make(options: CompareTokenizers) -> Comparison:
     from nanosnake.checks.material import read_texts, sample_items
     from nanosnake.report.comparison import Contestant, compare
     from nanosnake.tokenizer.baselines import load_baselines
+    from nanosnake.tokenizer.elsewhere import load_elsewhere
     from nanosnake.tokenizer.folder import load
 
     contestants = []
     for folder in map(load, options.tokenizers):
         tokens = [*folder.tokens, *(b"" for _ in folder.special_tokens)]
         contestants.append(Contestant(folder.name, folder.vocab_size, tokens, rustbpe_engine(folder).encode))
+    for name, where in options.others.items():
+        other = load_elsewhere(name, Path(where["path"]), where.get("pattern"))
+        contestants.append(Contestant(name, other.vocabulary, other.tokens, other.encode, ours=False))
     baselines = load_baselines(options.baseline_cache, names=options.baselines)
     contestants += [published(name, encoding) for name, encoding in baselines.encodings.items()]
-    items = [*sample_items(options.samples), *read_texts(options.texts)]
+    items = [*sample_items(options.samples), *read_texts(*options.texts)]
     return compare(options.dataset, options.name, contestants, items, baselines.notes)
 
 

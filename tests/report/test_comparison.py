@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,8 @@ def test_the_page_compares_folders_and_a_published_vocabulary(tmp_path: Path) ->
         "gpt2",
     ]
     arguments += ["--texts", str(TEXTS), "--samples", str(tmp_path / "validation.jsonl")]
+    ranks = {"path": str(folders[0] / "tokenizer.tiktoken"), "pattern": "nanochat"}
+    arguments += ["--others", json.dumps({"again": {"path": str(folders[1])}, "ranks": ranks})]
     arguments += [
         "--baseline-cache",
         str(tmp_path / "cache"),
@@ -116,6 +119,9 @@ def test_the_page_compares_folders_and_a_published_vocabulary(tmp_path: Path) ->
     page = (tmp_path / "page" / "index.html").read_text()
     assert "tokens on validation documents against v400: v800 \u2212" in page
     made = compare_tokenizers.make(parse(compare_tokenizers.CompareTokenizers, arguments))
+    against = {row["tokenizer"]: row for row in made.against.rows}
+    assert against["again"]["relative_tokens"] == against["v800"]["relative_tokens"]
+    assert (against["ranks"]["relative_tokens"], against["ranks"]["told_apart"]) == (0, "no")
     overlap = {row["tokenizer"]: row for row in made.overlap.rows}
     assert overlap["v400"]["share_in.v800"] == 1, "the smaller is a part of the larger"
     assert overlap["v400"]["learned_tokens"] == 400 - 256 - 3

@@ -9,7 +9,6 @@ language is compared with English on its own messages.
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -58,6 +57,8 @@ def read_parallel(folder: Path | None) -> tuple[list[Language], str]:
     if folder is not None:
         languages = _read_folder(folder)
         return languages, f"{len(languages[0].texts) if languages else 0:,} sentences of {folder.name}"
+    import importlib.metadata
+
     try:
         version = importlib.metadata.version(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -92,6 +93,8 @@ def _read_folder(folder: Path) -> list[Language]:
 
 
 def _read_catalogues() -> list[Language]:
+    import importlib.metadata
+
     messages: dict[str, dict[str, str]] = {}
     for file in importlib.metadata.files(PACKAGE) or []:
         found = _CATALOGUE.match(file.as_posix())

@@ -102,6 +102,12 @@ def _contradictions(config: Config) -> Iterator[str]:
             if path is not None and not Path(path).exists():
                 yield f"models.{name}.{key}: {Path(path).resolve()} does not exist; got {_shown(path)}"
     for name, comparison in config.compared.items():
+        for other, where in comparison.others.items():
+            if not Path(where.path).exists():
+                yield (
+                    f"comparisons.{name}.others.{other}.path: {Path(where.path).resolve()} does not exist; got "
+                    f"{_shown(where.path)}"
+                )
         for tokenizer_name in comparison.tokenizers:
             if tokenizer_name not in config.tokenizers:
                 known = [*config.tokenizers, *config.sweeps]

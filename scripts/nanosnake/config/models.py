@@ -274,13 +274,30 @@ class Evaluation(Model):
         return folders
 
 
+class Elsewhere(Model):
+    """A tokenizer that was made elsewhere."""
+
+    path: FilePath
+    """A tokenizer.json, the folder that transformers wrote it to, or a .tiktoken file."""
+    pattern: Annotated[str, Field(min_length=1)] | None = None
+    """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex."""
+
+    @model_validator(mode="after")
+    def _ranks_have_a_pattern(self) -> Self:
+        if Path(self.path).suffix == ".tiktoken" and self.pattern is None:
+            raise wrong("pattern", None, "a .tiktoken file does not say its split pattern; name it")
+        return self
+
+
 class Comparison(Model):
     """Tokenizers that a page compares on the same texts; each sweep has such a page without being asked."""
 
-    tokenizers: Annotated[list[str], Field(min_length=2)]
+    tokenizers: Annotated[list[str], Field(min_length=1)]
     """Names of tokenizers, or of sweeps; all others are compared with the first."""
     baselines: list[BaselineName] = Field(default_factory=lambda: list(BASELINE_NAMES))
     """Published vocabularies that are compared too."""
+    others: dict[Name, Elsewhere] = Field(default_factory=dict)
+    """Tokenizers that were made elsewhere and are compared too, by a name for the page."""
 
 
 class Downloads(Model):

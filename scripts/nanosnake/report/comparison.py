@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from nanosnake.checks.compression import ratio_interval
@@ -206,9 +207,12 @@ def _overlap(contestants: Sequence[Contestant]) -> Iterator[Row]:
         yield row
 
 
-def _borders(one: Contestant, ids: Sequence[int]) -> set[int]:
-    """Return the bytes of a text at which a token ends."""
-    ends, at = set(), 0
+def _borders(one: Contestant, ids: Sequence[int], size: int) -> set[int]:
+    """Return the bytes of a text, which has `size` of them, at which a token ends."""
+    ends, at = (
+        set(),
+        size - sum(len(one.tokens[id_]) for id_ in ids),
+    )  # below 0 by a space that was put before the text
     for id_ in ids:
         at += len(one.tokens[id_])
         ends.add(at)
@@ -221,9 +225,10 @@ def _cuts(
     """Yield, for each item and tokenizer, how many borders it shares with the first."""
     first, *others = contestants
     for item in items:
-        base = [_borders(first, ids) for ids in encoded[first.name][item.name]]
+        sizes = [len(text.encode()) for text in item.texts]
+        base = list(map(_borders, repeat(first), encoded[first.name][item.name], sizes))
         for one in others:
-            theirs = [_borders(one, ids) for ids in encoded[one.name][item.name]]
+            theirs = list(map(_borders, repeat(one), encoded[one.name][item.name], sizes))
             both = sum(len(a & b) for a, b in zip(base, theirs, strict=True))
             total, own = (sum(map(len, borders)) for borders in (base, theirs))
             yield {

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
 import tiktoken
 
 from nanosnake.files import NanosnakeError, replacing
@@ -171,6 +170,8 @@ def _from_wheel(source: Source) -> bytes | str:
 
 
 def _from_network(source: Source) -> bytes | str:
+    import requests  # a fifth of a second, which nobody else here needs
+
     try:
         with requests.get(source.url, timeout=TIMEOUT, stream=True) as response:
             response.raise_for_status()

@@ -227,8 +227,10 @@ class Tokenizers:
 
     def compared(self, wildcards: Wildcards) -> list[str]:
         """Return the files of the tokenizers that a page compares."""
-        names = self.config.compared[wildcards.comparison].tokenizers
-        return [f"{self.home(name)}/tokenizer/meta.json" for name in names]
+        found = self.config.compared[wildcards.comparison]
+        ours = [f"{self.home(name)}/tokenizer/meta.json" for name in found.tokenizers]
+        files = (Path(other.path) for other in found.others.values())
+        return [*ours, *(str(file / "tokenizer.json" if file.is_dir() else file) for file in files)]
 
     def compare(self, wildcards: Wildcards) -> str:
         """Return the options of a page that compares tokenizers."""
@@ -238,6 +240,7 @@ class Tokenizers:
             name=wildcards.comparison,
             tokenizers=[Path(self.home(name), "tokenizer") for name in found.tokenizers],
             baselines=found.baselines,
+            others={name: other.model_dump(exclude_none=True) for name, other in found.others.items()},
             baseline_cache=Path(layout.BASELINES),
         )
 
