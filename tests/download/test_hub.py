@@ -215,11 +215,11 @@ def test_a_run(
     for shard in ("shard_00000", "shard_00001"):
         metadata = json.loads((project.folder / f"results/tiny/shards/{shard}.json").read_text())
         assert (metadata["sha256"], metadata["revision"]) == (bench.sha256, COMMIT)
-        assert f"/resolve/{COMMIT}/data/train-0" in metadata["url"]
+        assert f"/datasets/ns/name/resolve/{COMMIT}/data/train-0" in metadata["url"]
     assert project.plan("--", "shards") == {}
     assert all("uthorization" not in "".join(request.headers) for request in bench.storage.requests)
     (project.folder / "results/tiny/shards/shard_00001.parquet").unlink()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     ended = project.snakemake("results/tiny/shards/shard_00001.parquet")
     assert ended.returncode != 0
-    assert "HF_HUB_OFFLINE forbids asking for it" in ended.stdout + ended.stderr
+    assert "HF_HUB_OFFLINE is set, so Hugging Face is not asked" in ended.stdout + ended.stderr

@@ -54,10 +54,8 @@ class Listing:
 
 
 def url(wanted: Wanted, commit: str, path: str) -> str:
-    """Return the address of a file."""
-    from nanosnake.sources.download.hosts import endpoint  # takes a tenth of a second
-
-    return f"{endpoint(os.environ)}/datasets/{wanted.name}/resolve/{commit}/{quote(path)}"
+    """Return the address of a file; a download asks at HF_ENDPOINT for it, if that is set."""
+    return f"https://huggingface.co/datasets/{wanted.name}/resolve/{commit}/{quote(path)}"
 
 
 def listing(wanted: Wanted) -> Listing:

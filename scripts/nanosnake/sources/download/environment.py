@@ -84,18 +84,15 @@ def asked(url: str, environment: Mapping[str, str]) -> str:
     Raises:
         NanosnakeError: if HF_HUB_OFFLINE forbids to ask, or HF_ENDPOINT is not a URL.
     """
-    endpoint = environment.get("HF_ENDPOINT", "").strip().rstrip("/")
-    places = {hosts.origin(hosts.HUGGING_FACE)} | (
-        {hosts.origin(endpoint, "HF_ENDPOINT")} if endpoint else set()
-    )
-    if hosts.origin(url) not in places:
+    endpoint = hosts.endpoint(environment)
+    if hosts.origin(url) not in (hosts.origin(hosts.HUGGING_FACE), hosts.origin(endpoint, "HF_ENDPOINT")):
         return url
-    if environment.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE"):
+    if hosts.offline(environment):
         raise NanosnakeError(
             "HF_HUB_OFFLINE is set, so Hugging Face is not asked; unset it, or get the shards where there is a network "
             "(the target `shards`)"
         )
-    if not endpoint or hosts.origin(url) != hosts.origin(hosts.HUGGING_FACE):
+    if hosts.origin(url) != hosts.origin(hosts.HUGGING_FACE):
         return url
     parts = urlsplit(url)
     return f"{endpoint}{parts.path}{f'?{parts.query}' if parts.query else ''}"

@@ -181,11 +181,6 @@ def fetch(
     identity, url = url, asked(url, environment)
     check(url)
     token = hosts.HostToken(url, environment)
-    if token.origin is not None and hosts.offline(environment):
-        raise NanosnakeError(
-            f"{hosts.shown(url)} is not here, and HF_HUB_OFFLINE forbids asking for it; unset it, or put the results of a "
-            "run with a network here"
-        )
     wanted = Wanted(hosts.shown(url), hosts.host(url), path, revision, sha256 and sha256.lower())
     with requests.Session() as session:
         session.auth = token
