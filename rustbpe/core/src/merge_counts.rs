@@ -114,10 +114,12 @@ fn sum(
                 .checked_add(count)
                 .ok_or_else(|| Error::Value("the counts add up to more than 2^64".to_owned()))?;
             rows += u64::from(matches!(*top, Source::File(_)));
-            top.advance()?;
-            if ended(&top) {
+            let advanced = top.advance();
+            // one that has no row, or a wrong one, cannot be compared with the others
+            if advanced.is_err() || ended(&top) {
                 PeekMut::pop(top);
             }
+            advanced?;
         }
         take(&pretoken, sum)?;
         if rows >= STEP {
