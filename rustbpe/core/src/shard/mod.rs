@@ -157,6 +157,9 @@ impl Shard {
     ///
     /// # Errors
     /// [`Error::File`] where the row group's description in the footer cannot be right.
+    ///
+    /// # Panics
+    /// Where there are not so many row groups: see [`Self::row_groups`].
     pub fn row_group(&self, row_group: usize) -> Result<RowGroup> {
         let group = self.metadata.row_group(row_group);
         let chunk = group.column(self.column);

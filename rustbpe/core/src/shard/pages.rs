@@ -85,9 +85,7 @@ impl Pages {
     fn read_header(&self) -> Result<Header> {
         let mut window = HEADER.min(self.left);
         loop {
-            let bytes = self
-                .file
-                .get_bytes(self.offset, usize::try_from(window).unwrap_or(0))?;
+            let bytes = self.file.get_bytes(self.offset, usize::try_from(window)?)?;
             match Header::read(&bytes) {
                 Some(header) => return Ok(header),
                 // statistics of a page can hold long texts
@@ -116,17 +114,15 @@ impl Pages {
         if self.compression == Compression::SNAPPY {
             let length = (header.compressed - header.levels).min(10) as usize;
             let begin = self.file.get_bytes(start + header.levels, length)?;
-            let holds = varint(&begin, &mut 0);
-            if holds.is_some_and(|holds| holds != left) {
+            if let Some(holds) = varint(&begin, &mut 0).filter(|&holds| holds != left) {
                 return Err(wrong(format!(
-                    "a page claims {left} bytes and holds {}",
-                    holds.unwrap_or(0)
+                    "a page claims {left} bytes and holds {holds}"
                 )));
             }
         }
         if let Some(mut text) = self.decoder(header, start)? {
             let mut buffer = vec![0; 1 << 16];
-            // what is damaged in another way is the decoder's to say
+            // the decoder reports any other damage
             while let Ok(read @ 1..) = text.read(&mut buffer) {
                 left = left.checked_sub(read as u64).ok_or_else(|| {
                     wrong(format!(
