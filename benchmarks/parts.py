@@ -85,7 +85,7 @@ def adamw(rate: float) -> None:
 
 def gelu() -> None:
     """Put GELU in the place of squared ReLU."""
-    model.GPT._mlp = lambda _, x, up, down: linear(F.gelu(linear(x, up, False)), down, False)  # type: ignore
+    model.GPT._mlp = lambda _, x, up, down: linear(F.gelu(linear(x, up)), down)  # type: ignore
 
 
 def length(of_queries: float) -> None:
@@ -208,7 +208,7 @@ def train(name: str, steps: int, seed: int, depth: int, matrix_lr: float) -> dic
     shards = (TokenShards([str(DATA / "tokens" / split)]) for split in ("train", "validation"))
     options = TrainOptions(steps=steps, seed=seed, matrix_lr=matrix_lr, **SETTINGS)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(config, options, Files(*shards, vocabulary, Path(folder), None), Ranks.start("cpu"))
+        trainer = Trainer(config, options, Files(*shards, vocabulary, Path(folder)), Ranks.start("cpu"))
         evaluate, spent = trainer.evaluate, [time.process_time(), 0.0]
 
         def evaluated() -> None:

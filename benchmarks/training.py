@@ -1,11 +1,12 @@
 """Measure training on GPUs: tokens/s, MFU, memory, data wait, time to the first step, bits per byte.
 
-Each case is one run of scripts/train_model.py. Cases run one after another, or in lanes, one GPU each. The
+Each case is one run of scripts/train_model.py, or of nanochat on the same GPU (benchmarks/nanochat_speed.py; those
+cases need --nanochat, a checkout of it). Cases run one after another, or in lanes, one GPU each. The
 table is written after every case. When the time is up, the case that is running is ended, and its row says
 what its metrics table held; those that had not begun are named as such.
 
     python benchmarks/training.py --train tokens/train --validation tokens/val --tokenizer tokenizer \\
-        --out benchmark --cases d12 d12-fp8 d20 d12-x2 --lanes 2
+        --out benchmark --cases d12 d12-varlen d20 nanochat-d12-flash --nanochat nanochat
 """
 
 from __future__ import annotations
@@ -24,13 +25,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake.training.shards import find_shards
+
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "train_model.py"
 GLOBAL_BATCH = 524_288
+PEER = Path(__file__).with_name("nanochat_speed.py")
 LIMIT_SECONDS = 450.0
 """Seconds that a call may take, so that one of under eight minutes holds it with its start and its end."""
 RATIOS = {
-    "fp8 over bf16, depth 12": ("d12-fp8", "d12"),
-    "fp8 over bf16, depth 20": ("d20-fp8", "d20"),
+    "over nanochat with a flash kernel, depth 12": ("d12", "nanochat-d12-flash"),
+    "over nanochat with a flash kernel, depth 20": ("d20", "nanochat-d20-flash"),
+    "over nanochat without it, depth 12": ("d12", "nanochat-d12"),
+    "without our group `gpu` over nanochat with a flash kernel, depth 12": (
+        "d12-varlen",
+        "nanochat-d12-flash",
+    ),
     "shared key/value heads over their own, depth 12": ("d12", "d12-own"),
     "two GPUs over one, depth 12": ("d12-x2", "d12"),
 }
@@ -45,6 +54,8 @@ class Case:
     steps: int
     arguments: tuple[str, ...] = ()
     gpus: int = 1
+    peer: bool = False
+    """Whether it is nanochat that runs."""
 
 
 WHOLE = ("--kv-share", "1", "--window-pattern", "L")
@@ -53,12 +64,14 @@ CASES = {
     "d12": Case(12, 100),
     "d12-own": Case(12, 93, ("--kv-share", "1")),  # in the time of d12
     "d12-whole": Case(12, 20, WHOLE),
-    "d12-fp8": Case(12, 20, ("--fp8",)),
     "d12-varlen": Case(12, 20, ("--attention", "varlen")),
     "d12-x2": Case(12, 20, gpus=2),
     "d20": Case(20, 8, ("--micro-batch", "64")),
     "d20-whole": Case(20, 8, (*WHOLE, "--micro-batch", "64")),
-    "d20-fp8": Case(20, 8, ("--fp8", "--micro-batch", "64")),
+    "nanochat-d12": Case(12, 9, peer=True),
+    "nanochat-d12-flash": Case(12, 9, ("--flash",), peer=True),
+    "nanochat-d20": Case(20, 6, peer=True),
+    "nanochat-d20-flash": Case(20, 6, ("--flash",), peer=True),
 }
 FEW_TOKENS = ("--eval-tokens", "131072")
 """Validation tokens of the cases that are too short to say how well a model learns."""
@@ -77,13 +90,20 @@ COLUMNS = (
 
 def command(name: str, case: Case, options: argparse.Namespace) -> list[str]:
     """Return the command line of a case."""
+    folder = options.out / name
+    if case.peer:
+        shard = find_shards(options.train)[0]
+        return [
+            *(sys.executable, str(PEER), "--nanochat", str(options.nanochat), "--shard", str(shard)),
+            *("--out", str(folder / "training.json"), "--depth", str(case.depth), "--steps", str(case.steps)),
+            *case.arguments,
+        ]
     start = [sys.executable, str(SCRIPT)]
     if case.gpus > 1:
         start = [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
             *(f"--nproc-per-node={case.gpus}", str(SCRIPT)),
         ]
-    folder = options.out / name
     return [
         *start,
         *("--train", *options.train, "--validation", *options.validation),
@@ -130,6 +150,8 @@ def run_case(name: str, gpu: int | None, options: argparse.Namespace, deadline: 
         tail = (folder / "log.txt").read_text(errors="replace").splitlines()[-3:]
         return {**row, "failed": f"status {status}: {' / '.join(tail)}"}
     summary = json.loads((folder / "training.json").read_text())
+    if case.peer:
+        return {**row, **summary}
     shutil.rmtree(folder / "checkpoints")
     (folder / "model.safetensors").unlink()
     return {**row, **summary["figures"], "device": summary["device"], "versions": summary["versions"]}
@@ -180,12 +202,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--validation", nargs="+", required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=["d12", "d20", "d12-fp8"])
+    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=["d12", "d12-varlen", "d20"])
+    parser.add_argument("--nanochat", type=Path, help="a checkout of nanochat, for the cases that run it")
     parser.add_argument(
         "--lanes", type=int, default=1, help="GPUs that run cases of one GPU at the same time"
     )
     parser.add_argument("--limit", type=float, default=LIMIT_SECONDS, help="seconds that the call may take")
     options = parser.parse_args(argv)
+    if options.nanochat is None and any(CASES[name].peer for name in options.cases):
+        parser.error("cases of nanochat need --nanochat, a checkout of its repository")
     deadline = time.perf_counter() + options.limit
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
