@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nanosnake import naming
@@ -39,7 +41,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def touch(folder: Path, *files: str) -> None:
     for file in files:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).touch()
+        if file.endswith(".parquet"):
+            pq.write_table(pa.table({"text": ["a"]}), folder / file)
+        else:
+            (folder / file).touch()
 
 
 HIVE = [f"data/lang={lang}/{name}.parquet" for lang in ("de", "en", "fr") for name in ("a", "b", "train-0")]
@@ -160,3 +165,16 @@ def test_a_path_without_files_is_blamed_on_the_path(folder: Path, path: str, wor
     message = refusal({"kind": "local", "path": path}, "*", "a")
     assert re.search(rf"datasets\.d\.source\.path: {re.escape(words)}", message)
     assert f"got {path!r}" in message
+
+
+@pytest.mark.parametrize("kind", ["local", "files"])
+def test_files_whose_endings_alone_differ_are_not_one_shard(folder: Path, kind: str) -> None:
+    touch(folder / "data", "a.parquet", "a.jsonl", "b.parquet")
+    message = refusal({"kind": kind, "path": "data/*"}, "a", "b")
+    assert "datasets.d.source.path: several files would be the same shard ('a': 'data/a.jsonl'" in message
+
+
+def test_a_file_that_two_patterns_find_is_read_once_or_refused(folder: Path) -> None:
+    touch(folder / "data", "a.jsonl", "b.jsonl")
+    message = refusal({"kind": "files", "path": ["data", "data/a.jsonl"], "shards": 2}, 0, 1)
+    assert "several files would be the same shard ('data/a.jsonl'" in message

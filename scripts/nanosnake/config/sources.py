@@ -244,11 +244,12 @@ class LocalSource(Model):
         """
         if self._numbered:
             return _filled("source.path", self.path, parse_range(spec))
-        return _chosen("source.path", self.path, _found("source.path", self.path), spec)
+        files = _distinct("source.path", self.path, _found("source.path", self.path))
+        return _chosen("source.path", self.path, files, spec)
 
 
-def _found(key: str, pattern: str, inside: str = "*.parquet") -> dict[str, str]:
-    """Return the files of a folder or glob by their names: paths from there, without the endings that say what they are.
+def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str, str]]:
+    """Return the names and files of a folder or glob: paths from there, without the endings that say what they are.
 
     Args:
         key: the source's key, for messages.
@@ -273,7 +274,13 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> dict[str, str]:
         elif glob.has_magic(str(path)):
             what = "no file matches this glob"
         raise wrong(key, pattern, f"{what}{where}")
-    return {str(file.relative_to(root).with_name(look.stem(file))): str(file) for file in found}
+    return [(str(file.relative_to(root).with_name(look.stem(file))), str(file)) for file in found]
+
+
+def _distinct(key: str, value: object, found: list[tuple[str, str]]) -> dict[str, str]:
+    """Return files by their names, which have to differ: `a.jsonl` and `a.txt` would be one shard."""
+    _named(key, value, found)
+    return dict(found)
 
 
 def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> dict[str, str]:
@@ -323,15 +330,11 @@ class FilesSource(Model):
     @cached_property
     def _named(self) -> dict[str, str]:
         """The files by their names; hidden ones are left out."""
-        found: dict[str, str] = {}
-        for pattern in [self.path] if isinstance(self.path, str) else self.path:
-            some = _found("source.path", pattern, "**/[!.]*")
-            if both := found.keys() & some.keys() if self.shards is None else None:
-                name = min(both)
-                raise wrong(
-                    "source.path", self.path, f"{found[name]} and {some[name]} would be the same shard"
-                )
-            found |= some if self.shards is None else {file: file for file in some.values()}
+        patterns = [self.path] if isinstance(self.path, str) else self.path
+        some = [pair for pattern in patterns for pair in _found("source.path", pattern, "**/[!.]*")]
+        if self.shards is not None:
+            some = [(file, file) for _, file in some]
+        found = _distinct("source.path", self.path, some)
         if self.format is None:
             try:
                 for file in found.values():
