@@ -20,6 +20,7 @@ from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.messages import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,8 +86,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
         draw = random.Random(0)
         draws = [draw.choices(units, k=len(units)) for _ in range(RESAMPLES)]
         without = [[*units[:at], *units[at + 1 :]] for at in range(len(units))]
-        with ThreadPoolExecutor(WORKERS) as pool:
-            learned = list(pool.map(learn, [units, *draws, *without]))
+        learned = list(_in_parallel(learn, [units, *draws, *without]))
         names = [path.stem for path in units]
     whole, resampled, left_out = learned[0], learned[1 : RESAMPLES + 1], learned[RESAMPLES + 1 :]
     return _findings(tokens, whole, resampled, dict(zip(names, left_out, strict=True)), thresholds)
@@ -110,6 +110,19 @@ def _learner(subject: Subject, folder: Path, merges: int) -> Callable[[Sequence[
         return Learned(frozenset(found.token_bytes()), size / max(count, 1))
 
     return learn
+
+
+def _in_parallel(
+    learn: Callable[[Sequence[Path]], Learned], drawn: Sequence[Sequence[Path]]
+) -> Iterator[Learned]:
+    """Yield what is learned from each draw, in order, and show how far it is."""
+    with (
+        ThreadPoolExecutor(WORKERS) as pool,
+        Progress("learning merges again", unit="vocabularies") as progress,
+    ):
+        for done, found in enumerate(pool.map(learn, drawn), start=1):
+            progress(done, len(drawn))
+            yield found
 
 
 def _units(subject: Subject, folder: Path) -> list[Path]:
