@@ -19,7 +19,7 @@ from nanosnake.snakemake_internals import Run, plan_quickly, refuse, untested
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.leftovers import Leftovers
 from nanosnake.workflow.manifests import Manifests
-from nanosnake.workflow.models import EXPORTED, Models
+from nanosnake.workflow.models import Models
 from nanosnake.workflow.modules import code
 from nanosnake.workflow.publishing import THINGS, Publishing
 from nanosnake.workflow.resources import by_name, memory, minutes

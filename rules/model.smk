@@ -2,6 +2,7 @@
 
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
+from nanosnake.exports.formats import MODEL_FILES
 from train_model import TrainModel
 
 LAUNCHER = repository_path("scripts/launch.py")
@@ -79,26 +80,45 @@ rule evaluate_model:
         )
 
 
-rule export_model:
-    """Put the weights, their description and the tokenizer in one folder for others to load."""
-    input:
-        code=code(ExportModel),
-        weights=layout.WEIGHTS,
-        model=rules.train_model.output.model,
-        tokenizer=models.tokenizer_files,
-    output:
-        expand(f"{layout.MODEL_EXPORT}/{{file}}", file=EXPORTED, allow_missing=True),
-    log:
-        **logs(layout.MODEL_EXPORT),
-    benchmark:
-        benchmark_of(layout.MODEL_EXPORT)
-    conda:
-        "../envs/nanosnake.yaml"
-    resources:
-        mem_mb=8000,
-    params:
-        folder=folder_of("tokenizer"),
-        model=folder_of("weights"),
-        export=layout.MODEL_EXPORT,
-    shell:
-        command(ExportModel, model="params.model", tokenizer="params.folder", out="params.export")
+MODELING = repository_path("scripts/nanosnake/exports/modeling_nanosnake.py")
+
+for (format, architecture), files in MODEL_FILES.items():
+
+    rule:
+        """Write a model with its tokenizer for another tool, where the configuration asks for it."""
+        name:
+            f"export_model_{format}_{architecture}"
+        input:
+            code=code(ExportModel),
+            weights=layout.WEIGHTS,
+            model=rules.train_model.output.model,
+            tokenizer=models.tokenizer_files,
+            evaluation=[layout.EVALUATION] if format == "transformers" else [],
+            modeling=MODELING if "modeling_nanosnake.py" in files else [],
+        output:
+            [f"{layout.MODEL_EXPORT.replace('{format}', format)}/{file}" for file in files],
+        log:
+            **logs(layout.MODEL_EXPORT.replace("{format}", format)),
+        benchmark:
+            benchmark_of(layout.MODEL_EXPORT.replace("{format}", format))
+        wildcard_constraints:
+            model=any_of(models.of_architecture(architecture)),
+        conda:
+            "../envs/nanosnake.yaml"
+        resources:
+            mem_mb=memory(2000, per_input_mb=4),
+        params:
+            folder=folder_of("tokenizer"),
+            model=folder_of("weights"),
+            export=layout.MODEL_EXPORT.replace("{format}", format),
+            format=format,
+            options=models.card if format == "transformers" else "",
+        shell:
+            command(
+                ExportModel,
+                "{params.options}",
+                model="params.model",
+                tokenizer="params.folder",
+                format="params.format",
+                out="params.export",
+            )

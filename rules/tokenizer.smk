@@ -1,8 +1,9 @@
 """A tokenizer: merges learned from summed counts, and the artifacts that other tools read."""
 
+from convert_tokenizer import ConvertTokenizer
 from cut_merges import CutMerges
-from export_nanochat import ExportNanochat
 from export_tokenizer import ExportTokenizer
+from nanosnake.exports.formats import TOKENIZER_FILES
 from train_tokenizer import TrainTokenizer
 
 
@@ -61,6 +62,7 @@ rule export_tokenizer:
         merges=layout.MERGES,
         counts=tokenizers.merged_counts,
         metadata=tokenizers.training_metadata,
+        chat_template=tokenizers.chat_template,
     output:
         hugging_face=f"{layout.TOKENIZER_FOLDER}/tokenizer.json",
         hugging_face_config=f"{layout.TOKENIZER_FOLDER}/tokenizer_config.json",
@@ -87,23 +89,29 @@ rule export_tokenizer:
         )
 
 
-rule export_nanochat:
-    """Write nanochat's two files, where the configuration asks for them."""
-    input:
-        code=code(ExportNanochat),
-        tokenizer=rules.export_tokenizer.output,
-    output:
-        pickle=f"{layout.TOKENIZER_FOLDER}/tokenizer.pkl",
-        token_bytes=f"{layout.TOKENIZER_FOLDER}/token_bytes.pt",
-    log:
-        **logs(f"{layout.TOKENIZER}/export_nanochat"),
-    benchmark:
-        benchmark_of(f"{layout.TOKENIZER}/export_nanochat")
-    conda:
-        "../envs/nanosnake.yaml"
-    resources:
-        mem_mb=2000,
-    params:
-        folder=folder_of("tokenizer"),
-    shell:
-        command(ExportNanochat, tokenizer="params.folder", output="params.folder")
+for format, files in TOKENIZER_FILES.items():
+
+    rule:
+        """Write a tokenizer for another tool, where the configuration asks for it."""
+        name:
+            f"convert_tokenizer_{format}"
+        input:
+            code=code(ConvertTokenizer),
+            tokenizer=rules.export_tokenizer.output,
+        output:
+            [f"{layout.TOKENIZER_FOLDER}/{file}" for file in files],
+        log:
+            **logs(f"{layout.TOKENIZER}/export_{format}"),
+        benchmark:
+            benchmark_of(f"{layout.TOKENIZER}/export_{format}")
+        conda:
+            "../envs/nanosnake.yaml"
+        resources:
+            mem_mb=2000,
+        params:
+            folder=folder_of("tokenizer"),
+            format=format,
+        shell:
+            command(
+                ConvertTokenizer, tokenizer="params.folder", format="params.format", output="params.folder"
+            )

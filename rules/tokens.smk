@@ -39,6 +39,7 @@ rule tokenize_shard:
     output:
         tokens=layout.TOKEN_SHARD,
         index=layout.TOKEN_INDEX,
+        metadata=layout.TOKEN_METADATA,
         facts=layout.TOKEN_FACTS,
     log:
         **logs(layout.TOKEN_SHARD),

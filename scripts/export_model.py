@@ -1,69 +1,71 @@
-"""Export a trained model: its weights in one type, its description and its tokenizer, in one folder.
+"""Write a trained model, with its tokenizer, for another tool.
 
-Reads the model's two files and the tokenizer's folder; writes model.safetensors, model.json, tokenizer.json,
-tokenizer.tiktoken and meta.json. `nanosnake.training.export.read_model` loads the model; any safetensors
-reader loads the weights, whose layout docs/training.md describes.
+Reads the model's two files, the tokenizer's folder and, for the model card, evaluation.json beside the model if it is
+there. Writes a folder that transformers loads, or a GGUF file for llama.cpp.
 
-    python scripts/export_model.py --model model/d12 --tokenizer tokenizer --out export/d12 --dtype bfloat16
+    python scripts/export_model.py --model model/d12 --tokenizer tokenizer --format transformers --out export/d12
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from nanosnake.files import read_json, replacing
-from nanosnake.stages import Stage, main
-
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.tiktoken", "meta.json")
+from nanosnake.exports.formats import MODEL_FILES, ModelFormat
+from nanosnake.files import read_json
+from nanosnake.stages import Object, Stage, main
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportModel(Stage):
-    """Put a model and its tokenizer in one folder for others to load."""
+    """Write a model and its tokenizer for another tool."""
 
     model: Path
     """Folder with model.safetensors and model.json."""
     tokenizer: Path
     """The tokenizer's folder."""
+    format: ModelFormat
+    """Whose format."""
     out: Path
     """Folder to write."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Type of the weights."""
+    settings: Object = field(default_factory=dict)
+    """What the card says: names and settings of data set and tokenizer, and the model's name."""
 
     def run(self) -> str | None:
-        return "\n".join(map(str, export_model(self)))
+        return f"{self.out}: {', '.join(export_model(self))}"
 
 
-def export_model(options: ExportModel) -> list[Path]:
-    """Write the export; return its files."""
+def export_model(options: ExportModel) -> tuple[str, ...]:
+    """Write the export; return the names of its files."""
     import torch
 
-    from nanosnake.training.export import TYPES, read_model, write_model
-    from nanosnake.training.vocabulary import Vocabulary
+    from nanosnake.exports import gguf, transformers
+    from nanosnake.training.export import read_model
 
-    description = options.model / "model.json"
-    model = read_model(options.model / "model.safetensors", description, torch.device("cpu"))
-    tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    written = [options.out / "model.safetensors", options.out / "model.json"]
-    write_model(
-        written[0],
-        written[1],
-        model.config,
-        tensors,
-        Vocabulary.load(options.tokenizer),
-        read_json(description)["figures"],
-        dtype=TYPES[options.dtype],
-    )
-    for name in TOKENIZER_FILES:
-        source = options.tokenizer / name
-        if not source.is_file():
-            continue
-        with replacing(options.out / name) as temporary:
-            temporary.write_bytes(source.read_bytes())
-        written.append(options.out / name)
-    return written
+    device = torch.device("cpu")
+    model = read_model(options.model / "model.safetensors", options.model / "model.json", device)
+    if options.format == "transformers":
+        card = card_of(options)
+        transformers.export(model, options.tokenizer, options.out, dtype=options.dtype, card=card)
+    else:
+        gguf.export(model, options.tokenizer, options.out, dtype=options.dtype)
+    return MODEL_FILES[options.format, model.config.architecture]
+
+
+def card_of(options: ExportModel) -> str:
+    """Return the model card."""
+    from nanosnake.exports.card import card
+    from nanosnake.training.config import ModelConfig
+
+    said = read_json(options.model / "model.json")
+    evaluation: Mapping[str, Any] = {}
+    if (options.model / "evaluation.json").is_file():
+        evaluation = read_json(options.model / "evaluation.json")
+    return card(ModelConfig.from_dict(said["model"]), options.settings, said["figures"], evaluation)
 
 
 if __name__ == "__main__":

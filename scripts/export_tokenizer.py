@@ -35,7 +35,15 @@ class ExportTokenizer(Stage):
     vocab_size: int
     """Bytes, merges and special tokens."""
     special_tokens: tuple[str, ...]
-    """Special tokens; the first begins every document."""
+    """Special tokens, in the order of their ids."""
+    bos: str | None = None
+    """The one that begins every document; the first if absent."""
+    eos: str | None = None
+    """The one that ends generation; bos if absent."""
+    pad: str | None = None
+    """The one that fills rows of a batch; eos if absent."""
+    chat_template: Path | None = None
+    """Jinja template of conversations; nanochat's if absent, where its tokens are there."""
     folder: Path
     """Folder of the shards' metadata files."""
     shards: Names
@@ -52,11 +60,18 @@ def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
     """Write the artifacts and return the content of `meta.json`."""
     from nanosnake.tokenizer.export import Recipe, export, read_merges
 
+    template = options.chat_template
     recipe = Recipe(
         name=options.name,
         pattern=options.pattern,
         vocab_size=options.vocab_size,
         special_tokens=options.special_tokens,
+        roles={
+            "bos": options.bos,
+            "eos": options.eos,
+            "pad": options.pad,
+            "chat_template": template.read_text(encoding="utf-8") if template else None,
+        },
         shards=shard_hashes(options.folder, options.shards),
     )
     counting = counting_facts(options.counts, recipe.regex)

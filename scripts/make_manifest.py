@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.files import write_json
+from nanosnake.layout import TOKEN_ENDINGS
 from nanosnake.naming import expand
 from nanosnake.stages import Object, Stage, main
 
@@ -39,7 +40,7 @@ def summary(manifest: Mapping[str, Any]) -> str:
 def token_files(word: str) -> list[str]:
     """Return the files of token shards: `tokens/train/shard_[00000-00003].ds` names four of each kind."""
     folder, _, names = word.removesuffix(".ds").rpartition("/")
-    return [f"{folder}/{name}{ending}" for name in expand(names) for ending in (".ds", ".ds.index", ".json")]
+    return [f"{folder}/{name}{ending}" for name in expand(names) for ending in TOKEN_ENDINGS]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@ r"""Encode one shard: every document, each begun by the tokenizer's first specia
 
 In:  a parquet file, a tokenizer folder.
 Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends of documents, in tokens),
-     NAME.json (counts and hashes).
+     NAME.ds.metadata (tokenizer and bytes per token, for datatrove), NAME.json (counts and hashes).
 
     python scripts/tokenize_shard.py --shard results/demo/shards/shard_00000.parquet --text-column text \
         --tokenizer results/demo/bpe4k/tokenizer --output tokens/shard_00000.ds
@@ -43,8 +43,9 @@ class TokenizeShard(Stage):
 
 
 def tokenize(options: TokenizeShard) -> dict[str, Any]:
-    """Write the three files of a token shard and return the facts of the JSON file."""
+    """Write the four files of a token shard and return the facts of the JSON file."""
     from nanosnake.crate import rustbpe
+    from nanosnake.tokenizer import datatrove
     from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
 
     tokenizer = load(options.tokenizer)
@@ -72,6 +73,8 @@ def tokenize(options: TokenizeShard) -> dict[str, Any]:
         "tokenizer": tokenizer.name,
         "tokenizer_sha256": tokenizer.hashes[TOKENIZER_JSON],
     }
+    token_bytes = 2 if dtype == "uint16" else 4
+    datatrove.write_metadata(options.output, str(options.tokenizer), token_bytes, written["tokens"])
     write_json(options.output.with_suffix(".json"), facts)
     return facts
 

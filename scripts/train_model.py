@@ -35,6 +35,7 @@ from nanosnake.stages import Stage, main  # noqa: E402
 from nanosnake.training.config import (  # noqa: E402
     EXIT_STOPPED,
     STATUS_VARIABLE,
+    Architecture,
     ModelConfig,
     Stopped,
     TrainOptions,
@@ -60,8 +61,12 @@ class TrainModel(Stage, TrainOptions):
     """Layers; width, heads, learning rates, batch and horizon follow from it."""
     sequence_length: int = 2048
     """Tokens of a row."""
-    window_pattern: str = "SSSL"
-    """Attention windows by layer, repeated: L whole context, S a quarter."""
+    architecture: Architecture = "nanosnake"
+    """nanosnake, or llama, which other tools load without code of ours."""
+    window_pattern: str = ""
+    """Attention windows by layer, repeated: L whole context, S a quarter; empty: SSSL, or L for a llama."""
+    tied_head: bool = False
+    """The head is the embedding (llama)."""
     aspect_ratio: int = 64
     """Width over depth."""
     head_dim: int = 128
@@ -112,6 +117,8 @@ def train_model(options: TrainModel) -> dict[str, Any]:
         head_dim=options.head_dim,
         kv_share=options.kv_share,
         window_pattern=options.window_pattern,
+        architecture=options.architecture,
+        tied_head=options.tied_head,
     )
     train, validation = TokenShards(list(options.train)), TokenShards(list(options.validation))
     run = options.checkpoints / run_key(config, training, train.fingerprint())

@@ -39,12 +39,14 @@ HUB_LISTING = "history/hub/{key}.json"
 TOKENS = f"{TOKENIZER}/tokens/{{split}}"
 TOKEN_SHARD = f"{TOKENS}/{{shard}}.ds"
 TOKEN_INDEX = f"{TOKENS}/{{shard}}.ds.index"
+TOKEN_METADATA = f"{TOKENS}/{{shard}}.ds.metadata"
 TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
+TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")
 
 MODEL = f"{TOKENIZER}/{{model}}"
 WEIGHTS = f"{MODEL}/model.safetensors"
 EVALUATION = f"{MODEL}/evaluation.json"
-MODEL_EXPORT = f"{MODEL}/export"
+MODEL_EXPORT = f"{MODEL}/export/{{format}}"
 MODEL_PAGE = f"{MODEL}/report/index.html"
 CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
 

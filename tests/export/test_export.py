@@ -18,10 +18,11 @@ from nanosnake.files import NanosnakeError
 from nanosnake.stages import call
 from nanosnake.tokenizer import export
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON, TokenizerFolder, load, load_tiktoken
+from nanosnake.tokenizer.transformers import TOKENIZER_CONFIG
 from tiny_tokenizers import SPECIAL_TOKENS, arguments_of_export, damage, evaluation_texts, train
 
 PATTERNS = ["gpt2", "gpt4", "gpt4o", "nanochat"]
-FILES = (TOKENIZER_JSON, export.TOKENIZER_CONFIG, RANKS, META)
+FILES = (TOKENIZER_JSON, TOKENIZER_CONFIG, RANKS, META)
 
 
 @pytest.fixture(scope="module")
@@ -152,15 +153,10 @@ def test_rank_file_is_base64_and_rank(tokenizer: TokenizerFolder) -> None:
 def test_hugging_face_alone_finds_special_tokens(tokenizer: TokenizerFolder) -> None:
     loaded = tokenizers.Tokenizer.from_file(str(tokenizer.folder / TOKENIZER_JSON))
     text = "<|bos|>hi <|user_end|>"
-    assert loaded.encode(text).ids == tokenizer.tiktoken().encode(text, allowed_special="all")
-    assert loaded.decode(loaded.encode(text).ids, skip_special_tokens=False) == text
-
-
-def test_configuration_for_transformers(tokenizer: TokenizerFolder) -> None:
-    config = json.loads((tokenizer.folder / export.TOKENIZER_CONFIG).read_text())
-    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
-    assert config["bos_token"] == "<|bos|>"
-    assert config["clean_up_tokenization_spaces"] is False
+    ids = loaded.encode(text, add_special_tokens=False).ids
+    assert ids == tokenizer.tiktoken().encode(text, allowed_special="all")
+    assert loaded.decode(ids, skip_special_tokens=False) == text
+    assert loaded.encode("hi").ids == [tokenizer.bos_id, *tokenizer.rust().encode("hi")]
 
 
 def test_equal_inputs_give_equal_bytes(texts: dict[str, str], tmp_path: Path) -> None:
@@ -187,7 +183,7 @@ def test_meta_says_what_from_what(texts: dict[str, str], tmp_path: Path) -> None
     assert meta["counting"]["text_column"] == "text"
     assert meta["counting"]["max_chars"] is None
     assert all(isinstance(meta["counting"][key], int) for key in ("doc_cap", "characters", "bytes", "unique"))
-    assert set(meta["files"]) == {TOKENIZER_JSON, export.TOKENIZER_CONFIG, RANKS}
+    assert set(meta["files"]) == {TOKENIZER_JSON, TOKENIZER_CONFIG, RANKS}
     assert {path.name for path in tokenizer.folder.iterdir()} == set(FILES)
 
 
@@ -202,7 +198,7 @@ def test_text_that_the_pattern_does_not_match_is_dropped_everywhere(tmp_path: Pa
     wanted = tokenizer.tiktoken().encode_ordinary("one, two!")
     assert tokenizer.tiktoken().decode(wanted) == "onetwo"
     assert tokenizer.rust().encode("one, two!") == wanted
-    assert tokenizer.hugging_face().encode("one, two!").ids == wanted
+    assert tokenizer.hugging_face().encode("one, two!", add_special_tokens=False).ids == wanted
 
 
 def test_a_smaller_vocabulary_is_a_prefix(texts: dict[str, str], tmp_path: Path) -> None:

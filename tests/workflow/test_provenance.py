@@ -19,7 +19,7 @@ from workflow.project import REPOSITORY, Project, write_shard
 IDENTITY = ("-c", "user.name=n", "-c", "user.email=e@example.org")
 MANIFEST = "results/tiny/bpe/manifest.json"
 OF_A_TOKENIZER = ("merges.arrow", "tokenizer/*.json", "tokenizer/*.tiktoken")
-OF_TOKENS = ("tokens/*/*.ds", "tokens/*/*.ds.index", "tokens/*/*.json")
+OF_TOKENS = ("tokens/*/*.ds", "tokens/*/*.ds.index", "tokens/*/*.ds.metadata", "tokens/*/*.json")
 
 
 def verify(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

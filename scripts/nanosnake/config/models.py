@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -18,6 +18,7 @@ from nanosnake.config.sources import FilesSource, LocalSource, S3Source, ShardSp
 from nanosnake.config.sweeps import expand
 from nanosnake.config.training import GPT
 from nanosnake.crate import rustbpe
+from nanosnake.exports.formats import TokenizerFormat, gguf_problem
 from nanosnake.files import NanosnakeError
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
@@ -35,7 +36,7 @@ NANOCHAT_SPECIAL_TOKENS = [
     "<|output_start|>",
     "<|output_end|>",
 ]
-"""nanochat's nine; the first begins every document."""
+"""nanochat's nine."""
 
 VALIDATION = "validation"
 """Name of the shard of the documents that a hash chooses."""
@@ -55,6 +56,9 @@ class Dataset(Model):
     source: Source
     text_column: Annotated[str, Field(min_length=1)] = "text"
     """Column that holds the documents."""
+    license: str | None = None
+    """Licence of the text, by Hugging Face's name for it (`cc-by-sa-4.0`), for model cards; of the embedded corpus it
+    is known."""
     train: ShardSpec
     """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder."""
     validation: Annotated[
@@ -196,9 +200,22 @@ class Tokenizer(Model):
     shards: ShardSpec | None = None
     """Shards to learn from, where it is not all training shards."""
     special_tokens: list[Annotated[str, Field(min_length=1)]] = NANOCHAT_SPECIAL_TOKENS
-    """Added after the merges, never learned; the first begins every document."""
-    exports: Annotated[list[Literal["nanochat"]], Field(default_factory=list)]
-    """Further formats: nanochat's tokenizer.pkl and token_bytes.pt."""
+    """Added after the merges, never learned."""
+    bos: str | None = None
+    """Special token that begins every document; the first if absent."""
+    eos: str | None = None
+    """Special token that ends generation; `bos` if absent, as nothing ends a document but the next one."""
+    pad: str | None = None
+    """Special token that fills rows of a batch; `eos` if absent."""
+    chat_template: FilePath | None = None
+    """File with a Jinja template of conversations; nanochat's if absent, where its special tokens are there."""
+    exports: Annotated[list[TokenizerFormat], Field(default_factory=list)]
+    """Further formats: nanochat's tokenizer.pkl and token_bytes.pt, llama.cpp's tokenizer.gguf."""
+
+    @property
+    def regex(self) -> str:
+        """The split pattern as a regex."""
+        return str(rustbpe.PATTERNS.get(self.pattern, self.pattern))
 
     @property
     def num_merges(self) -> int:
@@ -236,6 +253,20 @@ class Tokenizer(Model):
         if dashed := next((token for token in value if token.startswith("-")), None):
             raise ValueError(f"{dashed!r} begins with a dash, which a command line reads as an option")
         return value
+
+    @model_validator(mode="after")
+    def _roles_are_special_tokens(self) -> Self:
+        for role in ("bos", "eos", "pad"):
+            token = getattr(self, role)
+            if token is not None and token not in self.special_tokens:
+                raise wrong(role, token, "is not among special_tokens; add it there, at the end")
+        return self
+
+    @model_validator(mode="after")
+    def _formats_know_the_pattern(self) -> Self:
+        if "gguf" in self.exports and (problem := gguf_problem(self.regex)):
+            raise wrong("exports", self.exports, problem)
+        return self
 
     @model_validator(mode="after")
     def _vocabulary_holds_the_bytes(self) -> Self:

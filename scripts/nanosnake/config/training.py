@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
-from nanosnake.config.base import FilePath, MadeModel, Model
+from nanosnake.config.base import FilePath, MadeModel, Model, wrong
+from nanosnake.exports.formats import MODEL_FILES, ModelFormat
 from nanosnake.options import docstrings
-from nanosnake.training.config import TrainOptions
+from nanosnake.training.config import Architecture, TrainOptions
 
 
 def _options(kind: type) -> type[MadeModel]:
@@ -39,8 +40,12 @@ class GPT(Model):
     """Layers; width, heads, learning rates, batch and horizon follow."""
     sequence_length: Annotated[int, Field(ge=16)] = 2048
     """Tokens of a row."""
-    window_pattern: Annotated[str, Field(pattern="^[SL]+$")] = "SSSL"
-    """Attention windows by layer, repeated: L whole context, S a quarter."""
+    architecture: Architecture = "nanosnake"
+    """nanosnake, or llama, which other tools load without code of ours."""
+    window_pattern: Annotated[str, Field(pattern="^[SL]*$")] = ""
+    """Attention windows by layer, repeated: L whole context, S a quarter; empty: SSSL, or L for a llama."""
+    tied_head: bool = False
+    """The head is the embedding (llama)."""
     aspect_ratio: Annotated[int, Field(ge=1)] = 64
     """Width over depth."""
     head_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 128
@@ -53,5 +58,17 @@ class GPT(Model):
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None
     """Folder of task files to evaluate on."""
-    export: bool = False
-    """Also write the model with its tokenizer as one folder for others to load."""
+    exports: Annotated[list[ModelFormat], Field(default_factory=list)]
+    """Further formats, the tokenizer with them: a folder for transformers, a GGUF file for llama.cpp (llama)."""
+
+    @model_validator(mode="after")
+    def _architecture_has_it(self) -> Self:
+        for format in self.exports:
+            if (format, self.architecture) not in MODEL_FILES:
+                others = ", ".join(a for f, a in MODEL_FILES if f == format)
+                raise wrong("exports", self.exports, f"{format} is for architecture {others}")
+        if self.architecture == "llama" and self.window_pattern not in ("", "L"):
+            raise wrong("window_pattern", self.window_pattern, "a llama has no windows; leave it out")
+        if self.tied_head and self.architecture != "llama":
+            raise wrong("tied_head", True, "is for architecture llama")
+        return self

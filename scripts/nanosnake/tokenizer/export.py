@@ -2,10 +2,12 @@
 
 Ids: 0 to 255 are the bytes in their order, then the merges in theirs, then the special tokens.
 
-`tokenizer.json` gives the ids that tiktoken gives, because of three settings that are easy to get wrong:
+`tokenizer.json` gives the ids that tiktoken gives, because of four settings that are easy to get wrong:
 - the split keeps what the pattern matches and drops what it does not (`Removed`, inverted); with the usual
   `Isolated` unmatched text would become pieces of its own, which tiktoken does not do;
 - `ignore_merges`: a piece that is a token is that token, without merging, as in tiktoken;
+- a text begins with the bos token, unless special tokens are not wanted (`add_special_tokens=False`): every
+  document of training began so;
 - the merges are the learned pairs. tiktoken joins any two neighbours whose bytes are a token, but a learned
   pair is the only way in which merging by rank arrives at its token, so both agree.
 Its regex engine is another one than ours and tiktoken's: nanosnake.tokenizer.oniguruma writes the pattern for it.
@@ -32,8 +34,8 @@ from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing, write_json
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON
+from nanosnake.tokenizer.transformers import TOKENIZER_CONFIG, Roles, begins_with, config_json
 
-TOKENIZER_CONFIG = "tokenizer_config.json"
 BYTES = 256
 
 
@@ -45,7 +47,8 @@ class Recipe:
         name: the tokenizer's name.
         pattern: name of a split pattern (`gpt2`, `gpt4`, `gpt4o`, `nanochat`) or a regex.
         vocab_size: bytes, merges and special tokens.
-        special_tokens: their texts, in the order of their ids; the first begins every document.
+        special_tokens: their texts, in the order of their ids.
+        roles: which of them is what, as in `Roles.of`; by default the first begins every document and ends it.
         shards: names and SHA-256 of the shards that the merges were learned from.
         counting: how the pre-tokens were counted.
     """
@@ -54,6 +57,7 @@ class Recipe:
     pattern: str
     vocab_size: int
     special_tokens: Sequence[str]
+    roles: Mapping[str, str | None] = field(default_factory=dict)
     shards: Sequence[Mapping[str, str]] = ()
     counting: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,16 +111,17 @@ def export(merges: Sequence[tuple[int, int]], recipe: Recipe, folder: str | Path
         raise NanosnakeError(
             f"special_tokens: one stands twice in {list(recipe.special_tokens)}; name each once"
         )
+    roles = Roles.of(recipe.special_tokens, **recipe.roles)
     contents = {
-        TOKENIZER_JSON: hugging_face_json(tokens, merges, recipe.regex, special_tokens),
-        TOKENIZER_CONFIG: _config_json(recipe.special_tokens),
+        TOKENIZER_JSON: hugging_face_json(tokens, merges, recipe.regex, special_tokens, roles.bos),
+        TOKENIZER_CONFIG: config_json(recipe.special_tokens, roles),
         RANKS: b"".join(b"%s %d\n" % (base64.b64encode(token), rank) for rank, token in enumerate(tokens)),
     }
     _try_hugging_face(contents[TOKENIZER_JSON], recipe)
     for name, content in contents.items():
         with replacing(folder / name) as temporary:
             temporary.write_bytes(content)
-    meta = _meta(recipe, special_tokens, contents)
+    meta = _meta(recipe, special_tokens, roles, contents)
     write_json(folder / META, meta)  # last: a folder without it is no tokenizer
     return meta
 
@@ -172,6 +177,7 @@ def hugging_face_json(
     merges: Sequence[tuple[int, int]],
     regex: str,
     special_tokens: Mapping[str, int],
+    bos: str,
 ) -> bytes:
     """Return the content of `tokenizer.json`."""
     characters = byte_characters()
@@ -205,7 +211,7 @@ def hugging_face_json(
                 {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
             ],
         },
-        "post_processor": None,
+        "post_processor": begins_with(bos, special_tokens[bos]),
         "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
         "model": {
             "type": "BPE",
@@ -222,17 +228,6 @@ def hugging_face_json(
         },
     }
     return (json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
-
-
-def _config_json(special_tokens: Sequence[str]) -> bytes:
-    """Return what transformers' PreTrainedTokenizerFast wants to know besides `tokenizer.json`."""
-    content = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": special_tokens[0],
-        "additional_special_tokens": list(special_tokens[1:]),
-        "clean_up_tokenization_spaces": False,  # the default removes blanks before punctuation
-    }
-    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def _try_hugging_face(content: bytes, recipe: Recipe) -> None:
@@ -253,7 +248,9 @@ def _try_hugging_face(content: bytes, recipe: Recipe) -> None:
         )
 
 
-def _meta(recipe: Recipe, special_tokens: Mapping[str, int], contents: Mapping[str, bytes]) -> dict[str, Any]:
+def _meta(
+    recipe: Recipe, special_tokens: Mapping[str, int], roles: Roles, contents: Mapping[str, bytes]
+) -> dict[str, Any]:
     """Return the content of `meta.json`."""
     return {
         "name": recipe.name,
@@ -262,7 +259,7 @@ def _meta(recipe: Recipe, special_tokens: Mapping[str, int], contents: Mapping[s
         "vocab_size": recipe.vocab_size,
         "merges": recipe.num_merges,
         "special_tokens": dict(special_tokens),
-        "bos": recipe.special_tokens[0],
+        "bos": roles.bos,
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in contents.items()

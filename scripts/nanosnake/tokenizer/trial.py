@@ -142,7 +142,9 @@ def _mistaken(special_tokens: Sequence[str]) -> Iterator[str]:
         "trial", pat_str=pattern, mergeable_ranks={b: i for i, b in enumerate(BYTES)}, special_tokens=ranks
     )
     try:
-        loaded = tokenizers.Tokenizer.from_str(hugging_face_json(BYTES, [], pattern, ranks).decode())
+        loaded = tokenizers.Tokenizer.from_str(
+            hugging_face_json(BYTES, [], pattern, ranks, special_tokens[0]).decode()
+        )
     except Exception as error:  # the library raises bare Exception
         yield f"tokenizers does not take them ({error}); choose other texts, such as '<|bos|>'"
         return

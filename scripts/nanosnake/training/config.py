@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from nanosnake.files import NanosnakeError
 
 VOCAB_MULTIPLE = 128
 WINDOW_MULTIPLE = 128
+HIDDEN_MULTIPLE = 64
+Architecture = Literal["nanosnake", "llama"]
 EXIT_STOPPED = 75
 """Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: start it again to go on."""
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
@@ -50,15 +52,19 @@ class ModelConfig:
     """Token ids that exist, special tokens included."""
     sequence_length: int
     """Positions of a row (T), and the longest context."""
+    architecture: Architecture = "nanosnake"
+    """nanosnake, or llama: what other tools load without code of ours."""
     window_pattern: str = "SSSL"
     """Attention windows, repeated over the layers: L whole context, S a quarter; the last layer is always
     L."""
     value_embeddings: bool = True
     """Add gated token embeddings to the values of every other layer."""
+    tied_head: bool = False
+    """The head is the embedding (llama)."""
     mlp_ratio: int = 4
-    """Hidden width of the MLP over the width."""
+    """Hidden width of the MLP over the width; of llama's, which has three matrices, two thirds of it."""
     softcap: float = 15.0
-    """Logits are squashed smoothly to plus or minus this."""
+    """Logits are squashed smoothly to plus or minus this; 0: they are not."""
     rotary_base: float = 100_000.0
     """Base of the rotary frequencies."""
 
@@ -69,6 +75,15 @@ class ModelConfig:
             )
         if not self.window_pattern or set(self.window_pattern) - set("SL"):
             raise NanosnakeError(f"model: window_pattern is {self.window_pattern!r}; use the letters S and L")
+        if self.architecture == "llama" and (
+            self.window_pattern != "L" or self.value_embeddings or self.softcap
+        ):
+            raise NanosnakeError(
+                f"model: a llama has no windows, value embeddings or softcap; use window_pattern L, "
+                f"not {self.window_pattern!r}"
+            )
+        if self.tied_head and self.architecture != "llama":
+            raise NanosnakeError(f"model: tied_head is for llama, the architecture is {self.architecture}")
         if self.head_dim % 2:
             raise NanosnakeError(f"model: head_dim is {self.head_dim}; rotary embeddings need an even number")
 
@@ -82,12 +97,15 @@ class ModelConfig:
         aspect_ratio: int = 64,
         head_dim: int = 128,
         kv_share: int = 0,
-        window_pattern: str = "SSSL",
+        window_pattern: str = "",
+        architecture: Architecture = "nanosnake",
+        tied_head: bool = False,
     ) -> Self:
         """Return the model of a depth: width = depth x aspect ratio, rounded up to whole heads.
 
         Args:
             kv_share: query heads that share one key/value head; 0: see `usual_share`.
+            window_pattern: empty: the architecture's own, SSSL or, of a llama, L.
         """
         if depth < 1:
             raise NanosnakeError(f"model: depth is {depth}; it must be 1 or more")
@@ -106,7 +124,11 @@ class ModelConfig:
             head_dim=head_dim,
             vocab_size=vocab_size,
             sequence_length=sequence_length,
-            window_pattern=window_pattern,
+            architecture=architecture,
+            window_pattern=window_pattern or ("L" if architecture == "llama" else "SSSL"),
+            value_embeddings=architecture != "llama",
+            tied_head=tied_head,
+            softcap=0.0 if architecture == "llama" else 15.0,
         )
 
     @property
@@ -136,10 +158,18 @@ class ModelConfig:
         return [i for i in range(self.depth) if i % 2 == (self.depth - 1) % 2]
 
     @property
+    def hidden(self) -> int:
+        """Hidden width of the MLP (F)."""
+        if self.architecture == "llama":
+            return -(-2 * self.mlp_ratio * self.width // 3 // HIDDEN_MULTIPLE) * HIDDEN_MULTIPLE
+        return self.mlp_ratio * self.width
+
+    @property
     def matrix_parameters(self) -> int:
         """Parameters of the layers' matrices."""
         attention = self.width * self.head_dim * (2 * self.heads + 2 * self.kv_heads)
-        return self.depth * (attention + 2 * self.mlp_ratio * self.width * self.width)
+        matrices = 3 if self.architecture == "llama" else 2
+        return self.depth * (attention + matrices * self.hidden * self.width)
 
     @property
     def scaling_parameters(self) -> int:

@@ -33,7 +33,8 @@ def peak_flops(device_name: str) -> float | None:
 
 def matmul_flops_per_token(config: ModelConfig) -> float:
     """Return the FLOPs of all matrix products with the tokens, forward and backward: 6 per weight."""
-    gates = len(config.value_layers) * config.kv_heads * GATE_CHANNELS + SMEAR_CHANNELS
+    smear = SMEAR_CHANNELS if config.architecture == "nanosnake" else 0
+    gates = len(config.value_layers) * config.kv_heads * GATE_CHANNELS + smear
     return 6.0 * (config.matrix_parameters + config.padded_vocab * config.width + gates)
 
 

@@ -21,8 +21,8 @@ CACHED_ELEMENTS = 1 << 20
 
 
 def softcapped(logits: Tensor, softcap: float) -> Tensor:
-    """Return logits squashed smoothly to plus or minus `softcap`, in float32."""
-    return softcap * torch.tanh(logits.float() / softcap)
+    """Return logits squashed smoothly to plus or minus `softcap` (0: as they are), in float32."""
+    return softcap * torch.tanh(logits.float() / softcap) if softcap else logits.float()
 
 
 def chunk_loss(
@@ -33,6 +33,8 @@ def chunk_loss(
     Targets below 0 count nothing. Columns from `vocab_size` on are padding: no probability and no gradient.
     On a GPU the gradient may be written over the logits.
     """
+    if not softcap:
+        return uncapped_chunk_loss(logits_CV, targets_C, vocab_size)
     if loss_kernel.usable(logits_CV):
         return loss_kernel.chunk_loss(logits_CV, targets_C, vocab_size, softcap)
     squashed_CV = torch.tanh(logits_CV.float() / softcap)
@@ -45,6 +47,21 @@ def chunk_loss(
     nats_C1 = (normalizer_C1.log() - (squashed_CV.gather(1, own_C1) - 1.0) * softcap) * counts_C1
     gradient_CV.mul_(counts_C1 / normalizer_C1).scatter_add_(1, own_C1, -counts_C1)
     gradient_CV.mul_(squashed_CV.square_().neg_().add_(1.0))
+    return nats_C1.squeeze(1), gradient_CV.to(logits_CV.dtype)
+
+
+def uncapped_chunk_loss(logits_CV: Tensor, targets_C: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
+    """Return what `chunk_loss` does, for logits that are not squashed."""
+    raised_CV = logits_CV.float()
+    raised_CV = raised_CV - raised_CV[:, :vocab_size].amax(dim=1, keepdim=True)
+    own_C1 = targets_C.clamp_min(0).long()[:, None]
+    counts_C1 = (targets_C >= 0)[:, None].float()
+    nats_C1 = -raised_CV.gather(1, own_C1)
+    gradient_CV = raised_CV.exp_()
+    gradient_CV[:, vocab_size:] = 0.0
+    normalizer_C1 = gradient_CV.sum(dim=1, keepdim=True)
+    nats_C1 = (nats_C1 + normalizer_C1.log()) * counts_C1
+    gradient_CV.mul_(counts_C1 / normalizer_C1).scatter_add_(1, own_C1, -counts_C1)
     return nats_C1.squeeze(1), gradient_CV.to(logits_CV.dtype)
 
 

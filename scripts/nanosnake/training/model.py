@@ -1,4 +1,6 @@
-"""The GPT: pre-norm layers on a residual stream, with what nanochat found to pay and our runs found again.
+"""The models: nanosnake's own, and one of Llama's shape, which other tools load; `MODELS` chooses.
+
+nanosnake's: pre-norm layers on a residual stream, with what nanochat found to pay and our runs found again.
 
 RMS norm without parameters, rotary embeddings, QK norm, squared ReLU, untied head with softcapped logits,
 sliding windows, value embeddings behind a gate, a learnt mix of the embedding into each layer, and a "smear"
@@ -15,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nanosnake.training.attention import Documents, attend
-from nanosnake.training.config import ModelConfig
+from nanosnake.training.config import Architecture, ModelConfig
 from nanosnake.training.kernels import fused
 from nanosnake.training.linear import linear
 
@@ -23,11 +25,17 @@ GATE_CHANNELS = 12
 SMEAR_CHANNELS = 24
 QK_SCALE = 1.2
 """Queries and keys are this long after their norm: sharper attention than length 1."""
+LLAMA_EPSILON = 1e-5
 
 
 def norm(x: Tensor) -> Tensor:
     """RMS norm over the last dimension, without parameters."""
     return F.rms_norm(x, (x.size(-1),))
+
+
+def scaled_norm(x: Tensor, weight: Tensor) -> Tensor:
+    """RMS norm over the last dimension, times weights."""
+    return F.rms_norm(x, (x.size(-1),), weight, LLAMA_EPSILON)
 
 
 def added(x_ND: Tensor, y_ND: Tensor) -> Tensor:
@@ -48,6 +56,11 @@ def rotary_table(config: ModelConfig, device: torch.device) -> tuple[Tensor, Ten
     return torch.cat([cosine, cosine], dim=1), torch.cat([sine, -sine], dim=1)
 
 
+def bank(*shape: int) -> nn.Parameter:
+    """Return a parameter without values."""
+    return nn.Parameter(torch.empty(*shape))
+
+
 class GPT(nn.Module):
     """A decoder-only transformer over rows of packed documents."""
 
@@ -56,13 +69,17 @@ class GPT(nn.Module):
         self.config = config
         self.backend = backend
         self.fused = backend == "flash4" and fused.usable()
+        self.make_parameters()
+        cosine, sine = rotary_table(config, torch.device("cpu"))
+        self.register_buffer("cosine", cosine, persistent=False)
+        self.register_buffer("sine", sine, persistent=False)
+
+    def make_parameters(self) -> None:
+        """Make the parameters, without values."""
+        config = self.config
         layers, width, heads_width = config.depth, config.width, config.heads * config.head_dim
-        kv_width, hidden = config.kv_heads * config.head_dim, config.mlp_ratio * config.width
+        kv_width, hidden = config.kv_heads * config.head_dim, config.hidden
         value_layers = len(config.value_layers)
-
-        def bank(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(*shape))
-
         self.embedding = bank(config.padded_vocab, width)
         self.head = bank(config.padded_vocab, width)
         self.value_embedding = bank(config.padded_vocab, value_layers * kv_width)
@@ -76,9 +93,11 @@ class GPT(nn.Module):
         self.embedding_scale = bank(layers)
         self.smear_gate = bank(SMEAR_CHANNELS)
         self.smear_scale = bank(1)
-        cosine, sine = rotary_table(config, torch.device("cpu"))
-        self.register_buffer("cosine", cosine, persistent=False)
-        self.register_buffer("sine", sine, persistent=False)
+
+    @property
+    def tables(self) -> list[nn.Parameter]:
+        """The large tables, which are kept in bf16 on a GPU."""
+        return [self.embedding, self.value_embedding]
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
@@ -159,22 +178,90 @@ class GPT(nn.Module):
             embedded_NKE, gate = value
             gate_NK = 3.0 * torch.sigmoid(F.linear(x_ND[:, :GATE_CHANNELS], gate))
             v_NKE = v_NKE + gate_NK[..., None] * embedded_NKE
-        q_NHE, k_NKE = (self._rotate(x, documents.length) for x in (q_NHE, k_NKE))
+        q_NHE, k_NKE = (
+            self._rotate(norm(x.float()) * QK_SCALE, documents.length).to(x.dtype) for x in (q_NHE, k_NKE)
+        )
         y_NHE = attend(self.backend, q_NHE, k_NKE, v_NKE, documents, window)
         return linear(y_NHE.reshape(-1, heads * config.head_dim), out)
 
     def _rotate(self, x_NHE: Tensor, length: int) -> Tensor:
-        """Norm, scale and rotate by position in the row: only differences of positions matter.
+        """Rotate by position in the row: only differences of positions matter.
 
-        The norm comes first, which gives the same, as a rotation keeps lengths: what the backward pass
-        needs is then the product's own output and nothing in float32.
+        Queries and keys are normed before and not after, which gives the same, as a rotation keeps lengths: what the
+        backward pass needs is then the product's own output and nothing in float32.
         """
         cosine_T1E: Tensor = self.cosine[:length, None]  # type: ignore[index]
         sine_T1E: Tensor = self.sine[:length, None]  # type: ignore[index]
-        x_BTHE = (norm(x_NHE.float()) * QK_SCALE).reshape(-1, length, x_NHE.size(1), x_NHE.size(2))
+        x_BTHE = x_NHE.reshape(-1, length, x_NHE.size(1), x_NHE.size(2))
         exchanged_BTHE = x_BTHE.view(*x_BTHE.shape[:-1], 2, -1).flip(-2).flatten(-2)
         turned: Tensor = x_BTHE * cosine_T1E + exchanged_BTHE * sine_T1E
-        return turned.to(x_NHE.dtype).view(x_NHE.shape)
+        return turned.view(x_NHE.shape)
+
+
+class Llama(GPT):
+    """Llama's layers: RMS norms with weights, rotary embeddings, SwiGLU, grouped heads, the head tied or not.
+
+    Rotations are by the negative angle, as in the other architecture; the export turns the sign.
+    """
+
+    def make_parameters(self) -> None:
+        config = self.config
+        layers, width, heads_width = config.depth, config.width, config.heads * config.head_dim
+        self.embedding = bank(config.padded_vocab, width)
+        if config.tied_head:
+            # not a parameter of its own, to be saved and updated
+            object.__setattr__(self, "head", self.embedding)
+        else:
+            self.head = bank(config.padded_vocab, width)
+        self.query = bank(layers, heads_width, width)
+        self.key_value = bank(layers, 2 * config.kv_heads * config.head_dim, width)
+        self.out = bank(layers, width, heads_width)
+        self.gate_up = bank(layers, 2 * config.hidden, width)
+        self.down = bank(layers, width, config.hidden)
+        self.norms = bank(layers, 2, width)
+        self.last_norm = bank(width)
+
+    @property
+    def tables(self) -> list[nn.Parameter]:
+        return [] if self.config.tied_head else [self.embedding]
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        bound = (3.0 / self.config.width) ** 0.5
+        # a tied embedding is the head as well, which begins with small logits
+        self.embedding.normal_(0.0, 0.02 if self.config.tied_head else 0.8, generator=generator)
+        if not self.config.tied_head:
+            self.head.normal_(0.0, 0.001, generator=generator)
+        for matrix in (self.query, self.key_value, self.gate_up):
+            matrix.uniform_(-bound, bound, generator=generator)
+        self.out.zero_()
+        self.down.zero_()
+        self.norms.fill_(1.0)
+        self.last_norm.fill_(1.0)
+
+    def forward(self, tokens_N: Tensor, positions_N: Tensor, documents: Documents) -> Tensor:
+        dtype = torch.bfloat16 if tokens_N.is_cuda else torch.float32
+        x_ND = F.embedding(tokens_N, self.embedding).to(dtype)
+        qkv = torch.cat([self.query, self.key_value], dim=1).to(dtype).unbind(0)
+        out, gate_up, down = (w.to(dtype).unbind(0) for w in (self.out, self.gate_up, self.down))
+        for i in range(self.config.depth):
+            before_attention, before_mlp = self.norms[i].to(dtype)
+            y_ND = self._attend(scaled_norm(x_ND, before_attention), qkv[i], documents)
+            x_ND = added(x_ND, linear(y_ND, out[i]))
+            both_NF = linear(scaled_norm(x_ND, before_mlp), gate_up[i])
+            gate_NF, up_NF = both_NF.chunk(2, dim=-1)
+            x_ND = added(x_ND, linear(F.silu(gate_NF) * up_NF, down[i]))
+        return scaled_norm(x_ND, self.last_norm.to(dtype))
+
+    def _attend(self, x_ND: Tensor, qkv: Tensor, documents: Documents) -> Tensor:
+        heads, kv_heads, size = self.config.heads, self.config.kv_heads, self.config.head_dim
+        qkv_N = linear(x_ND, qkv).view(-1, heads + 2 * kv_heads, size)
+        q_NHE, k_NKE, v_NKE = torch.split(qkv_N, [heads, kv_heads, kv_heads], dim=1)
+        q_NHE, k_NKE = (self._rotate(x.float(), documents.length).to(x.dtype) for x in (q_NHE, k_NKE))
+        return attend(self.backend, q_NHE, k_NKE, v_NKE, documents, None).reshape(-1, heads * size)
+
+
+MODELS: dict[Architecture, type[GPT]] = {"nanosnake": GPT, "llama": Llama}
 
 
 def build_model(config: ModelConfig, device: torch.device, *, backend: str, seed: int | None = None) -> GPT:
@@ -182,10 +269,10 @@ def build_model(config: ModelConfig, device: torch.device, *, backend: str, seed
 
     On a GPU the embedding tables are bf16: they are the largest parameters and bear it.
     """
-    model = GPT(config, backend=backend).to(device)
+    model = MODELS[config.architecture](config, backend=backend).to(device)
     if seed is not None:
         model.initialize(torch.Generator(device).manual_seed(seed))
     if device.type == "cuda":
-        for table in (model.embedding, model.value_embedding):
+        for table in model.tables:
             table.data = table.data.bfloat16()
     return model

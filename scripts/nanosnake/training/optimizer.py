@@ -145,17 +145,24 @@ def rules(model: GPT, options: TrainOptions, lr_scale: float) -> dict[str, Rule]
     def muon(rows: int, columns: int) -> Rule:
         return Rule("muon", options.matrix_lr * lr_scale * max(1.0, rows / columns) ** 0.5, (rows, columns))
 
-    heads, kv, hidden = config.heads * config.head_dim, config.kv_heads * config.head_dim, model.up.size(1)
-    return {
+    heads, kv, hidden = config.heads * config.head_dim, config.kv_heads * config.head_dim, config.hidden
+    shared = {
         "embedding": Rule("adamw", embedding, betas=(0.8, 0.995), weight_decay=0.001),
         "head": Rule("adamw", head, betas=(0.8, 0.96), weight_decay=0.01),
-        "value_embedding": Rule("adamw", embedding * 0.5, betas=(0.8, 0.995), weight_decay=0.01),
-        "value_gate": muon(model.value_gate.size(1), model.value_gate.size(2)),
         "query": muon(heads, config.width),
         "key_value": muon(kv, config.width),
         "out": muon(config.width, heads),
-        "up": muon(hidden, config.width),
         "down": muon(config.width, hidden),
+    }
+    if config.architecture == "llama":
+        tied = {"embedding": shared["head"]} if config.tied_head else {}
+        norms = Rule("adamw", scalar * 0.01)
+        return {**shared, **tied, "gate_up": muon(hidden, config.width), "norms": norms, "last_norm": norms}
+    return {
+        **shared,
+        "value_embedding": Rule("adamw", embedding * 0.5, betas=(0.8, 0.995), weight_decay=0.01),
+        "value_gate": muon(model.value_gate.size(1), model.value_gate.size(2)),
+        "up": muon(hidden, config.width),
         "residual_scale": Rule("adamw", scalar * 0.1, betas=(0.8, 0.95), weight_decay=0.05),
         "embedding_scale": Rule("adamw", scalar, betas=(0.96, 0.95)),
         "smear_gate": Rule("adamw", 0.2),

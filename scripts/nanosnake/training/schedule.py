@@ -52,7 +52,9 @@ def make_plan(
     """
     length = model.sequence_length
     if reference is None:
-        reference = ModelConfig.from_depth(REFERENCE_DEPTH, model.vocab_size, length)
+        reference = ModelConfig.from_depth(
+            REFERENCE_DEPTH, model.vocab_size, length, architecture=model.architecture
+        )
     horizon = options.tokens_per_parameter * model.scaling_parameters
     size = model.scaling_parameters / reference.scaling_parameters
     batch = options.global_batch

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import chain
 
 from make_manifest import MakeManifest
+from nanosnake import layout
 from nanosnake.config import Config
 from nanosnake.stages import words
 from nanosnake.workflow.models import Models
@@ -51,7 +52,7 @@ class Manifests:
             file
             for split in ("train", "validation")
             for shard in self.tokenizers.token_shards(wildcards.tokenizer, wildcards.dataset, split)
-            for file in (shard, f"{shard}.index", f"{shard.removesuffix('.ds')}.json")
+            for file in (f"{shard.removesuffix('.ds')}{ending}" for ending in layout.TOKEN_ENDINGS)
         ]
 
     def options(self, wildcards: Wildcards) -> str:

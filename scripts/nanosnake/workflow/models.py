@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluate_model import EvaluateModel
+from export_model import ExportModel
 from nanosnake import layout
 from nanosnake.config import GPT, Config
+from nanosnake.exports.formats import MODEL_FILES
 from nanosnake.stages import words
 from nanosnake.workflow.shell import Wildcards
 from nanosnake.workflow.tokenizers import Tokenizers
@@ -16,9 +18,8 @@ OF_A_MODEL = (
     *("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json"),
     "report/index.html",
 )
-EXPORTED = ("model.safetensors", "model.json", "tokenizer.json", "tokenizer.tiktoken", "meta.json")
 
-NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "export"}
+NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "exports"}
 """Keys of a model that are not options of its training."""
 
 
@@ -55,8 +56,16 @@ class Models:
 
     def export(self, name: str) -> list[str]:
         """Return the files of a model's folder for others, where the configuration asks for one."""
-        asked = self.config.models[name].export
-        return [f"{self.home(name)}/export/{file}" for file in EXPORTED] if asked else []
+        model = self.config.models[name]
+        return [
+            f"{self.home(name)}/export/{format}/{file}"
+            for format in model.exports
+            for file in MODEL_FILES[format, model.architecture]
+        ]
+
+    def of_architecture(self, architecture: str) -> list[str]:
+        """Return the names of the models of an architecture."""
+        return [name for name, model in self.config.models.items() if model.architecture == architecture]
 
     def train_tokens(self, wildcards: Wildcards) -> list[str]:
         """Return the token shards that a model is trained on, with their indexes."""
@@ -101,6 +110,15 @@ class Models:
             prompts=model.prompts,
             tasks=model.tasks,
         )
+
+    def card(self, wildcards: Wildcards) -> str:
+        """Return the option with what the card of an exported model says of its data and tokenizer."""
+        config = self.config.model_dump(mode="json")
+        named = {
+            key: {"name": name, "settings": config[f"{key}s"][name]}
+            for key, name in (("dataset", wildcards.dataset), ("tokenizer", wildcards.tokenizer))
+        }
+        return words(ExportModel, settings={"name": wildcards.model, **named})
 
     @staticmethod
     def _names(wildcards: Wildcards) -> dict[str, str]:

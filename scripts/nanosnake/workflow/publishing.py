@@ -94,7 +94,7 @@ class Publishing:
     def _token_files(wildcards: Wildcards, name: str) -> list[str]:
         """Return the files of a token shard, or the manifest of all."""
         folder = f"{layout.TOKENIZER.format(dataset=wildcards.dataset, tokenizer=wildcards.tokenizer)}/tokens"
-        endings = (".json",) if name == "manifest" else (".ds", ".ds.index", ".json")
+        endings = (".json",) if name == "manifest" else layout.TOKEN_ENDINGS
         return [f"{folder}/{name}{ending}" for ending in endings]
 
     def minutes(self, wildcards: Wildcards, attempt: int) -> int:

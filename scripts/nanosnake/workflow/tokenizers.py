@@ -15,6 +15,7 @@ from nanosnake import layout
 from nanosnake.checks import CHECKS
 from nanosnake.checks.stability import LEAST_UNITS
 from nanosnake.config import Config, Tokenizer
+from nanosnake.exports.formats import TOKENIZER_FILES
 from nanosnake.naming import compact
 from nanosnake.snakemake_internals import per_job
 from nanosnake.stages import words
@@ -28,7 +29,6 @@ OF_A_TOKENIZER = (
     *("tokenizer/meta.json", "merges.arrow", "gate.json", "figures.json", "curve.json"),
     "report/index.html",
 )
-OF_NANOCHAT = ("tokenizer/tokenizer.pkl", "tokenizer/token_bytes.pt")
 
 
 class Tokenizers:
@@ -55,8 +55,11 @@ class Tokenizers:
 
     def exports(self, name: str) -> list[str]:
         """Return a tokenizer's files in further formats that the configuration asks for."""
-        asked = self.config.tokenizers[name].exports
-        return [f"{self.home(name)}/{file}" for file in OF_NANOCHAT] if "nanochat" in asked else []
+        return [
+            f"{self.home(name)}/tokenizer/{file}"
+            for format in self.config.tokenizers[name].exports
+            for file in TOKENIZER_FILES[format]
+        ]
 
     # Counts
 
@@ -159,9 +162,18 @@ class Tokenizers:
             pattern=tokenizer.pattern,
             vocab_size=tokenizer.vocab_size,
             special_tokens=tokenizer.special_tokens,
+            bos=tokenizer.bos,
+            eos=tokenizer.eos,
+            pad=tokenizer.pad,
+            chat_template=tokenizer.chat_template,
             folder=Path(self.datasets.folder(tokenizer.dataset)),
             shards=self.config.training_shards(wildcards.tokenizer),
         )
+
+    def chat_template(self, wildcards: Wildcards) -> list[str]:
+        """Return the template of conversations, where the configuration names a file."""
+        file = self.of(wildcards).chat_template
+        return [file] if file else []
 
     # Checks and the report
 

@@ -1,0 +1,120 @@
+"""The model card: what a model was trained on, its figures, how to load it. The same facts as in its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from nanosnake.training.config import ModelConfig
+
+EMBEDDED_LICENSE = "cc-by-sa-4.0"
+PRIVATE_SOURCES = ("local",)
+"""Kinds of sources whose place is nobody's business but the owner's."""
+HUB = "https://huggingface.co/datasets/"
+
+
+def card(
+    config: ModelConfig,
+    settings: Mapping[str, Any],
+    figures: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+) -> str:
+    """Return the content of README.md.
+
+    Args:
+        settings: name of the model, data set and tokenizer, each with its settings, as `ExportModel` is given them;
+            empty: nothing is known of them.
+        figures: of the training run, from model.json.
+        evaluation: content of evaluation.json; may be empty.
+    """
+    dataset = settings.get("dataset")
+    lines = _data(dataset) if dataset else ["not recorded"]
+    parts = [
+        _front_matter(config, dataset),
+        f"# {settings.get('name', 'A model')}\n",
+        _model(config, settings),
+        "## Data\n\n" + "\n".join(f"- {line}" for line in lines) + "\n",
+        "## Figures\n\n| | |\n|---|---|\n"
+        + "".join(f"| {name} | {value} |\n" for name, value in _figures(figures, evaluation)),
+        _loading(config),
+    ]
+    return "\n".join(parts)
+
+
+def license_of(dataset: Mapping[str, Any]) -> str | None:
+    """Return the licence of a data set's text, where it is known."""
+    own: str | None = dataset["settings"].get("license")
+    return own or (EMBEDDED_LICENSE if dataset["settings"]["source"]["kind"] == "embedded" else None)
+
+
+def _front_matter(config: ModelConfig, dataset: Mapping[str, Any] | None) -> str:
+    lines = ["library_name: transformers", "pipeline_tag: text-generation", "tags:", "- nanosnake"]
+    if config.architecture != "nanosnake":
+        lines.append(f"- {config.architecture}")
+    url = str(dataset["settings"]["source"].get("url", "")) if dataset else ""
+    if url.startswith(HUB):
+        lines += ["datasets:", "- " + "/".join(url.removeprefix(HUB).split("/")[:2])]
+    return "\n".join(["---", *lines, "---\n"])
+
+
+def _model(config: ModelConfig, settings: Mapping[str, Any]) -> str:
+    tokenizer = settings.get("tokenizer")
+    named = f" `{tokenizer['name']}`" if tokenizer else ""
+    split = f" with the split pattern `{tokenizer['settings']['pattern']}`" if tokenizer else ""
+    return (
+        f"A {config.architecture} model of depth {config.depth}, width {config.width}, {config.heads} heads and "
+        f"{config.kv_heads} key/value heads, for texts of {config.sequence_length:,} tokens at most, pretrained with "
+        f"nanosnake. It continues text; it was not taught to follow instructions. Its tokenizer{named} is a byte-level "
+        f"BPE of {config.vocab_size:,} tokens{split}; each document begins with the bos token.\n"
+    )
+
+
+def _data(dataset: Mapping[str, Any]) -> list[str]:
+    settings = dataset["settings"]
+    source = settings["source"]
+    lines = [f"data set `{dataset['name']}`, source: {source['kind']}"]
+    if source["kind"] not in PRIVATE_SOURCES:
+        for key in ("url", "revision", "language"):
+            if value := source.get(key):
+                lines.append(f"{key}: {_public(value) if key == 'url' else value}")
+    lines += [f"training shards: {settings['train']}", f"validation shards: {settings['validation']}"]
+    found = license_of(dataset)
+    lines.append(f"licence of the text: {found or 'not stated (`license` of the data set)'}")
+    return lines
+
+
+def _public(url: str | list[str]) -> str:
+    """Return addresses without their queries, which can hold a signature."""
+    urls = [url] if isinstance(url, str) else url
+    return ", ".join(urlsplit(one)._replace(query="", fragment="").geturl() for one in urls)
+
+
+def _figures(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [("training tokens", f"{figures['tokens']:,}"), ("steps", f"{figures['steps']:,}")]
+    bits = evaluation.get("bits_per_byte", figures.get("bits_per_byte"))
+    if bits is not None:
+        rows.append(("validation bits per byte", f"{bits:.4f}"))
+    if "loss" in evaluation:
+        rows.append(("validation loss, nats per token", f"{evaluation['loss']:.4f}"))
+    rows += [
+        (f"{task['task']}, accuracy", f"{task['accuracy']:.3f}")
+        for task in evaluation.get("tasks", [])
+        if task.get("accuracy") is not None
+    ]
+    return rows
+
+
+def _loading(config: ModelConfig) -> str:
+    trust = ", trust_remote_code=True" if config.architecture == "nanosnake" else ""
+    return f"""## Loading it
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder{trust})
+model = AutoModelForCausalLM.from_pretrained(folder{trust})
+inputs = tokenizer("The city of", return_tensors="pt")
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))
+```
+"""

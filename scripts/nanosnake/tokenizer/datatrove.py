@@ -1,0 +1,44 @@
+"""datatrove's `.ds.metadata`: which tokenizer wrote a token shard, and how many bytes a token takes.
+
+datatrove's merger takes 2 bytes a token where the file is missing, and so halves the tokens of a large vocabulary
+without a word. nanotron's configuration takes tokenizer and size from the same line.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError, replacing
+
+SUFFIX = ".metadata"
+
+
+def metadata(tokenizer: str, token_bytes: int, tokens: int) -> str:
+    """Return the content: `TOKENIZER|BYTES`, the number of tokens, and the same rounded for people.
+
+    Args:
+        tokenizer: where `AutoTokenizer.from_pretrained` finds the tokenizer, which nanotron calls with it.
+
+    Raises:
+        NanosnakeError: if the name has a bar or a line end, which both readers split at.
+    """
+    if "|" in tokenizer or tokenizer.splitlines() != [tokenizer]:
+        raise NanosnakeError(
+            f"--tokenizer: {tokenizer!r} has a bar or a line end, where datatrove and nanotron cut it; "
+            "use a folder of another name"
+        )
+    return f"{tokenizer}|{token_bytes}\n{tokens}\n{_rounded(tokens)}"
+
+
+def write_metadata(shard: Path, tokenizer: str, token_bytes: int, tokens: int) -> None:
+    """Write the metadata file beside a token shard."""
+    content = metadata(tokenizer, token_bytes, tokens)
+    with replacing(shard.with_name(shard.name + SUFFIX)) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def _rounded(tokens: int) -> str:
+    """Return three digits with a unit, as datatrove writes them: `12.3 MT`."""
+    digits = int(math.log10(tokens)) if tokens else 0
+    return f"{tokens / 1000 ** (digits // 3):.{2 - digits % 3}f} {['', *'kMGTPE'][digits // 3]}T"
