@@ -16,7 +16,7 @@ FLOORS = (
     {"crate", "files", "layout", "messages", "naming", "options", "s3", "snakemake_internals"},
     {"process", "provenance", "stages", "tokenizer"},
     {"checks", "evaluation", "sources", "training"},
-    {"config", "runs", "slurm"},
+    {"config", "exports", "runs", "slurm"},
     {"console", "publish", "report", "workflow"},
     {"commands"},
 )
