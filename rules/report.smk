@@ -4,6 +4,7 @@ from compare_tokenizers import CompareTokenizers
 from make_model_report import MakeModelReport
 from make_report import MakeReport
 from measure_vocabulary_curve import MeasureVocabularyCurve
+from train_model import TrainModel
 
 
 rule measure_vocabulary_curve:
@@ -39,7 +40,6 @@ rule make_report:
     """Write the page. From existing results this takes seconds and trains nothing."""
     input:
         code=code(MakeReport),
-        templates=tokenizers.templates(),
         texts=tokenizers.texts(),
         tokenizer=rules.export_tokenizer.output,
         verdicts=rules.decide_gate.input.verdicts,
@@ -126,7 +126,7 @@ rule make_model_report:
     """Write the page of a model: what it learned, the training run, what it writes."""
     input:
         code=code(MakeModelReport),
-        templates=tokenizers.templates(),
+        trainer=code(TrainModel),
         training=rules.train_model.output.summary,
         metrics=rules.train_model.output.metrics,
         evaluation=rules.evaluate_model.output,
@@ -155,5 +155,6 @@ rule make_model_report:
             tokenizer="wildcards.tokenizer",
             model="params.model",
             benchmarks="params.benchmarks",
+            trainer="input.trainer",
             output="output",
         )

@@ -43,7 +43,7 @@ def files(root: Path) -> list[str]:
 def stages(root: Path) -> list[str]:
     """Return the scripts that decide a result."""
     return [
-        path.name
+        path.stem
         for path in sorted((root / "scripts").glob("*.py"))
         if not is_plumbing(f"scripts/{path.name}")
     ]
@@ -76,7 +76,7 @@ def edited(path: str, text: str) -> str:
 
 def outdated(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
     """Return the stages whose closure is another one."""
-    return sorted(script.removesuffix(".py") for script in before if before[script] != after[script])
+    return sorted(script for script in before if before[script] != after[script])
 
 
 def rows(root: Path) -> Iterator[tuple[str, list[str]]]:

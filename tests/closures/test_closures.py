@@ -110,22 +110,23 @@ def test_the_crate_is_formatted_where_it_is_built() -> None:
 
 def test_the_closures_of_all_stages_are_found_quickly(code: Path, tmp_path: Path) -> None:
     for script in table.stages(code):
-        Closures(code, tmp_path).file(script)
+        Closures(code, tmp_path).write(script)
     began = time.process_time()
     found = Closures(code, tmp_path)
     for script in table.stages(code):
-        found.file(script)
+        found.write(script)
     assert time.process_time() - began < 1.0
 
 
 def test_the_file_of_a_closure_is_written_only_when_it_changes(code: Path, tmp_path: Path) -> None:
-    file = Path(Closures(code, tmp_path).file("train_tokenizer.py", ["numpy"]))
-    assert file.name == "train_tokenizer.sha256"
+    found = Closures(code, tmp_path)
+    found.write("train_tokenizer", ["numpy"])
+    file = found.path("train_tokenizer")
     names = [line.split("  ")[1] for line in file.read_text().splitlines()]
     assert names == sorted(names)
     assert {"package numpy", "scripts/train_tokenizer.py", "rustbpe/core/src/train/merge.rs"} <= set(names)
     time_of_first = file.stat().st_mtime_ns
-    Closures(code, tmp_path).file("train_tokenizer.py", ["numpy"])
+    Closures(code, tmp_path).write("train_tokenizer", ["numpy"])
     assert file.stat().st_mtime_ns == time_of_first
 
 
@@ -134,7 +135,7 @@ def test_a_damaged_memory_is_made_again(code: Path, tmp_path: Path) -> None:
     for damaged in (b"", b"{}", b"[1]", b'{"reader": "other", "found": {}}', b"\xff"):
         (tmp_path / "read.json").write_bytes(damaged)
         found = Closures(code, tmp_path)
-        assert found.of("train_tokenizer.py") == good["train_tokenizer.py"]
+        assert found.of("train_tokenizer") == good["train_tokenizer"]
 
 
 def test_differences_are_what_changed_came_and_went() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from closures.table import edited
 from nanosnake.checks import CHECKS
 from workflow.project import Project, write_shard
 
@@ -75,14 +76,20 @@ def touched_text(project: Project) -> None:
 
 
 def edit(name: str) -> Callable[[Project], None]:
-    """Return a change of the code of one of our files."""
+    """Return a change of what one of our files does."""
 
     def change(project: Project) -> None:
         path = project.folder / name
-        comment = "//" if path.suffix == ".rs" else "#"
-        path.write_text(path.read_text() + f"\n{comment} changed\n")
+        path.write_text(edited(name, path.read_text()))
 
     return change
+
+
+def comments_everywhere(project: Project) -> None:
+    for path in (project.folder / "scripts").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# changed\n")
+    for path in (project.folder / "rustbpe").rglob("*.rs"):
+        path.write_text(path.read_text() + "\n// changed\n")
 
 
 def comment_in_a_rule(project: Project) -> None:
@@ -114,12 +121,51 @@ def more_steps(project: Project) -> None:
     project.config["models"]["d1"]["options"]["steps"] = 4
 
 
+def more_steps_and_back(project: Project) -> None:
+    more_steps(project)
+    assert "train_model" in project.plan()
+    project.config["models"]["d1"]["options"]["steps"] = 3
+
+
+def more_log_lines(project: Project) -> None:
+    project.config["models"]["d1"]["options"]["log_every"] = 1
+
+
+def a_default_spelled_out(project: Project) -> None:
+    project.config["models"]["d1"]["options"]["matrix_lr"] = 0.02
+    project.config["models"]["d1"]["window_pattern"] = "SSSL"
+
+
+def another_way_to_run_the_trainer(project: Project) -> None:
+    path = project.folder / "rules/model.smk"
+    text = (
+        path.read_text()
+        .replace('"{params.command}"', '"nice {params.command}"')
+        .replace("threads: 64", "threads: 1", 1)
+    )
+    assert text != path.read_text()
+    path.write_text(text)
+    words = project.folder / "scripts/nanosnake/workflow/models.py"
+    words.write_text(words.read_text().replace('f"{launcher} {script', 'f"{launcher}  {script'))
+
+
+def followed(change: Callable[[Project], None]) -> Callable[[Project], None]:
+    """Return a change of a project that follows the trainer's code from the beginning."""
+
+    def follow(project: Project) -> None:
+        project.config["models"]["d1"]["follow_code"] = True
+        change(project)
+
+    return follow
+
+
 Changes = list[tuple[Callable[[Project], None], dict[str, int]]]
 
 CHANGES: Changes = [
     (nothing, {}),
     (touched_text, {}),
     (comment_in_a_rule, {}),
+    (comments_everywhere, {}),
     (unused_file_in_the_folder, {}),
     (deleted_counts, {}),
     (deleted_samples, {}),
@@ -154,7 +200,11 @@ CHANGES: Changes = [
     ),
     (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS}),
     (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
-    (edit("rustbpe/core/src/train/mod.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (edit("rustbpe/core/src/train/merge.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (
+        edit("rustbpe/core/src/feed.rs"),
+        {"count_pretokens": 2, "merge_counts": 1, "train_tokenizer": 1, **AFTER_MERGES},
+    ),
     (edit("scripts/nanosnake/checks/compression.py"), {**ALL_CHECKS, **AFTER_CHECKS}),
     (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/sources/download/__init__.py"), {}),
@@ -174,7 +224,12 @@ CHANGES_WITH_A_MODEL: Changes = [
     (deleted_counts, {}),
     (deleted_token_shards, {}),
     (deleted_checkpoints, {}),
-    (edit("scripts/nanosnake/training/trainer.py"), {"train_model": 1, **AFTER_TRAINING}),
+    (edit("scripts/nanosnake/training/trainer.py"), {"make_model_report": 1, "make_manifest": 1}),
+    (followed(edit("scripts/nanosnake/training/trainer.py")), {"train_model": 1, **AFTER_TRAINING}),
+    (more_log_lines, {"make_manifest": 1}),  # which has all settings
+    (a_default_spelled_out, {}),
+    (another_way_to_run_the_trainer, {}),
+    (more_steps_and_back, {}),
     (edit("scripts/evaluate_model.py"), AFTER_TRAINING),
     (edit("scripts/tokenize_shard.py"), {"tokenize_shard": 3, "train_model": 1, **AFTER_TRAINING}),
     (

@@ -1,5 +1,5 @@
 """What decides the result of a stage, by meaning: our files, crates, packages. One edit, and just that is outdated."""
 
-from nanosnake.closures.closures import FOLDER, Closures, differences
+from nanosnake.closures.closures import Closures, differences, meaning, read_closure
 
-__all__ = ["FOLDER", "Closures", "differences"]
+__all__ = ["Closures", "differences", "meaning", "read_closure"]

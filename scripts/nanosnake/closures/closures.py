@@ -23,9 +23,6 @@ from nanosnake.closures.rust import RustFile
 from nanosnake.closures.rust_closure import Workspace
 from nanosnake.files import sha256_file, write_if_changed
 
-FOLDER = ".cache/code"
-"""Folder of the files that a rule takes as its code, `{script}.sha256`, and of what was read last time."""
-
 READ = "read.json"
 MOST_READ = 2000
 """Files that are remembered; then the memory begins from nothing."""
@@ -36,38 +33,40 @@ class Closures:
 
     Args:
         repository: the folder of the Snakefile, as seen from the working directory.
-        folder: where files are written.
+        folder: where the files of closures are, and what was read last time.
     """
 
-    def __init__(self, repository: Path, folder: Path = Path(FOLDER)) -> None:
+    def __init__(self, repository: Path, folder: Path) -> None:
         self.repository, self.folder = repository, folder
         self._memory = Memory(folder / READ)
         self._python: dict[str, PythonFile] = {}
         self._rust: dict[str, RustFile] = {}
         self._workspace = Workspace(repository, self._read_rust)
 
-    def file(self, script: str, packages: Iterable[str] = ()) -> str:
-        """Write the closure of a script, if it has changed, and return the file.
+    def path(self, script: str) -> Path:
+        """Return the file of a script's closure."""
+        return self.folder / f"{script}.sha256"
+
+    def write(self, script: str, packages: Iterable[str] = ()) -> None:
+        """Write the closure of a script, if it has changed.
 
         Raises:
             OSError: if it cannot be written.
         """
-        path = self.folder / f"{Path(script).stem}.sha256"
         lines = [f"{state}  {name}\n" for name, state in self.of(script, packages).items()]
-        write_if_changed(path, "".join(lines))
+        write_if_changed(self.path(script), "".join(lines))
         self._memory.save()
-        return str(path)
 
     def of(self, script: str, packages: Iterable[str] = ()) -> dict[str, str]:
         """Return what decides the result of a script, with the state of each part.
 
         Args:
-            script: its name in the folder of scripts.
+            script: its name in the folder of scripts, without ending.
             packages: names of Python packages of which another version outdates the result.
         """
         found: dict[str, str] = {}
         crate: set[str] = set()
-        pending = [f"scripts/{script}"]
+        pending = [f"scripts/{script}.py"]
         while pending:
             path = pending.pop()
             if path in found or is_plumbing(path):
@@ -130,6 +129,23 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def read_closure(file: Path) -> dict[str, str]:
+    """Return the closure in a file that `write` has written."""
+    pairs = (line.split("  ", 1) for line in file.read_text(encoding="utf-8").splitlines())
+    return {name: state for state, name in pairs}
+
+
+def meaning(file: Path) -> str:
+    """Return a digest of what a file of code says, whatever its comments and its formatting; else of its bytes."""
+    source = file.read_bytes()
+    with contextlib.suppress(SyntaxError, ValueError):
+        if file.suffix == ".py":
+            return python.read(source, "").digest
+        if file.suffix == ".rs":
+            return rust.read(source).digest
+    return hashlib.sha256(source).hexdigest()
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,12 @@ from functools import cache
 
 PLUMBING = {
     "scripts/nanosnake/__init__.py": "the version",
-    "scripts/nanosnake/cli.py": "log lines, progress, exit codes, reading of command lines",
+    "scripts/nanosnake/layout.py": "says where results are; what is in them does not depend on that",
+    "scripts/nanosnake/messages.py": "log lines and progress",
+    "scripts/nanosnake/options.py": "the help of options",
+    "scripts/nanosnake/process.py": "exit codes, signals, messages of errors",
+    "scripts/nanosnake/snakemake_internals.py": "reads what Snakemake says of itself",
+    "scripts/nanosnake/stages.py": "command lines; what a stage is given is in the command of its rule",
     "scripts/nanosnake/files.py": "writes a file whole or not at all; what is in it, the caller decides",
     "scripts/nanosnake/closures/*": "decides what is outdated, not what is made",
     "scripts/nanosnake/provenance/code.py": "records the commit",
@@ -24,6 +29,7 @@ PLUMBING = {
     "scripts/nanosnake/s3/*": "the same from a bucket",
     "scripts/nanosnake/publish/*": "published copies are compared by checksum",
     "scripts/nanosnake/training/kernels/optional.py": "asks whether a package is there",
+    "scripts/nanosnake/training/recipe.py": "says whether a finished model is the one that is asked for",
     "scripts/nanosnake/training/metrics.py": "log lines, and the table of what the trainer has measured",
     "scripts/nanosnake/py.typed": "for type checkers",
     "scripts/launch.py": "starts one process for each GPU",

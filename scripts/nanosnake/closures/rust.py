@@ -46,6 +46,11 @@ class RustFile:
     abroad: frozenset[str]
     """Words in the heads of implementations for types that the file does not define."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it means."""
+        return digest_of([*(item.digest for item in self.items), repr([self.uses, self.globs])])
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return the file that `to_json` gave."""

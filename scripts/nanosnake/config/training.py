@@ -49,6 +49,8 @@ class GPT(Model):
     """Query heads that share one key/value head; 0: three to five, where their number allows it."""
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
+    follow_code: bool = False
+    """Train again whenever the trainer's code has changed; else a finished model stays, and reports say so."""
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None

@@ -32,6 +32,24 @@ def usual_share(heads: int) -> int:
     return next((share for share in (5, 4, 3) if heads % share == 0 and heads // share >= 2), 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What is said of a model's shape; the rest follows from it."""
+
+    depth: int
+    """Layers; width, heads, learning rates, batch and horizon follow from it."""
+    sequence_length: int = 2048
+    """Tokens of a row."""
+    window_pattern: str = "SSSL"
+    """Attention windows by layer, repeated: L whole context, S a quarter."""
+    aspect_ratio: int = 64
+    """Width over depth."""
+    head_dim: int = 128
+    """Dimension of an attention head."""
+    kv_share: int = 0
+    """Query heads that share one key/value head; 0: three to five, where their number allows it."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The shape of a GPT. `from_depth` derives all of it from the depth."""
@@ -71,6 +89,19 @@ class ModelConfig:
             raise NanosnakeError(f"model: window_pattern is {self.window_pattern!r}; use the letters S and L")
         if self.head_dim % 2:
             raise NanosnakeError(f"model: head_dim is {self.head_dim}; rotary embeddings need an even number")
+
+    @classmethod
+    def of_shape(cls, shape: Shape, vocab_size: int) -> Self:
+        """Return the model of a shape."""
+        return cls.from_depth(
+            shape.depth,
+            vocab_size,
+            shape.sequence_length,
+            aspect_ratio=shape.aspect_ratio,
+            head_dim=shape.head_dim,
+            kv_share=shape.kv_share,
+            window_pattern=shape.window_pattern,
+        )
 
     @classmethod
     def from_depth(
