@@ -86,6 +86,7 @@ rule link_shard:
         runtime=minutes(0.5, per_input_gb=3),
     params:
         options=datasets.link,
+        state=datasets.state,
     shell:
         command(
             LinkShard,

@@ -41,6 +41,9 @@ def count(options: CountPretokens) -> str:
     """Write the counts of a shard and return a line that says what was found."""
     from nanosnake.crate import rustbpe
 
+    from nanosnake.sources.unchanged import check_unchanged
+
+    check_unchanged(options.shard)
     with Progress(f"counting {options.shard.name}", unit="MB", scale=1e6) as progress:
         counts = rustbpe.count_parquet(
             str(options.shard),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -56,6 +57,13 @@ def unused_file_in_the_folder(project: Project) -> None:
 
 def changed_shard(project: Project) -> None:
     write_shard(project.folder / "data/b.parquet", seed=8)
+
+
+def shard_of_an_older_file(project: Project) -> None:
+    path = project.folder / "data/b.parquet"
+    path.unlink()
+    write_shard(path, seed=9)
+    os.utime(path, (10**9, 10**9))
 
 
 def character_limit(project: Project) -> None:
@@ -188,6 +196,18 @@ CHANGES: Changes = [
     ),
     (
         changed_shard,
+        {
+            "link_shard": 1,
+            "list_shards": 1,
+            "sample_documents": 1,
+            "count_pretokens": 1,
+            "merge_counts": 1,
+            "train_tokenizer": 1,
+            **AFTER_MERGES,
+        },
+    ),
+    (
+        shard_of_an_older_file,
         {
             "link_shard": 1,
             "list_shards": 1,

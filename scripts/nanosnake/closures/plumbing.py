@@ -26,6 +26,7 @@ PLUMBING = {
     "scripts/nanosnake/runs/*": "runs beside each other, and what a killed one left",
     "scripts/nanosnake/slurm/*": "jobs on a cluster: progress, summary, what a killed run left",
     "scripts/nanosnake/sources/download/*": "a download is the host's file, compared by size and checksum",
+    "scripts/nanosnake/sources/unchanged.py": "refuses a file that was changed under its name",
     "scripts/nanosnake/s3/*": "the same from a bucket",
     "scripts/nanosnake/publish/*": "published copies are compared by checksum",
     "scripts/nanosnake/training/kernels/optional.py": "asks whether a package is there",

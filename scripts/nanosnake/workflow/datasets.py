@@ -106,6 +106,15 @@ class Datasets:
         return self.make(wildcards.source, wildcards.shard)
 
     @per_job
+    def state(self, wildcards: Wildcards) -> str:
+        """Return size and time of a local file: Snakemake sees newer files alone, and another may be older."""
+        try:
+            stat = Path(self.location(wildcards)).stat()
+        except OSError:
+            return "absent"
+        return f"{stat.st_size} bytes, {stat.st_mtime_ns} ns"
+
+    @per_job
     def download(self, wildcards: Wildcards) -> str:
         """Return the options that say where a shard is, what it has to hold, and how long to try."""
         dataset = self.config.datasets[wildcards.source]
