@@ -38,7 +38,6 @@ try:
 except NanosnakeError as error:
     refuse(str(error))
 
-run = Run(workflow)
 code = Code(run)
 datasets = Datasets(CONFIG)
 tokenizers = Tokenizers(CONFIG, datasets)
