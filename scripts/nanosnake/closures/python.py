@@ -115,15 +115,17 @@ def _imports(nodes: Iterator[ast.AST], package: str) -> Iterator[str]:
 
 
 def _crate_names(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that a file uses of the Rust extension."""
+    """Yield the names that a file uses of the Rust extension.
+
+    Raises:
+        ValueError: if it gives the extension another name, under which its uses could not be seen.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == CRATE:
-            yield node.attr
+            if not node.attr.startswith("__"):  # its version, which decides nothing
+                yield node.attr
         elif isinstance(node, ast.ImportFrom) and node.module == CRATE and not node.level:
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Import) and any(
-            alias.name == CRATE and alias.asname for alias in node.names
-        ):
-            raise ValueError(
-                f"`import {CRATE}` under another name: what it uses of the crate could not be seen"
-            )
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            if any(alias.name == CRATE and alias.asname not in (None, CRATE) for alias in node.names):
+                raise ValueError(f"{CRATE} is imported under another name: what is used of it could not be seen")
