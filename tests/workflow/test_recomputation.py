@@ -11,7 +11,7 @@ import pytest
 
 from closures.table import edited
 from nanosnake.checks import CHECKS
-from workflow.project import Project, write_shard
+from workflow.project import REPOSITORY, Project, write_shard
 
 RUN = [check for check in CHECKS.values() if check.mode != "off"]
 OF_CORPUS = sum("counts" in check.needs for check in RUN)
@@ -315,3 +315,37 @@ def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project
     assert plan["count_pretokens"] == 2
     assert plan["merge_counts"] == 1
     assert plan["train_tokenizer"] == 2
+
+
+NAMES = {
+    "count_pretokens": "counts",
+    "merge_counts": "their sums",
+    "train_tokenizer": "merges",
+    "export_tokenizer": "tokenizer",
+    "check_tokenizer": "checks",
+    "decide_gate": "gate",
+    "make_report": "report",
+    "tokenize_shard": "token shards",
+    "train_model": "model",
+    "evaluate_model": "evaluation",
+    "make_model_report": "its report",
+}
+"""What README calls the results of rules, in the order of its cells."""
+
+README = {
+    "a vocabulary size": vocabulary_size,
+    "the list of shards": new_shard,
+    "a split pattern": another_pattern,
+    "an evaluation text": evaluation_text,
+    "a threshold of a check": threshold,
+    "a model's options": more_steps,
+    "a comment, a docstring, the formatting": comments_everywhere,
+}
+"""Rows of README's table that say what a change makes again, each with its case above."""
+
+
+@pytest.mark.parametrize("row", README)
+def test_the_table_of_the_readme_says_what_these_cases_show(row: str) -> None:
+    expected = dict([*CHANGES, *CHANGES_WITH_A_MODEL])[README[row]]
+    cell = ", ".join(name for rule, name in NAMES.items() if rule in expected) or "nothing"
+    assert f"| {row} | {cell} |" in (REPOSITORY / "README.md").read_text().splitlines()
