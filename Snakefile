@@ -89,11 +89,13 @@ onstart:
 # at exit, so that it is below Snakemake's own last lines; what is registered last is said first
 onsuccess:
     atexit.unregister(say_if_full)
+    keeper.finish()
     atexit.register(outcome.say)
     leftovers.summarize()
 
 
 onerror:
     leftovers.stop_what_is_left()
+    keeper.finish()
     atexit.register(outcome.say)
     leftovers.summarize()

@@ -16,14 +16,15 @@ from nanosnake.provenance.run_id import run_id
 from nanosnake.runs.clock import check_times
 from nanosnake.runs.disk import cannot_write, hush_log_files, say_if_full
 from nanosnake.snakemake_internals import Run, plan_quickly, refuse, untested
+from nanosnake.workflow.code import Code
 from nanosnake.workflow.datasets import Datasets
+from nanosnake.workflow.keeping import Keeper
 from nanosnake.workflow.leftovers import Leftovers
 from nanosnake.workflow.manifests import Manifests
 from nanosnake.workflow.models import Models
-from nanosnake.workflow.modules import code
 from nanosnake.workflow.publishing import THINGS, Publishing
 from nanosnake.workflow.resources import by_name, memory, minutes
-from nanosnake.workflow.shell import any_of, command, folder_of, put_python_first, repository_path
+from nanosnake.workflow.shell import RECORDED, any_of, command, folder_of, put_python_first, repository_path
 from nanosnake.workflow.tokenizers import Tokenizers
 
 hush_log_files()
@@ -37,13 +38,15 @@ try:
 except NanosnakeError as error:
     refuse(str(error))
 
+code = Code(run)
 datasets = Datasets(CONFIG)
 tokenizers = Tokenizers(CONFIG, datasets)
 models = Models(CONFIG, tokenizers)
 manifests = Manifests(CONFIG, tokenizers, models)
 publishing = Publishing(CONFIG, tokenizers, models)
-leftovers = Leftovers(run)
-outcome = Outcome(CONFIG, run)
+keeper = Keeper(models, code, run)
+leftovers = Leftovers(run, keeper)
+outcome = Outcome(CONFIG, run, keeper.code)
 
 
 wildcard_constraints:

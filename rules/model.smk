@@ -3,7 +3,6 @@
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from nanosnake.exports.formats import MODEL_FILES
-from train_model import TrainModel
 
 LAUNCHER = repository_path("scripts/launch.py")
 LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
@@ -11,9 +10,13 @@ LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
 
 rule train_model:
     """Train a GPT. Its rolling checkpoints are not among the outputs, which Snakemake deletes before a rerun:
-    a job that is killed and started again goes on from the last one."""
+    a job that is killed and started again goes on from the last one.
+
+    The trainer's code and the text of this rule are no reason to train again; `keeping.py` says what is one.
+    """
     input:
-        code=code(TrainModel),
+        recipe=layout.RECIPE,
+        code=models.followed_code,
         gate=ancient(tokenizers.gate),
         tokenizer=models.tokenizer_files,
         train=models.train_tokens,
@@ -36,10 +39,9 @@ rule train_model:
         nodes=1,
         processes=1,
     params:
-        options=models.train,
-        folder=folder_of("tokenizer"),
+        command=models.train,
     shell:
-        command(TrainModel, "{params.options}", launcher=LAUNCHER, tokenizer="params.folder")
+        RECORDED.format("{params.command}")
 
 
 rule evaluate_model:

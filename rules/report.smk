@@ -4,6 +4,7 @@ from compare_tokenizers import CompareTokenizers
 from make_model_report import MakeModelReport
 from make_report import MakeReport
 from measure_vocabulary_curve import MeasureVocabularyCurve
+from train_model import TrainModel
 
 
 rule measure_vocabulary_curve:
@@ -39,7 +40,6 @@ rule make_report:
     """Write the page. From existing results this takes seconds and trains nothing."""
     input:
         code=code(MakeReport),
-        templates=tokenizers.templates(),
         texts=tokenizers.texts(),
         tokenizer=rules.export_tokenizer.output,
         verdicts=rules.decide_gate.input.verdicts,
@@ -89,7 +89,6 @@ rule compare_tokenizers:
     """Write the page that compares tokenizers, such as those of a sweep, on the same texts."""
     input:
         code=code(CompareTokenizers),
-        templates=tokenizers.templates(),
         texts=tokenizers.texts(),
         tokenizers=tokenizers.compared,
         samples=expand(layout.SAMPLES, split="validation", allow_missing=True),
@@ -126,7 +125,7 @@ rule make_model_report:
     """Write the page of a model: what it learned, the training run, what it writes."""
     input:
         code=code(MakeModelReport),
-        templates=tokenizers.templates(),
+        trainer=code(TrainModel),
         training=rules.train_model.output.summary,
         metrics=rules.train_model.output.metrics,
         evaluation=rules.evaluate_model.output,
@@ -155,5 +154,6 @@ rule make_model_report:
             tokenizer="wildcards.tokenizer",
             model="params.model",
             benchmarks="params.benchmarks",
+            trainer="input.trainer",
             output="output",
         )

@@ -86,6 +86,7 @@ rule link_shard:
         runtime=minutes(0.5, per_input_gb=3),
     params:
         options=datasets.link,
+        state=datasets.state,
     shell:
         command(
             LinkShard,
@@ -120,6 +121,7 @@ rule make_shards:
         runtime=minutes(1, per_input_gb=10),
     params:
         options=datasets.make_one,
+        state=datasets.state,
     shell:
         command(MakeShards, "{params.options}", records="output.records", left_out="output.left_out")
 
@@ -149,6 +151,7 @@ for source in datasets.of_files(together=True):
             runtime=minutes(1, per_input_gb=10),
         params:
             options=datasets.make(source),
+            state=datasets.state_together(source),
         shell:
             command(MakeShards, "{params.options}", records="output.records", left_out="output.left_out")
 

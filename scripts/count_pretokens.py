@@ -40,7 +40,9 @@ class CountPretokens(Stage):
 def count(options: CountPretokens) -> str:
     """Write the counts of a shard and return a line that says what was found."""
     from nanosnake.crate import rustbpe
+    from nanosnake.sources.unchanged import check_unchanged
 
+    check_unchanged(options.shard)
     with Progress(f"counting {options.shard.name}", unit="MB", scale=1e6) as progress:
         counts = rustbpe.count_parquet(
             str(options.shard),

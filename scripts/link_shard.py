@@ -70,6 +70,7 @@ def link(options: LinkShard) -> str:
         url=target.as_uri(),
         sha256=sha256,
         text_column=options.text_column,
+        mtime_ns=before[-1],
     )
     metadata.write(options.metadata)
     replace_link(options.output, target)

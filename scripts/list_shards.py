@@ -22,10 +22,12 @@ from nanosnake.stages import Names, Stage, main
 
 Value = str | int | float | None
 
+NOT_SHOWN = ("shard", "text_column", "parts", "mtime_ns")
+
 COLUMNS = (
     "shard",
     "split",
-    *(field.name for field in fields(ShardMetadata) if field.name not in ("shard", "text_column", "parts")),
+    *(field.name for field in fields(ShardMetadata) if field.name not in NOT_SHOWN),
     "mb_per_second",
 )
 """`mb_per_second`: 10^6 bytes a second while downloading."""

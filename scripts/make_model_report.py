@@ -28,6 +28,8 @@ class MakeModelReport(Stage):
     """Folder of the model, which has its name."""
     benchmarks: Path | None = None
     """Folder of the benchmark files of its jobs."""
+    trainer: Path | None = None
+    """File of the trainer's code as it is now, to say so if the model was trained by other code."""
     output: Path
     """Page to write."""
 
@@ -45,7 +47,7 @@ def make(options: MakeModelReport) -> str:
     from nanosnake.report.models import read_model
     from nanosnake.report.render import render
 
-    model = read_model(options.dataset, options.tokenizer, options.model, options.benchmarks)
+    model = read_model(options.dataset, options.tokenizer, options.model, options.benchmarks, options.trainer)
     return render(model_page(model), model=model, drawings=draw_model(model), benchmarks=model.benchmarks)
 
 

@@ -73,6 +73,7 @@ def merge(options: MergeCounts) -> str:
 def _limited(options: MergeCounts, paths: list[Path], limit: int) -> tuple[list[Path], list[Counts]]:
     """Return the shards that are taken whole, and the counts of the one that crosses the limit."""
     from nanosnake.crate import rustbpe
+    from nanosnake.sources.unchanged import check_unchanged
 
     taken = 0
     for index, path in enumerate(paths):
@@ -87,8 +88,10 @@ def _limited(options: MergeCounts, paths: list[Path], limit: int) -> tuple[list[
             )
         if options.shard_folder is None:
             raise NanosnakeError("--max-chars needs --shard-folder: one shard is counted in part")
+        shard = options.shard_folder / f"{path.stem}.parquet"
+        check_unchanged(shard)
         counts = rustbpe.count_parquet(
-            str(options.shard_folder / f"{path.stem}.parquet"),
+            str(shard),
             pattern=header["pattern"],
             text_column=header["text_column"],
             doc_cap=header["doc_cap"],

@@ -45,8 +45,11 @@ class SampleDocuments(Stage):
 def sample(options: SampleDocuments) -> int:
     """Write the sample and return how many documents it has."""
     from nanosnake.sources.samples import sample_documents, write_samples
+    from nanosnake.sources.unchanged import check_unchanged
 
     shards = [options.folder / f"{name}.parquet" for name in options.shards]
+    for shard in shards:
+        check_unchanged(shard)
     samples = sample_documents(
         shards,
         split=options.split,

@@ -45,9 +45,11 @@ class TokenizeShard(Stage):
 def tokenize(options: TokenizeShard) -> dict[str, Any]:
     """Write the four files of a token shard and return the facts of the JSON file."""
     from nanosnake.crate import rustbpe
+    from nanosnake.sources.unchanged import check_unchanged
     from nanosnake.tokenizer import datatrove
     from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
 
+    check_unchanged(options.shard)
     tokenizer = load(options.tokenizer)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     with Progress(f"encoding {options.shard.name}", unit="MB", scale=1e6) as progress:

@@ -14,37 +14,41 @@ Exit status: 0 trained to the end; 75 told to stop (SIGTERM or Ctrl-C) with a ch
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import os
 import platform
-import shutil
 import time
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
-
-NOT_DECISIVE = {"checkpoint_minutes", "checkpoint_every", "checkpoint_keep", "log_every"}
-"""Options that change nothing in the model or its figures."""
+from typing import TYPE_CHECKING, Any
 
 STARTED = time.perf_counter()
 
-from nanosnake.files import replacing, write_json  # noqa: E402
+from nanosnake import layout  # noqa: E402
+from nanosnake.closures import Closures  # noqa: E402
+from nanosnake.files import hard_link, read_json, replacing, replacing_folder, sha256_file, write_json  # noqa: E402
 from nanosnake.messages import log  # noqa: E402
-from nanosnake.stages import Stage, main  # noqa: E402
+from nanosnake.provenance.code import REPOSITORY  # noqa: E402
+from nanosnake.provenance.run_id import run_id  # noqa: E402
+from nanosnake.stages import Stage, default_of, main  # noqa: E402
 from nanosnake.training.config import (  # noqa: E402
     EXIT_STOPPED,
     STATUS_VARIABLE,
-    Architecture,
     ModelConfig,
+    Shape,
     Stopped,
     TrainOptions,
 )
-from nanosnake.workflow.modules import imported_files  # noqa: E402
+from nanosnake.training.recipe import DECISIVE, FORCED, RESULTS, Recipe  # noqa: E402
+
+FINISHED = "finished"
+"""Folder of the files of a finished model, beside those of its checkpoints."""
+
+if TYPE_CHECKING:
+    from nanosnake.training.trainer import Trainer
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainModel(Stage, TrainOptions):
+@dataclass(frozen=True, kw_only=True)
+class TrainModel(Stage, Shape, TrainOptions):
     """Train a GPT on token shards."""
 
     train: tuple[str, ...]
@@ -57,32 +61,29 @@ class TrainModel(Stage, TrainOptions):
     """Folder of rolling checkpoints; each run has a folder of its own there, named after all that decides it."""
     out: Path
     """Folder of the results: model.safetensors, model.json, metrics.jsonl, training.json."""
-    depth: int
-    """Layers; width, heads, learning rates, batch and horizon follow from it."""
-    sequence_length: int = 2048
-    """Tokens of a row."""
-    architecture: Architecture = "nanosnake"
-    """nanosnake, or llama, which other tools load without code of ours."""
-    window_pattern: str = ""
-    """Attention windows by layer, repeated: L whole context, S a quarter; empty: SSSL, or L for a llama."""
-    tied_head: bool = False
-    """The head is the embedding (llama)."""
-    aspect_ratio: int = 64
-    """Width over depth."""
-    head_dim: int = 128
-    """Dimension of an attention head."""
-    kv_share: int = 0
-    """Query heads that share one key/value head; 0: three to five, where their number allows it."""
     device: str = "auto"
     """auto, cuda or cpu."""
     compile_cache: Path | None = None
     """Folder of torch.compile's cache; its default is under /tmp and is lost with the node."""
 
+    recipe: Path | None = None
+    """JSON file with the options that were given, also where they are as by default; if absent: those that are not."""
+    follow_code: bool = False
+    """Do not use a finished model that other code has trained."""
+
     @property
     def training(self) -> TrainOptions:
         """The training options alone."""
-        return TrainOptions(
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainOptions)}
+        return TrainOptions(**{field.name: getattr(self, field.name) for field in fields(TrainOptions)})
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the decisive options that were given."""
+        if self.recipe is not None:
+            return frozenset(read_json(self.recipe)["given"])
+        known = {field.name: field for field in fields(self)}
+        return frozenset(
+            name for name in DECISIVE if name == "depth" or getattr(self, name) != default_of(known[name])
         )
 
     def run(self) -> int | None:
@@ -96,85 +97,120 @@ class TrainModel(Stage, TrainOptions):
         return None
 
 
-def train_model(options: TrainModel) -> dict[str, Any]:
-    """Train, write the results, and return the run's figures."""
-    training = options.training
+def train_model(options: TrainModel) -> None:
+    """Train and write the results, or link those of a finished model that is the same."""
     if options.compile_cache is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(options.compile_cache.resolve())
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-    from nanosnake.training.distributed import Ranks
-    from nanosnake.training.export import write_model
     from nanosnake.training.shards import TokenShards
-    from nanosnake.training.trainer import Files, Trainer
     from nanosnake.training.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.load(options.tokenizer)
-    config = ModelConfig.from_depth(
-        options.depth,
-        len(vocabulary),
-        options.sequence_length,
-        aspect_ratio=options.aspect_ratio,
-        head_dim=options.head_dim,
-        kv_share=options.kv_share,
-        window_pattern=options.window_pattern,
-        architecture=options.architecture,
-        tied_head=options.tied_head,
-    )
+    config = ModelConfig.of_shape(options, len(vocabulary))
     train, validation = TokenShards(list(options.train)), TokenShards(list(options.validation))
-    run = options.checkpoints / run_key(config, training, train.fingerprint())
+    recipe = Recipe(
+        options={name: getattr(options, name) for name in DECISIVE},
+        given=options.given,
+        data={
+            "train": train.digests,
+            "validation": validation.digests,
+            "vocabulary": (
+                ("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),
+            ),
+        },
+        code=Closures(REPOSITORY, Path(layout.CODE)).of("train_model"),
+    )
+    if found := finished(options, recipe):
+        if os.environ.get("RANK", "0") == "0":
+            log(
+                f"{found}: is this model, trained from the same data with the same options; nothing is trained"
+            )
+            link_results(found, options)
+        return
+    from nanosnake.training.distributed import Ranks
+    from nanosnake.training.trainer import Files, Trainer
+
+    run = (
+        options.checkpoints / recipe.key / (recipe.code_key + (f"-{run_id()}" if is_forced(options) else ""))
+    )
     files = Files(train, validation, vocabulary, run)
     ranks = Ranks.start(options.device)
     try:
-        trainer = Trainer(config, training, files, ranks, started=STARTED)
+        trainer = Trainer(config, options.training, files, ranks, started=STARTED)
         figures = trainer.run()
         if ranks.first:
-            weights = {name: p.detach() for name, p in trainer.model.named_parameters()}
-            kept = {key: figures[key] for key in ("steps", "tokens", "bits_per_byte", "validation_loss")}
-            write_model(
-                options.out / "model.safetensors",
-                options.out / "model.json",
-                config,
-                weights,
-                vocabulary,
-                kept,
-            )
-            with replacing(options.out / "metrics.jsonl") as temporary:
-                temporary.write_bytes(files.metrics.read_bytes())
-            write_json(options.out / "training.json", summary(figures, config, training, ranks.world))
-            for other in options.checkpoints.iterdir():
-                if other != run:  # of a run with other data, options or code
-                    shutil.rmtree(other)
+            place = options.checkpoints / recipe.key / FINISHED
+            with replacing_folder(place) as folder:
+                write_results(folder, trainer, figures, recipe)
+            link_results(place, options)
     finally:
         ranks.stop()
-    return figures
 
 
-def run_key(config: ModelConfig, training: TrainOptions, data: str) -> str:
-    """Return the name of a run: another for any change of the model, the options, the data or our code.
+def is_forced(options: TrainModel) -> bool:
+    """Return whether a model is to be trained again although nothing has changed."""
+    return str(options.out) in os.environ.get(FORCED, "").split(os.pathsep)
 
-    A run that was interrupted goes on from its own checkpoints, and never from those of an earlier one.
+
+def finished(options: TrainModel, recipe: Recipe) -> Path | None:
+    """Return the folder of a finished model that the same options and data have made; None where there is none.
+
+    It may have another name: a new option, or a new default, changes the name and not what was asked for.
     """
-    decisive = {key: value for key, value in training.to_dict().items() if key not in NOT_DECISIVE}
-    digest = hashlib.sha256(json.dumps([config.to_dict(), decisive, data], sort_keys=True).encode())
-    for file in imported_files(Path(__file__).resolve()):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    if is_forced(options):
+        return None
+    for folder in sorted(options.checkpoints.glob(f"*/{FINISHED}")):
+        then = Recipe.of_result(folder)
+        if then is not None and recipe.is_made(then, follow_code=options.follow_code):
+            return folder
+    return None
 
 
-def summary(
-    figures: dict[str, Any], config: ModelConfig, training: TrainOptions, world: int
-) -> dict[str, Any]:
-    """Return the run's figures with what they were measured on."""
+def link_results(place: Path, options: TrainModel) -> None:
+    """Link the files of a finished model to the results, no older than what they were made from."""
+    inputs = [*options.tokenizer.iterdir(), *([options.recipe] if options.recipe else [])]
+    for split in (options.train, options.validation):
+        inputs += token_files(split)
+    newest = max(path.stat().st_mtime_ns for path in inputs)
+    for name in RESULTS:
+        hard_link(place / name, options.out / name)
+        stat = (options.out / name).stat()
+        os.utime(options.out / name, ns=(stat.st_atime_ns, max(stat.st_mtime_ns, newest)))
+
+
+def token_files(split: tuple[str, ...]) -> list[Path]:
+    """Return the files of the token shards of a split."""
+    from nanosnake.training.shards import find_shards
+
+    return [file for path in find_shards(split) for file in (path, path.with_name(f"{path.name}.index"))]
+
+
+def write_results(folder: Path, trainer: Trainer, figures: dict[str, Any], recipe: Recipe) -> None:
+    """Write a finished model."""
+    from nanosnake.training.export import write_model
+
+    weights = {name: p.detach() for name, p in trainer.model.named_parameters()}
+    kept = {key: figures[key] for key in ("steps", "tokens", "bits_per_byte", "validation_loss")}
+    weights_file, model_file, metrics_file, summary_file = (folder / name for name in RESULTS)
+    write_model(weights_file, model_file, trainer.config, weights, trainer.files.vocabulary, kept)
+    with replacing(metrics_file) as temporary:
+        temporary.write_bytes(trainer.files.metrics.read_bytes())
+    write_json(summary_file, summary(trainer, figures, recipe))
+
+
+def summary(trainer: Trainer, figures: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return the run's figures, with what they were measured on and what the model was made from."""
     import torch
 
     cuda = torch.cuda.is_available()
     return {
         "figures": figures,
-        "model": config.to_dict(),
-        "options": training.to_dict(),
-        "ranks": world,
+        "model": trainer.config.to_dict(),
+        "options": asdict(trainer.options),
+        "ranks": trainer.ranks.world,
         "device": torch.cuda.get_device_name() if cuda else platform.machine(),
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "recipe": recipe.to_json(),
     }
 
 

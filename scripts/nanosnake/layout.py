@@ -49,6 +49,8 @@ EVALUATION = f"{MODEL}/evaluation.json"
 MODEL_EXPORT = f"{MODEL}/export/{{format}}"
 MODEL_PAGE = f"{MODEL}/report/index.html"
 CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
+RECIPE = ".cache/models/{dataset}.{tokenizer}.{model}.json"
+"""Options that were given for a model."""
 
 MANIFEST = f"{TOKENIZER}{{part}}/manifest.json"
 PUBLISHED = f"{TOKENIZER}/published"
@@ -56,6 +58,8 @@ PUBLISHED = f"{TOKENIZER}/published"
 BASELINES = ".cache/baselines"
 TRIALS = ".cache/trials"
 """What engines said of patterns and special tokens."""
+CODE = ".cache/code"
+"""What decides the result of each stage, a file for each."""
 
 RESERVED_IN_DATASET = {"shards", "read", "counts", "samples", "comparisons"}
 """Folders of a data set that no tokenizer can be named after."""

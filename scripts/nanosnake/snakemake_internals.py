@@ -190,6 +190,11 @@ class Run:
         return bool(workflow.executor_plugin and workflow.is_main_process and not workflow.dryrun)
 
     @property
+    def is_main(self) -> bool:
+        """Whether this is the process that plans, and not that of a job."""
+        return bool(self._workflow.is_main_process)
+
+    @property
     def is_local(self) -> bool:
         """Whether jobs run on this host."""
         return bool(self._workflow.local_exec)
@@ -208,6 +213,17 @@ class Run:
     def inputs(self) -> Iterable[str]:
         """The inputs of the jobs that are to be run."""
         return (file for job in self._workflow.dag.needrun_jobs() for file in job.input)
+
+    @property
+    def outputs(self) -> set[str]:
+        """The outputs of the jobs that are to be run."""
+        return {str(file) for job in self._workflow.dag.needrun_jobs() for file in job.output}
+
+    @property
+    def forced(self) -> set[str]:
+        """Those that were asked for although they are up to date, as by --forcerun."""
+        dag = self._workflow.dag
+        return {str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output}
 
     def planned(self) -> Iterator[Planned]:
         """Yield every job that the targets stand for, whether it had to be run or not."""

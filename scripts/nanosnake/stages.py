@@ -77,8 +77,6 @@ Object = Annotated[Mapping[str, Any], Word(read_object, lambda value: json.dumps
 class Stage:
     """A stage; subclasses are frozen dataclasses with keyword-only fields, each followed by its docstring."""
 
-    binding: ClassVar[tuple[str, ...]] = ()
-    """Modules of the Rust binding that the stage calls: what they use decides its result too."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages whose upgrade outdates the result; others are recorded only."""
 

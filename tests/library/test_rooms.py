@@ -13,7 +13,7 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "scripts/nanosnake"
 
 FLOORS = (
-    {"crate", "files", "layout", "messages", "naming", "options", "s3", "snakemake_internals"},
+    {"closures", "crate", "files", "layout", "messages", "naming", "options", "s3", "snakemake_internals"},
     {"process", "provenance", "stages", "tokenizer"},
     {"checks", "evaluation", "sources", "training"},
     {"config", "exports", "runs", "slurm"},

@@ -57,7 +57,9 @@ def test_a_record_says_what_ran_where_and_when(tmp_path: Path) -> None:
     assert environment["versions"]["nanosnake"] == __version__
     assert {"nanosnake-rustbpe", "snakemake", "pyarrow"} <= environment["versions"].keys()
     assert "torch" not in environment["versions"], "it was not loaded"
-    assert {"commit", "dirty", "changes_sha256", "loaded_sha256", "problem"} == environment["code"].keys()
+    assert {"commit", "dirty", "changes_sha256", "loaded", "loaded_sha256", "problem"} == environment[
+        "code"
+    ].keys()
 
 
 def test_what_was_loaded_on_the_way_is_hashed_too(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ COPIED = [
     "report",
     "resources",
     "rustbpe/core/src",
+    "rustbpe/python/src",
+    "rustbpe/core/Cargo.toml",
+    "rustbpe/python/Cargo.toml",
+    "rustbpe/Cargo.lock",
 ]
 
 TINY_MODEL = {

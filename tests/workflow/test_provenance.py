@@ -153,6 +153,14 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
+def test_comments_in_the_code_are_no_mismatch(made: Project) -> None:
+    for name, comment in (("scripts/train_tokenizer.py", "#"), ("rustbpe/core/src/train/mod.rs", "//")):
+        path = made.folder / name
+        path.write_text(f"{path.read_text()}\n{comment} more\n")
+    ended = verify(made.folder)
+    assert ended.returncode == 0, ended.stdout
+
+
 def edit_manifest(key: str, value: Any) -> Callable[[Project], None]:
     """Return a change of the manifest of one value, `files.0.sha256`."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
 
 import pytest
 
+from closures.table import edited
 from nanosnake.checks import CHECKS
-from workflow.project import Project, write_shard
+from workflow.project import REPOSITORY, Project, write_shard
 
 RUN = [check for check in CHECKS.values() if check.mode != "off"]
 OF_CORPUS = sum("counts" in check.needs for check in RUN)
@@ -57,6 +59,13 @@ def changed_shard(project: Project) -> None:
     write_shard(project.folder / "data/b.parquet", seed=8)
 
 
+def shard_of_an_older_file(project: Project) -> None:
+    path = project.folder / "data/b.parquet"
+    path.unlink()
+    write_shard(path, seed=9)
+    os.utime(path, (10**9, 10**9))
+
+
 def character_limit(project: Project) -> None:
     project.config["tokenizers"]["bpe"]["max_chars"] = 20_000
 
@@ -75,14 +84,20 @@ def touched_text(project: Project) -> None:
 
 
 def edit(name: str) -> Callable[[Project], None]:
-    """Return a change of the code of one of our files."""
+    """Return a change of what one of our files does."""
 
     def change(project: Project) -> None:
         path = project.folder / name
-        comment = "//" if path.suffix == ".rs" else "#"
-        path.write_text(path.read_text() + f"\n{comment} changed\n")
+        path.write_text(edited(name, path.read_text()))
 
     return change
+
+
+def comments_everywhere(project: Project) -> None:
+    for path in (project.folder / "scripts").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# changed\n")
+    for path in (project.folder / "rustbpe").rglob("*.rs"):
+        path.write_text(path.read_text() + "\n// changed\n")
 
 
 def comment_in_a_rule(project: Project) -> None:
@@ -114,12 +129,51 @@ def more_steps(project: Project) -> None:
     project.config["models"]["d1"]["options"]["steps"] = 4
 
 
+def more_steps_and_back(project: Project) -> None:
+    more_steps(project)
+    assert "train_model" in project.plan()
+    project.config["models"]["d1"]["options"]["steps"] = 3
+
+
+def more_log_lines(project: Project) -> None:
+    project.config["models"]["d1"]["options"]["log_every"] = 1
+
+
+def a_default_spelled_out(project: Project) -> None:
+    project.config["models"]["d1"]["options"]["matrix_lr"] = 0.02
+    project.config["models"]["d1"]["window_pattern"] = "SSSL"
+
+
+def another_way_to_run_the_trainer(project: Project) -> None:
+    path = project.folder / "rules/model.smk"
+    text = (
+        path.read_text()
+        .replace('"{params.command}"', '"nice {params.command}"')
+        .replace("threads: 64", "threads: 1", 1)
+    )
+    assert text != path.read_text()
+    path.write_text(text)
+    words = project.folder / "scripts/nanosnake/workflow/models.py"
+    words.write_text(words.read_text().replace('f"{launcher} {script', 'f"{launcher}  {script'))
+
+
+def followed(change: Callable[[Project], None]) -> Callable[[Project], None]:
+    """Return a change of a project that follows the trainer's code from the beginning."""
+
+    def follow(project: Project) -> None:
+        project.config["models"]["d1"]["follow_code"] = True
+        change(project)
+
+    return follow
+
+
 Changes = list[tuple[Callable[[Project], None], dict[str, int]]]
 
 CHANGES: Changes = [
     (nothing, {}),
     (touched_text, {}),
     (comment_in_a_rule, {}),
+    (comments_everywhere, {}),
     (unused_file_in_the_folder, {}),
     (deleted_counts, {}),
     (deleted_samples, {}),
@@ -152,9 +206,25 @@ CHANGES: Changes = [
             **AFTER_MERGES,
         },
     ),
+    (
+        shard_of_an_older_file,
+        {
+            "link_shard": 1,
+            "list_shards": 1,
+            "sample_documents": 1,
+            "count_pretokens": 1,
+            "merge_counts": 1,
+            "train_tokenizer": 1,
+            **AFTER_MERGES,
+        },
+    ),
     (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS}),
     (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
-    (edit("rustbpe/core/src/train/mod.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (edit("rustbpe/core/src/train/merge.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (
+        edit("rustbpe/core/src/feed.rs"),
+        {"count_pretokens": 2, "merge_counts": 1, "train_tokenizer": 1, **AFTER_MERGES},
+    ),
     (edit("scripts/nanosnake/checks/compression.py"), {**ALL_CHECKS, **AFTER_CHECKS}),
     (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/sources/download/__init__.py"), {}),
@@ -174,7 +244,12 @@ CHANGES_WITH_A_MODEL: Changes = [
     (deleted_counts, {}),
     (deleted_token_shards, {}),
     (deleted_checkpoints, {}),
-    (edit("scripts/nanosnake/training/trainer.py"), {"train_model": 1, **AFTER_TRAINING}),
+    (edit("scripts/nanosnake/training/trainer.py"), {"make_model_report": 1, "make_manifest": 1}),
+    (followed(edit("scripts/nanosnake/training/trainer.py")), {"train_model": 1, **AFTER_TRAINING}),
+    (more_log_lines, {"make_manifest": 1}),  # which has all settings
+    (a_default_spelled_out, {}),
+    (another_way_to_run_the_trainer, {}),
+    (more_steps_and_back, {}),
     (edit("scripts/evaluate_model.py"), AFTER_TRAINING),
     (edit("scripts/tokenize_shard.py"), {"tokenize_shard": 3, "train_model": 1, **AFTER_TRAINING}),
     (
@@ -240,3 +315,37 @@ def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project
     assert plan["count_pretokens"] == 2
     assert plan["merge_counts"] == 1
     assert plan["train_tokenizer"] == 2
+
+
+NAMES = {
+    "count_pretokens": "counts",
+    "merge_counts": "their sums",
+    "train_tokenizer": "merges",
+    "export_tokenizer": "tokenizer",
+    "check_tokenizer": "checks",
+    "decide_gate": "gate",
+    "make_report": "report",
+    "tokenize_shard": "token shards",
+    "train_model": "model",
+    "evaluate_model": "evaluation",
+    "make_model_report": "its report",
+}
+"""What README calls the results of rules, in the order of its cells."""
+
+README = {
+    "a vocabulary size": vocabulary_size,
+    "the list of shards": new_shard,
+    "a split pattern": another_pattern,
+    "an evaluation text": evaluation_text,
+    "a threshold of a check": threshold,
+    "a model's options": more_steps,
+    "a comment, a docstring, the formatting": comments_everywhere,
+}
+"""Rows of README's table that say what a change makes again, each with its case above."""
+
+
+@pytest.mark.parametrize("row", README)
+def test_the_table_of_the_readme_says_what_these_cases_show(row: str) -> None:
+    expected = dict([*CHANGES, *CHANGES_WITH_A_MODEL])[README[row]]
+    cell = ", ".join(name for rule, name in NAMES.items() if rule in expected) or "nothing"
+    assert f"| {row} | {cell} |" in (REPOSITORY / "README.md").read_text().splitlines()

@@ -10,6 +10,7 @@ import argparse
 import sys
 from typing import NoReturn
 
+from nanosnake.commands.clean import Clean
 from nanosnake.commands.compare import Compare
 from nanosnake.commands.decode import Decode
 from nanosnake.commands.encode import Encode
@@ -29,6 +30,7 @@ COMMANDS: dict[str, type[Stage]] = {
     "plan": Plan,
     "status": Status,
     "verify": Verify,
+    "clean": Clean,
     "encode": Encode,
     "decode": Decode,
     "show": Show,

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Annotated
 
 from nanosnake import layout
+from nanosnake.closures import Closures
 from nanosnake.files import NanosnakeError
 from nanosnake.messages import Progress, log
 from nanosnake.options import Positional
+from nanosnake.provenance.code import REPOSITORY
 from nanosnake.provenance.verify import verify
 from nanosnake.stages import Stage
+from nanosnake.training.recipe import older_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class Verify(Stage):
 
     def run(self) -> int:
         code = 0
+        trainer = Closures(REPOSITORY, Path(layout.CODE)).of("train_model")
         found = self.manifests or tuple(layout.manifests(Path()))
         if not found:
             raise NanosnakeError("results: holds no manifest.json; run Snakemake first, or name a manifest")
@@ -45,6 +49,8 @@ class Verify(Stage):
             for problem in outcome.problems:
                 print(problem)
             print(f"{path}: {outcome.summary}")
+            if note := older_code(path.parent, trainer):
+                print(f"{path}: {note}")
             if not outcome.looked_at_inputs and not self.files_only:
                 log(f"{path}: is outside its project, so the inputs were not looked at")
             code = code or int(bool(outcome.problems))

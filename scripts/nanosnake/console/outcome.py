@@ -19,6 +19,7 @@ from nanosnake.console.jobs import Job
 from nanosnake.console.times import Times
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.snakemake_internals import Planned, Run
+from nanosnake.training.recipe import older_code
 
 BASELINE = "gpt2"
 """The vocabulary that a tokenizer is compared with in its line."""
@@ -33,10 +34,12 @@ class Outcome:
     Args:
         config: the configuration.
         run: the running Snakemake.
+        trainer: what decides the trainer's result now, to say so if other code has trained a model.
     """
 
-    def __init__(self, config: Config, run: Run) -> None:
+    def __init__(self, config: Config, run: Run, trainer: Mapping[str, str]) -> None:
         self.config, self.run, self.began, self.folder = config, run, time.time(), Path.cwd()
+        self.trainer = trainer
         BOARD.times = Times(config)
 
     def start(self) -> None:
@@ -66,9 +69,11 @@ class Outcome:
                 name, layout.TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name), states
             )
         for name, model in self.config.models.items():
-            dataset = self.config.tokenizers[model.tokenizer].dataset
+            dataset = self.config.dataset_of(name)
             folder = layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)
             yield from _model(name, folder, states)
+            if f"{folder}/training.json" in states and (note := older_code(Path(folder), self.trainer)):
+                yield f"{name}: {note}; --forcerun train_model trains it again"
 
 
 def _index(planned: Sequence[Planned]) -> Iterator[str]:

@@ -70,14 +70,7 @@ def training_flops(config: Config, name: str) -> float:
     from nanosnake.training.config import ModelConfig
 
     model = config.models[name]
-    shape = ModelConfig.from_depth(
-        model.depth,
-        config.tokenizers[model.tokenizer].vocab_size,
-        model.sequence_length,
-        aspect_ratio=model.aspect_ratio,
-        head_dim=model.head_dim,
-        kv_share=model.kv_share,
-    )
+    shape = ModelConfig.of_shape(model.shape, config.tokenizers[model.tokenizer].vocab_size)
     options = model.options
     tokens = (
         options.steps * (options.global_batch or 524_288)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import csv
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake import layout
+from nanosnake.closures import read_closure
 from nanosnake.snakemake_internals import NOTES, note_name
-from nanosnake.workflow.modules import HASHES
 
 
 @dataclass(frozen=True)
@@ -72,25 +72,23 @@ class Jobs:
         )
 
     def _split(self, inputs: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Return a job's inputs, and apart from them our own files; one input stands for all modules."""
+        """Return a job's inputs, and apart from them our own files, which one input names all."""
         data, code = [], []
         for path in inputs:
-            if path.startswith(f"{HASHES}/"):
+            if path.startswith(f"{layout.CODE}/"):
                 code += self._modules_of(path)
-            elif Path(os.path.relpath(path, self.code)).parts[0] in ("scripts", "rustbpe"):
-                code.append(path)
-            else:
+            elif (
+                Path(path).parent != Path(layout.RECIPE).parent
+            ):  # written while planning; training.json has it
                 data.append(path)
         return data, sorted(code)
 
     def _modules_of(self, path: str) -> list[str]:
         if path not in self._modules:
-            try:
-                lines = (self.project / path).read_text(encoding="utf-8").splitlines()
-            except FileNotFoundError:
-                lines = []
-            names = [line.split("  ", 1)[1] for line in lines]
-            self._modules[path] = [str(Path(self.code, name)) for name in names]
+            file = self.project / path
+            names = read_closure(file) if file.exists() else {}
+            # crates and packages have a space in their names
+            self._modules[path] = [str(Path(self.code, name)) for name in names if " " not in name]
         return self._modules[path]
 
     def _record(self, name: str) -> Mapping[str, Any]:

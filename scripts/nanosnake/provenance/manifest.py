@@ -7,7 +7,8 @@ A manifest is JSON:
 - `run`: id of the run that wrote it, when, and for which dataset, tokenizer and part.
 - `config`: the settings with every default.
 - `files`: `path`, `bytes`, `sha256`, and `job`, a place in the list of jobs or null.
-- `inputs`: `path`, `bytes`, `sha256`, `kind` of what the files were made from.
+- `inputs`: `path`, `bytes`, `sha256`, `kind` of what the files were made from; of code, `meaning` too, a digest
+  that comments and formatting do not change.
 - `jobs`: each with its rule, script, arguments, inputs, outputs, times, figures, and places in the two lists below.
 - `environments`: commit and state of the code, versions, host. `code`: lists of our own files.
 - `seal`: SHA-256 of all the rest.
@@ -23,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from nanosnake.closures import meaning
 from nanosnake.files import NanosnakeError, read_json, sha256_file
 from nanosnake.provenance.jobs import Job, Jobs
 from nanosnake.provenance.run_id import run_id
@@ -159,7 +161,7 @@ class Walk:
         jobs and not hashed; no more is what a rule made and somebody deleted since.
         """
         for path in self._code:
-            yield {**self.hashes.of(path), "kind": "code"}
+            yield {**self.hashes.of(path), "kind": "code", "meaning": meaning(self.hashes.project / path)}
         for path in (self._direct | self._others) - set(self.subject.files):
             kind = self.kind(path)
             if kind == "given" or (

@@ -89,7 +89,11 @@ class Record:
         """Return what many jobs have in common; a manifest writes it once."""
         lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(self.files.items()))
         return {
-            "code": {**self.tree.as_json(), "loaded_sha256": hashlib.sha256(lines.encode()).hexdigest()},
+            "code": {
+                **self.tree.as_json(),
+                "loaded": sorted(self.files),
+                "loaded_sha256": hashlib.sha256(lines.encode()).hexdigest(),
+            },
             "versions": versions(),
             "host": {
                 "name": socket.gethostname(),

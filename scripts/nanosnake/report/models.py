@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake.closures import read_closure
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.report.measures import Benchmarks, flatten, read_benchmarks
 from nanosnake.report.tables import Column, Table, from_records, label
+from nanosnake.training.recipe import older_code
 
 SERIES = {
     "loss": "loss, nats per token",
@@ -68,12 +70,16 @@ class ModelReport:
         return [row["label"] for row in self.scores[1:] if row["bits_per_byte"] > self.bits_per_byte]
 
 
-def read_model(dataset: str, tokenizer: str, folder: Path, benchmarks: Path | None) -> ModelReport:
+def read_model(
+    dataset: str, tokenizer: str, folder: Path, benchmarks: Path | None, trainer: Path | None = None
+) -> ModelReport:
     """Read what training and evaluation left in a model's folder, which has the model's name.
 
     Args:
         benchmarks: the folder of the benchmark files of its jobs.
+        trainer: the closure of the trainer, to say so if other code has trained the model.
     """
+    older = older_code(folder, read_closure(trainer)) if trainer else None
     training, evaluation = read_json(folder / "training.json"), read_json(folder / "evaluation.json")
     bits = {folder.name: evaluation["bits_per_byte"]} | {
         words: evaluation["baselines"][name] for name, words in BASELINES.items()
@@ -95,6 +101,7 @@ def read_model(dataset: str, tokenizer: str, folder: Path, benchmarks: Path | No
         facts=[
             ("device", f"{training['ranks']} x {training['device']}"),
             *((name, str(version)) for name, version in training["versions"].items()),
+            *([("code", older)] if older else []),
         ],
         figures=training["figures"],
         settings=settings_table(training),

@@ -49,6 +49,8 @@ class ShardMetadata(ShardFacts):
     text_column: str
     parts: Sequence[dict[str, Any]] = ()
     """Of which files a shard was made: file, sha256, first and last line, span of bytes, documents."""
+    mtime_ns: int | None = None
+    """When a local file was last written, as it was linked: another time is another file."""
 
     def write(self, path: str | Path) -> None:
         """Write the metadata file."""

@@ -8,7 +8,7 @@ L layers.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 from nanosnake.files import NanosnakeError
@@ -32,6 +32,28 @@ def usual_share(heads: int) -> int:
     """Return how many query heads share one key/value head: the most from three to five that divide them evenly
     and leave two key/value heads or more; else 1, each its own."""
     return next((share for share in (5, 4, 3) if heads % share == 0 and heads // share >= 2), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What is said of a model's shape; the rest follows from it. `metadata`: what the configuration allows."""
+
+    depth: int = field(metadata={"ge": 1, "le": 512})
+    """Layers; width, heads, learning rates, batch and horizon follow from it."""
+    sequence_length: int = field(default=2048, metadata={"ge": 16})
+    """Tokens of a row."""
+    architecture: Architecture = "nanosnake"
+    """nanosnake, or llama, which other tools load without code of ours."""
+    window_pattern: str = field(default="", metadata={"pattern": "^[SL]*$"})
+    """Attention windows by layer, repeated: L whole context, S a quarter; empty: SSSL, or L for a llama."""
+    tied_head: bool = False
+    """The head is the embedding (llama)."""
+    aspect_ratio: int = field(default=64, metadata={"ge": 1})
+    """Width over depth."""
+    head_dim: int = field(default=128, metadata={"ge": 2, "multiple_of": 2})
+    """Dimension of an attention head."""
+    kv_share: int = field(default=0, metadata={"ge": 0})
+    """Query heads that share one key/value head; 0: three to five, where their number allows it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +108,12 @@ class ModelConfig:
             raise NanosnakeError(f"model: tied_head is for llama, the architecture is {self.architecture}")
         if self.head_dim % 2:
             raise NanosnakeError(f"model: head_dim is {self.head_dim}; rotary embeddings need an even number")
+
+    @classmethod
+    def of_shape(cls, shape: Shape, vocab_size: int) -> Self:
+        """Return the model of a shape."""
+        said = {field.name: getattr(shape, field.name) for field in fields(Shape)}
+        return cls.from_depth(said.pop("depth"), vocab_size, said.pop("sequence_length"), **said)
 
     @classmethod
     def from_depth(

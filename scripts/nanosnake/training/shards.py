@@ -7,16 +7,16 @@ in tokens) and, where there is one, `NAME.json` (counts and hashes).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nanosnake.files import NanosnakeError, read_json
+from nanosnake.files import NanosnakeError, read_json, sha256_file
 from nanosnake.naming import expand
 
 BLOCK_TOKENS = 1 << 21
@@ -124,17 +124,26 @@ class TokenShards:
                 )
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that tell this data from other data, by names, counts and first
-        tokens."""
-        digest = hashlib.sha256()
-        for shard in self.shards:
-            sample = hashlib.sha256(
-                shard.tokens[:4096].tobytes() + shard.tokens[-4096:].tobytes()
-            ).hexdigest()
-            digest.update(
-                json.dumps([shard.path.name, int(shard.ends[-1]), len(shard.ends), sample]).encode()
-            )
-        return digest.hexdigest()[:16]
+        """Return 16 hexadecimal digits that tell this data from other data."""
+        said = "".join(content for _, content in self.digests)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    @cached_property
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """The name of each shard and 16 hexadecimal digits of its content, in order.
+
+        They are those that were taken when a shard was written, where it has them beside it.
+        """
+        return tuple((shard.path.stem, digest(shard.path)) for shard in self.shards)
+
+
+def digest(path: Path) -> str:
+    """Return 16 hexadecimal digits of the content of a token shard: its tokens and the ends of its documents."""
+    index = path.with_name(path.name + ".index")
+    facts = path.with_suffix(".json")
+    said = read_json(facts) if facts.is_file() else {}
+    hashes = [said.get(key) or sha256_file(file) for key, file in (("sha256", path), ("index_sha256", index))]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 
 def _blocks(number: int, shard: Shard, block_tokens: int) -> list[Block]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,15 @@ class Datasets:
         return self.make(wildcards.source, wildcards.shard)
 
     @per_job
+    def state(self, wildcards: Wildcards) -> str:
+        """Return size and time of a local file: Snakemake sees newer files alone, and another may be older."""
+        return state_of([self.location(wildcards)])
+
+    def state_together(self, name: str) -> str:
+        """Return the same of all files of a source."""
+        return state_of(self._files(name).files)
+
+    @per_job
     def download(self, wildcards: Wildcards) -> str:
         """Return the options that say where a shard is, what it has to hold, and how long to try."""
         dataset = self.config.datasets[wildcards.source]
@@ -181,3 +192,15 @@ class Datasets:
             seed=evaluation.seed,
             text_column=self.config.datasets[wildcards.dataset].column,
         )
+
+
+def state_of(files: Sequence[str]) -> str:
+    """Return sizes and times of files, in few words."""
+    states = []
+    for file in files:
+        try:
+            stat = Path(file).stat()
+            states.append(f"{stat.st_size} bytes, {stat.st_mtime_ns} ns")
+        except OSError:
+            states.append("absent")
+    return states[0] if len(states) == 1 else hashlib.sha256("\n".join(states).encode()).hexdigest()

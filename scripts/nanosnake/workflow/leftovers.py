@@ -14,13 +14,14 @@ from nanosnake.files import NanosnakeError
 from nanosnake.messages import log
 from nanosnake.runs.disk import cannot_write
 from nanosnake.snakemake_internals import Run, refuse
+from nanosnake.workflow.keeping import Keeper
 
 
 class Leftovers:
     """Keeps files from being made twice, by jobs of a killed Snakemake or by two that are at work."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, keeper: Keeper) -> None:
+        self.run, self.keeper = run, keeper
         self.folder = Path.cwd()
         self.began = datetime.now()
         self.asked = False
@@ -41,6 +42,8 @@ class Leftovers:
                 self.turn = runs.take_turn(self.folder)
                 slurm.settle(self.folder, unlock=self.run.unlock, local=self.run.is_local)
                 self._sign()
+                if not others(self.folder):
+                    self.keeper.settle()
             except OSError as error:
                 refuse(cannot_write(error))
             self.run.share_locks(self._refusal, cannot_write)
@@ -72,6 +75,7 @@ class Leftovers:
                 )
             self._stop_orphans()
             self._sign()
+        self.keeper.start()
         if self.turn is not None:
             os.close(self.turn)
             self.turn = None

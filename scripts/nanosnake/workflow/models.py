@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
@@ -10,7 +11,7 @@ from nanosnake import layout
 from nanosnake.config import GPT, Config
 from nanosnake.exports.formats import MODEL_FILES
 from nanosnake.stages import words
-from nanosnake.workflow.shell import Wildcards
+from nanosnake.workflow.shell import Wildcards, repository_path, script
 from nanosnake.workflow.tokenizers import Tokenizers
 from train_model import TrainModel
 
@@ -47,8 +48,25 @@ class Models:
 
     def home(self, name: str) -> str:
         """Return the folder of a model."""
+        return self._path(layout.MODEL, name)
+
+    def checkpoints_of(self, name: str) -> str:
+        """Return the folder of a model's checkpoints."""
+        return self._path(layout.CHECKPOINTS, name)
+
+    def recipe_of(self, name: str) -> str:
+        """Return the file of the options that were given for a model."""
+        return self._path(layout.RECIPE, name)
+
+    def _path(self, pattern: str, name: str) -> str:
         tokenizer = self.config.models[name].tokenizer
-        return layout.MODEL.format(dataset=self.config.dataset_of(name), tokenizer=tokenizer, model=name)
+        return pattern.format(dataset=self.config.dataset_of(name), tokenizer=tokenizer, model=name)
+
+    def token_files(self, name: str, split: str) -> list[str]:
+        """Return the token shards of a split that a model is trained or evaluated on."""
+        return self.tokenizers.token_shards(
+            self.config.models[name].tokenizer, self.config.dataset_of(name), split
+        )
 
     def files(self, name: str) -> list[str]:
         """Return all that is made of a model."""
@@ -60,12 +78,14 @@ class Models:
         return [
             f"{self.home(name)}/export/{format}/{file}"
             for format in model.exports
-            for file in MODEL_FILES[format, model.architecture]
+            for file in MODEL_FILES[format, model.shape.architecture]
         ]
 
     def of_architecture(self, architecture: str) -> list[str]:
         """Return the names of the models of an architecture."""
-        return [name for name, model in self.config.models.items() if model.architecture == architecture]
+        return [
+            name for name, model in self.config.models.items() if model.shape.architecture == architecture
+        ]
 
     def train_tokens(self, wildcards: Wildcards) -> list[str]:
         """Return the token shards that a model is trained on, with their indexes."""
@@ -88,18 +108,30 @@ class Models:
         names = ("tokenizer.json", "tokenizer_config.json", "tokenizer.tiktoken", "meta.json")
         return [f"{folder}/{name}" for name in names]
 
-    def train(self, wildcards: Wildcards) -> str:
-        """Return the options that say what a model is and how it is trained."""
-        model = self.of(wildcards)
-        return words(
+    def followed_code(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of the trainer's code, where a model is trained again when that has changed."""
+        return [f"{layout.CODE}/{TrainModel.__module__}.sha256"] if self.of(wildcards).follow_code else []
+
+    def train(self, wildcards: Wildcards, input: Any, resources: Any) -> str:
+        """Return the command that trains a model.
+
+        A parameter that is made of inputs is no reason for Snakemake to run a job again: what changes in the words
+        of the command, or in the rule, trains nothing.
+        """
+        model, name = self.of(wildcards), wildcards.model
+        options = words(
             TrainModel,
             train=(self._word(wildcards, "train"),),
             validation=(self._word(wildcards, "validation"),),
-            checkpoints=Path(layout.CHECKPOINTS.format(**self._names(wildcards))),
-            out=Path(layout.MODEL.format(**self._names(wildcards))),
+            tokenizer=Path(input.tokenizer[0]).parent,
+            checkpoints=Path(self.checkpoints_of(name)),
+            out=Path(self.home(name)),
+            recipe=Path(self.recipe_of(name)),
             **model.model_dump(exclude=NOT_OPTIONS),
             **model.options.model_dump(exclude_defaults=True),
         )
+        launcher = f"{repository_path('scripts/launch.py')} --nodes {resources.nodes} --processes {resources.processes}"
+        return f"{launcher} {script(TrainModel)} {options}"
 
     def evaluate(self, wildcards: Wildcards) -> str:
         """Return the options that say on what a model is evaluated."""
@@ -119,10 +151,6 @@ class Models:
             for key, name in (("dataset", wildcards.dataset), ("tokenizer", wildcards.tokenizer))
         }
         return words(ExportModel, settings={"name": wildcards.model, **named})
-
-    @staticmethod
-    def _names(wildcards: Wildcards) -> dict[str, str]:
-        return {name: getattr(wildcards, name) for name in ("dataset", "tokenizer", "model")}
 
     def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the files of prompts and tasks that a model is evaluated with."""

@@ -18,6 +18,10 @@ from nanosnake.stages import Stage, check_names, flag, is_positional
 Wildcards = Any  # Snakemake's: an attribute per wildcard
 
 
+RECORDED = f"{VARIABLE}={{{{log.record:q}}}} python {{}} &> {{{{log.text:q}}}}"
+"""A command that keeps a log and a record; `format` puts script and options in."""
+
+
 def script(kind: type[Stage]) -> str:
     """Return the path of a stage's script, as seen from the working directory."""
     return repository_path(f"scripts/{kind.__module__}.py")
@@ -48,13 +52,13 @@ def command(kind: type[Stage], *options: str, launcher: str = "", **values: str)
     ]
     if not options and (missing := sorted(set(required) - set(values))):
         raise TypeError(f"{kind.__name__}: the rule passes no {missing[0]!r}")
-    words = ["python", *([launcher] if launcher else []), shlex.quote(script(kind)), *options]
+    words = [*([launcher] if launcher else []), shlex.quote(script(kind)), *options]
     ordered = sorted(values.items(), key=lambda item: is_positional(kind, item[0]))
     words += [
         f"{{{value}:q}}" if is_positional(kind, name) else f"{flag(name)} {{{value}:q}}"
         for name, value in ordered
     ]
-    return f"{VARIABLE}={{log.record:q}} {' '.join(words)} &> {{log.text:q}}"
+    return RECORDED.format(" ".join(words))
 
 
 def any_of(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from nanosnake.naming import compact
 from nanosnake.snakemake_internals import per_job
 from nanosnake.stages import words
 from nanosnake.workflow.datasets import Datasets
-from nanosnake.workflow.shell import Wildcards, repository_path
+from nanosnake.workflow.shell import Wildcards
 from tokenize_shard import TokenizeShard
 from train_tokenizer import TrainTokenizer
 
@@ -260,12 +260,6 @@ class Tokenizers:
         """Return the evaluation texts."""
         folders = self.config.evaluation.text_folders
         return [str(path) for folder in folders for path in sorted(Path(folder).glob("*.txt"))]
-
-    @staticmethod
-    def templates() -> list[str]:
-        """Return what a report is rendered with, other than Python."""
-        folder = Path(repository_path("scripts/nanosnake/report"))
-        return sorted(str(path) for path in folder.rglob("*") if path.suffix in (".j2", ".css", ".js"))
 
     # Token shards
 

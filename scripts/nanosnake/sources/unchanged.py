@@ -1,0 +1,25 @@
+"""A local file that became a shard is read only while it is the file that was checked then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nanosnake.files import NanosnakeError, read_json
+
+
+def check_unchanged(shard: Path) -> None:
+    """See that a linked shard has the size and the time that were recorded when it was linked.
+
+    Raises:
+        NanosnakeError: if it was changed since under its name.
+    """
+    metadata = shard.with_suffix(".json")
+    if not shard.is_symlink() or not metadata.is_file():
+        return
+    said, stat = read_json(metadata), shard.stat()
+    then, now = (said["bytes"], said.get("mtime_ns")), (stat.st_size, stat.st_mtime_ns)
+    if then[1] is not None and then != now:
+        raise NanosnakeError(
+            f"{shard.resolve()}: is not the file that became the shard {shard.stem}: it has {now[0]:,} bytes and the "
+            f"time {now[1]} ns, recorded were {then[0]:,} and {then[1]}; run Snakemake again, which links it again"
+        )

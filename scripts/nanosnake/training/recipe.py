@@ -1,0 +1,124 @@
+"""What decides a model: the options that were given and the data; and what the model that is there was made from.
+
+An option counts as changed if it was given, now or when the model was trained, and its value is another one. So a new
+option at its default is no change, and neither is a new default, which is a change of code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nanosnake.closures import differences
+from nanosnake.files import NanosnakeError, read_json
+from nanosnake.training.config import Shape, TrainOptions
+
+RESULTS = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
+"""Files of a finished model."""
+
+NOT_DECISIVE = {"checkpoint_minutes", "checkpoint_every", "checkpoint_keep", "log_every"}
+"""Options that change nothing in the model or its figures."""
+
+DECISIVE = tuple(
+    field.name
+    for kind in (Shape, TrainOptions)
+    for field in dataclasses.fields(kind)
+    if field.name not in NOT_DECISIVE
+)
+
+FORCED = "NANOSNAKE_TRAIN_AGAIN"
+"""Environment variable with the folders of the models that are trained again although nothing has changed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is made from, or was."""
+
+    options: Mapping[str, Any]
+    """Decisive options with every default."""
+    given: frozenset[str]
+    """Names of those that were given."""
+    data: Mapping[str, tuple[tuple[str, str], ...]]
+    """Names and digests of the token shards of each split, in order, and of the vocabulary."""
+    code: Mapping[str, str]
+    """What decides the trainer's result, with the state of each part."""
+
+    @classmethod
+    def of_result(cls, folder: Path) -> Self | None:
+        """Return the recipe of the finished model in a folder; None if there is none, or nothing is known of it."""
+        try:
+            said = read_json(folder / "training.json")["recipe"]
+            data = {
+                part: tuple((name, digest) for name, digest in pairs) for part, pairs in said["data"].items()
+            }
+            return cls(said["options"], frozenset(said["given"]), data, said["code"])
+        except (OSError, NanosnakeError, KeyError, TypeError, ValueError):
+            return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {**dataclasses.asdict(self), "given": sorted(self.given)}
+
+    @property
+    def key(self) -> str:
+        """The name of the folder of a model's checkpoints: another for other options or other data."""
+        data = {part: [digest for _, digest in pairs] for part, pairs in self.data.items()}
+        said = json.dumps([self.options, data], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    @property
+    def code_key(self) -> str:
+        """The name of the folder of one trainer's checkpoints."""
+        return hashlib.sha256(json.dumps(self.code, sort_keys=True).encode()).hexdigest()[:16]
+
+    def changed_options(self, then: Self) -> list[str]:
+        """Return what was changed since another recipe, in words: `steps from 3 to 4`."""
+        names = [name for name in self.options if name in then.options or name in self.given]
+        return [
+            f"{name} from {then.options.get(name, 'nothing')} to {self.options[name]}"
+            for name in names
+            if name in self.given | then.given and self.options[name] != then.options.get(name)
+        ]
+
+    def changed_data(self, then: Self) -> list[str]:
+        """Return what is other data than in another recipe, in words."""
+        found = []
+        for part in sorted(self.data.keys() | then.data.keys()):
+            now, before = self.data.get(part, ()), then.data.get(part, ())
+            if [digest for _, digest in now] == [digest for _, digest in before]:
+                continue
+            names = sorted({name for name, _ in {*now} ^ {*before}})
+            found.append(f"{part}: {in_few_words(names) or 'another order'}")
+        return found
+
+    def is_made(self, then: Self, *, follow_code: bool) -> bool:
+        """Return whether a model that was made by another recipe is the one that this would make."""
+        if self.changed_options(then) or self.changed_data(then):
+            return False
+        return not follow_code or self.code == then.code
+
+
+def older_code(folder: Path, code: Mapping[str, str]) -> str | None:
+    """Return in words what of the trainer's code is not as it was for the model in a folder; None if all is.
+
+    Args:
+        folder: the folder of a finished model.
+        code: what decides the trainer's result now.
+    """
+    then = Recipe.of_result(folder)
+    if then is None or not (parts := differences(then.code, code)):
+        return None
+    short = (part.removeprefix("scripts/").removeprefix("nanosnake/") for part in parts)
+    return f"trained by older code ({in_few_words(short)})"
+
+
+def in_few_words(names: Iterable[str], most: int = 3) -> str:
+    """Return names in one line: the first few, and how many there are more."""
+    names = list(names)
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

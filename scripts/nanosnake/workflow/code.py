@@ -1,0 +1,34 @@
+"""What a rule takes as the code of its stage: one file with a line for each part that decides the result."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nanosnake import layout
+from nanosnake.closures import Closures
+from nanosnake.provenance.code import REPOSITORY
+from nanosnake.runs.disk import cannot_write
+from nanosnake.snakemake_internals import Run, refuse
+from nanosnake.stages import Stage
+
+
+class Code:
+    """Returns the file that a rule names; written by the process that plans, and by none of its jobs.
+
+    A job reads the rules again, perhaps on a host with other packages: nothing that it found may be outdated by that.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.closures = Closures(Path(os.path.relpath(REPOSITORY)), Path(layout.CODE))
+
+    def __call__(self, kind: type[Stage]) -> str:
+        """Return the file of a stage, after writing it if something has changed."""
+        file = self.closures.path(kind.__module__)
+        if self.run.is_main or not file.exists():
+            try:
+                self.closures.write(kind.__module__, kind.packages)
+            except OSError as error:
+                refuse(cannot_write(error))
+        return str(file)

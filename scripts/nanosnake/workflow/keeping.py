@@ -1,0 +1,147 @@
+"""Finished models are kept: trained again only where options or data have changed, and back if that fails.
+
+Snakemake compares times of files and deletes a job's outputs before it runs. So a model's rule takes no code, and in
+place of its options a small file, the recipe, whose time is moved only if the options are really others than those
+that the model was trained with. The old files get second names before the first job, and their first ones back if the
+job fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from nanosnake.closures import differences
+from nanosnake.files import hard_link, read_json, write_if_changed
+from nanosnake.messages import duration, log
+from nanosnake.snakemake_internals import Run
+from nanosnake.training.recipe import DECISIVE, FORCED, RESULTS, Recipe, in_few_words
+from nanosnake.workflow.code import Code
+from nanosnake.workflow.models import Models
+from train_model import TrainModel
+
+TICK = 1_000_000
+"""Nanoseconds between times of which Snakemake takes one for the later."""
+
+
+class Keeper:
+    """Keeps the finished models of a configuration."""
+
+    def __init__(self, models: Models, code: Code, run: Run) -> None:
+        self.models, self.run = models, run
+        self.code = code.closures.of(TrainModel.__module__) if models.config.models else {}
+        self.aside: list[str] = []
+        """Models whose old files have second names until this run ends."""
+        if run.is_main:
+            self.write_recipes()
+
+    def write_recipes(self) -> None:
+        """Write what each model was asked for; a file is newer than the model only if that has changed."""
+        for name in self.models.config.models:
+            path, now = Path(self.models.recipe_of(name)), self.recipe(name)
+            then = self.trained(name)
+            changed = then is None or bool(now.changed_options(then))
+            given = {option: now.options[option] for option in sorted(now.given)}
+            write_if_changed(path, json.dumps({"given": given}, indent=1) + "\n")
+            if then is None:
+                continue
+            times = [Path(self.models.home(name), file).stat().st_mtime_ns for file in RESULTS]
+            if changed and path.stat().st_mtime_ns <= max(times) + TICK:
+                os.utime(path, ns=(max(times) + TICK,) * 2)
+            elif not changed and path.stat().st_mtime_ns >= min(times) - TICK:
+                os.utime(path, ns=(min(times) - TICK,) * 2)
+
+    def recipe(self, name: str) -> Recipe:
+        """Return the recipe of a model as the configuration has it; of the data, only the trainer knows."""
+        model = self.models.config.models[name]
+        values = {**model.model_dump(), **model.options.model_dump()}
+        given = model.model_fields_set | model.options.model_fields_set
+        options = {option: values[option] for option in DECISIVE}
+        return Recipe(options, frozenset(given & set(DECISIVE)), {}, self.code)
+
+    def trained(self, name: str) -> Recipe | None:
+        """Return the recipe of the model that is there; None if it is not whole, or keeps none."""
+        home = Path(self.models.home(name))
+        return Recipe.of_result(home) if all((home / file).exists() for file in RESULTS) else None
+
+    # Before the first job
+
+    def start(self) -> None:
+        """Say of each finished model that is to be trained again why, and what it cost; keep its files aside."""
+        made_again, forced = self.run.outputs, []
+        for name in self.models.config.models:
+            home = Path(self.models.home(name))
+            if not any(str(home / file) in made_again for file in RESULTS):
+                continue
+            if any(str(home / file) in self.run.forced for file in RESULTS):
+                forced.append(str(home))
+            then = self.trained(name)
+            if then is not None:
+                why = (
+                    "is trained again, as asked for"
+                    if str(home) in forced
+                    else self._why(name, then, made_again)
+                )
+                log(f"{name}: {why}; {cost(home)}")
+            if all((home / file).exists() for file in RESULTS):
+                for file in RESULTS:
+                    hard_link(home / file, self._aside(name) / file)
+                self.aside.append(name)
+        os.environ[FORCED] = os.pathsep.join(forced)
+
+    def _why(self, name: str, then: Recipe, made_again: set[str]) -> str:
+        """Return why a model is to be trained again, or on what that depends."""
+        options = self.recipe(name).changed_options(then)
+        reasons = [f"options: {', '.join(options)}"] if options else []
+        pending = []
+        for split in ("train", "validation"):
+            tokens = self.models.token_files(name, split)
+            now, before = (
+                {Path(file).stem for file in tokens},
+                {shard for shard, _ in then.data.get(split, ())},
+            )
+            if now != before:
+                reasons.append(f"{split} shards: {in_few_words(sorted(now ^ before))}")
+            pending += [Path(file).stem for file in tokens if file in made_again]
+        if self.models.config.models[name].follow_code and (code := differences(then.code, self.code)):
+            reasons.append(f"code: {in_few_words(code)}")
+        if reasons:
+            return f"is trained again ({'; '.join(reasons)})"
+        if pending:
+            return f"is trained again if its token shards come out as others; made again: {in_few_words(pending)}"
+        return "is looked at again, and trained again only if its token shards are others"
+
+    # After the last job, and after a run that was killed
+
+    def finish(self) -> None:
+        """Give models their old files back that this run has not trained again."""
+        while self.aside:
+            self._settle(self.aside.pop())
+
+    def settle(self) -> None:
+        """Give models the files back that a killed run has left aside; nobody else may be at work."""
+        for name in self.models.config.models:
+            self._settle(name)
+        self.write_recipes()
+
+    def _settle(self, name: str) -> None:
+        home, aside = Path(self.models.home(name)), self._aside(name)
+        if not all((aside / file).exists() for file in RESULTS):
+            return
+        if not all((home / file).exists() for file in RESULTS):
+            for file in RESULTS:
+                hard_link(aside / file, home / file)
+            log(f"{name}: was not trained again; the model from before is back in {home}")
+        shutil.rmtree(aside)
+
+    def _aside(self, name: str) -> Path:
+        return Path(self.models.checkpoints_of(name), "aside")
+
+
+def cost(home: Path) -> str:
+    """Return what a finished model took, from its own record."""
+    said = read_json(home / "training.json")
+    took = duration(said["figures"]["seconds"])
+    return f"the one that is there took {took} on {said['ranks']} x {said['device']}"

@@ -1,0 +1,165 @@
+"""A finished model is trained again only if options or data have changed, and is never lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from closures.table import edited
+from nanosnake.training.recipe import RESULTS
+from workflow.project import Project
+from workflow.test_provenance import verify
+
+HOME = "results/tiny/bpe/d1"
+CHECKPOINTS = "checkpoints/tiny/bpe/d1"
+
+
+def training(project: Project) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((project.folder / HOME / "training.json").read_text())
+    return said
+
+
+def weights(project: Project) -> bytes:
+    return (project.folder / HOME / "model.safetensors").read_bytes()
+
+
+def log_of(project: Project) -> str:
+    return (project.folder / "logs/tiny/bpe/d1/train.log").read_text()
+
+
+def steps(project: Project, number: int) -> None:
+    project.config["models"]["d1"]["options"]["steps"] = number
+
+
+def edit(project: Project, name: str) -> None:
+    path = project.folder / name
+    path.write_text(edited(name, path.read_text()))
+
+
+def test_other_options_train_again_and_the_old_ones_bring_the_old_model_back(made_model: Project) -> None:
+    first = weights(made_model)
+    steps(made_model, 4)
+    printed = made_model.make(f"{HOME}/training.json")
+    assert "d1: is trained again (options: steps from 3 to 4); the one that is there took " in printed
+    assert " on 1 x " in printed
+    assert training(made_model)["figures"]["steps"] == 4
+    assert weights(made_model) != first
+    steps(made_model, 3)
+    made_model.make(f"{HOME}/training.json")
+    assert "nothing is trained" in log_of(made_model)
+    assert weights(made_model) == first
+    assert len(list((made_model.folder / CHECKPOINTS).glob("*/finished"))) == 2
+    assert not (made_model.folder / CHECKPOINTS / "aside").exists()
+    assert "train_model" not in made_model.plan()
+
+
+def test_older_code_is_said_and_trained_again_when_asked_for(made_model: Project) -> None:
+    edit(made_model, "scripts/nanosnake/training/optimizer.py")
+    printed = made_model.make()
+    note = "trained by older code (training/optimizer.py)"
+    assert f"d1: {note}; --forcerun train_model trains it again" in printed.splitlines()[-1]
+    assert note in (made_model.folder / HOME / "report/index.html").read_text()
+    ended = verify(made_model.folder)
+    assert ended.returncode == 0, ended.stdout
+    before = training(made_model)
+    printed = made_model.make("--forcerun", "train_model")
+    assert "d1: is trained again, as asked for; the one that is there took " in printed
+    assert "nothing is trained" not in log_of(made_model)
+    assert "step 3/3" in log_of(made_model)
+    assert "older code" not in printed
+    assert training(made_model)["recipe"]["code"] != before["recipe"]["code"]
+    assert made_model.plan() == {}
+
+
+def test_verify_says_which_model_older_code_has_trained(made_model: Project) -> None:
+    said = training(made_model)
+    said["recipe"]["code"]["scripts/nanosnake/training/optimizer.py"] = "0" * 64
+    (made_model.folder / HOME / "training.json").write_text(json.dumps(said))
+    ended = verify(made_model.folder, f"{HOME}/manifest.json")
+    assert f"{HOME}/manifest.json: trained by older code (training/optimizer.py)" in ended.stdout
+
+
+def test_token_shards_that_come_out_the_same_train_nothing(made_model: Project) -> None:
+    edit(made_model, "scripts/tokenize_shard.py")
+    first = training(made_model)
+    printed = made_model.make()
+    assert (
+        "d1: is trained again if its token shards come out as others; made again: a, b, held_out" in printed
+    )
+    assert "nothing is trained" in log_of(made_model)
+    assert training(made_model) == first
+    assert made_model.plan() == {}
+
+
+def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None:
+    first = {name: (made_model.folder / HOME / name).stat() for name in RESULTS}
+    steps(made_model, 4)
+    made_model.config["models"]["d1"]["options"]["global_batch"] = 100  # no whole rows
+    ended = made_model.snakemake()
+    assert ended.returncode != 0
+    said = ended.stdout + ended.stderr
+    assert f"d1: was not trained again; the model from before is back in {HOME}" in said
+    for name, stat in first.items():
+        now = (made_model.folder / HOME / name).stat()
+        assert (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
+    assert "train_model" in made_model.plan(), "it is still to be trained"
+    steps(made_model, 3)
+    made_model.config["models"]["d1"]["options"]["global_batch"] = 256
+    made_model.make(f"{HOME}/training.json")
+    assert training(made_model)["figures"]["steps"] == 3
+    assert (made_model.folder / HOME / RESULTS[0]).stat().st_ino == first[RESULTS[0]].st_ino
+
+
+def test_a_killed_run_gives_the_old_model_back_at_the_next_start(made_model: Project) -> None:
+    first = weights(made_model)
+    steps(made_model, 100_000)
+    made_model.snakemake("--dry-run")  # writes the configuration
+    command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2"]
+    with subprocess.Popen(
+        command,
+        cwd=made_model.folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        try:
+            give_up = time.monotonic() + 240
+            while not list((made_model.folder / CHECKPOINTS).glob("*/*/metrics.jsonl"))[1:]:
+                assert run.poll() is None
+                assert time.monotonic() < give_up
+                time.sleep(0.2)
+            assert not (made_model.folder / HOME / "model.safetensors").exists()
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
+    steps(made_model, 3)
+    printed = made_model.make()
+    assert f"d1: was not trained again; the model from before is back in {HOME}" in printed
+    assert weights(made_model) == first
+    assert training(made_model)["figures"]["steps"] == 3
+    assert made_model.plan() == {}
+
+
+def test_a_model_that_was_deleted_comes_from_its_checkpoints(made_model: Project) -> None:
+    first = weights(made_model)
+    shutil.rmtree(made_model.folder / HOME)
+    made_model.make(f"{HOME}/training.json")
+    assert "nothing is trained" in log_of(made_model)
+    assert weights(made_model) == first
+
+
+@pytest.mark.parametrize("option", ["depth", "matrix_lr"])
+def test_a_changed_option_is_named(made_model: Project, option: str) -> None:
+    model = made_model.config["models"]["d1"]
+    if option == "depth":
+        model["depth"] = 2
+    else:
+        model["options"]["matrix_lr"] = 0.01
+    assert made_model.plan()["train_model"] == 1
