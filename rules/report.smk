@@ -89,7 +89,6 @@ rule compare_tokenizers:
     """Write the page that compares tokenizers, such as those of a sweep, on the same texts."""
     input:
         code=code(CompareTokenizers),
-        templates=tokenizers.templates(),
         texts=tokenizers.texts(),
         tokenizers=tokenizers.compared,
         samples=expand(layout.SAMPLES, split="validation", allow_missing=True),

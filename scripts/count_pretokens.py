@@ -40,7 +40,6 @@ class CountPretokens(Stage):
 def count(options: CountPretokens) -> str:
     """Write the counts of a shard and return a line that says what was found."""
     from nanosnake.crate import rustbpe
-
     from nanosnake.sources.unchanged import check_unchanged
 
     check_unchanged(options.shard)

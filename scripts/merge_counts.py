@@ -73,7 +73,6 @@ def merge(options: MergeCounts) -> str:
 def _limited(options: MergeCounts, paths: list[Path], limit: int) -> tuple[list[Path], list[Counts]]:
     """Return the shards that are taken whole, and the counts of the one that crosses the limit."""
     from nanosnake.crate import rustbpe
-
     from nanosnake.sources.unchanged import check_unchanged
 
     taken = 0
