@@ -140,3 +140,10 @@ def test_a_damaged_memory_is_made_again(code: Path, tmp_path: Path) -> None:
 
 def test_differences_are_what_changed_came_and_went() -> None:
     assert differences({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == ["b", "c", "d"]
+
+
+def test_every_stage_is_named_by_a_rule(code: Path) -> None:
+    """The rule of a stage takes its closure; that of the trainer only where the configuration asks for it."""
+    rules = "".join(path.read_text() for path in (table.REPOSITORY / "rules").glob("*.smk"))
+    named = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in re.findall(r"\bcode\((\w+)\)", rules)}
+    assert named == set(table.stages(code))

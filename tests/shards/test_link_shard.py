@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import link_shard
 from nanosnake.files import NanosnakeError, sha256_file
+from nanosnake.sources.unchanged import check_unchanged
 from nanosnake.stages import call
 
 SCRIPT = link_shard.__file__
@@ -57,6 +59,7 @@ def test_link_and_metadata(corpus: Path, tmp_path: Path) -> None:
         "parts": [],
         "seconds": None,
         "text_column": "body",
+        "mtime_ns": corpus.stat().st_mtime_ns,
     }
     assert sorted(path.name for path in output.parent.iterdir()) == ["part 7.json", "part 7.parquet"]
 
@@ -110,3 +113,19 @@ def test_the_script_prints_one_message(corpus: Path, tmp_path: Path) -> None:
         f"link_shard.py: error: {corpus}: no column 'text'; its columns are 'body' (string); "
         "set the dataset's text_column to 'body'\n"
     )
+
+
+def test_a_file_that_changed_under_its_name_is_not_read(corpus: Path, tmp_path: Path) -> None:
+    output = tmp_path / "results" / "part 7.parquet"
+    assert link(corpus, output, "--text-column", "body") == 0
+    check_unchanged(output)
+    when = corpus.stat().st_mtime_ns
+    os.utime(corpus, ns=(when - 10**9, when - 10**9))
+    with pytest.raises(NanosnakeError, match="is not the file that became the shard part 7: it has"):
+        check_unchanged(output)
+    os.utime(corpus, ns=(when, when))
+    check_unchanged(output)
+    corpus.write_bytes(corpus.read_bytes() + b"1")
+    os.utime(corpus, ns=(when, when))
+    with pytest.raises(NanosnakeError, match="recorded were"):
+        check_unchanged(output)

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from nanosnake import layout
+from nanosnake.closures import read_closure
+from nanosnake.closures.plumbing import is_plumbing
 from nanosnake.files import sha256_file, write_json
 from workflow.project import REPOSITORY, Project, write_shard
 
@@ -110,6 +113,25 @@ def test_a_model_has_a_manifest_of_its_own(finished_model: Project) -> None:
         "results/tiny/bpe/d1/manifest.json",
         MANIFEST,
     ]
+
+
+def test_jobs_loaded_nothing_of_ours_that_is_in_no_closure(finished_model: Project) -> None:
+    """What a job has loaded is in the closure of its script or plumbing: what decides a result was followed."""
+    records = [json.loads(path.read_text()) for path in (finished_model.folder / "logs").rglob("*.json")]
+    scripts = set()
+    for record in records:
+        script = record["script"]
+        closure = finished_model.folder / layout.CODE / f"{script.removesuffix('.py')}.sha256"
+        known = read_closure(closure) if closure.exists() else {}
+        for name in record["environment"]["code"]["loaded"]:
+            if name.startswith("rustbpe"):
+                continue
+            path = f"scripts/{name}" if name.endswith(".py") else f"scripts/{name.replace('.', '/')}.py"
+            if not (finished_model.folder / path).exists():
+                path = f"{path.removesuffix('.py')}/__init__.py"
+            assert path in known or is_plumbing(path), f"{script} has loaded {path}"
+        scripts.add(script)
+    assert {"count_pretokens.py", "tokenize_shard.py", "train_model.py", "evaluate_model.py"} <= scripts
 
 
 def test_without_a_repository_the_manifest_says_so(finished: Project) -> None:

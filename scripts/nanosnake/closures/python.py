@@ -126,8 +126,9 @@ def _crate_names(tree: ast.AST) -> Iterator[str]:
                 yield node.attr
         elif isinstance(node, ast.ImportFrom) and node.module == CRATE and not node.level:
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            if any(alias.name == CRATE and alias.asname not in (None, CRATE) for alias in node.names):
-                raise ValueError(
-                    f"{CRATE} is imported under another name: what is used of it could not be seen"
-                )
+        elif isinstance(node, ast.Import | ast.ImportFrom) and any(map(_renames_crate, node.names)):
+            raise ValueError(f"{CRATE} is imported under another name: what is used of it could not be seen")
+
+
+def _renames_crate(alias: ast.alias) -> bool:
+    return alias.name == CRATE and alias.asname not in (None, CRATE)

@@ -107,11 +107,21 @@ class Keeper:
             pending += [Path(file).stem for file in tokens if file in made_again]
         if self.models.config.models[name].follow_code and (code := differences(then.code, self.code)):
             reasons.append(f"code: {in_few_words(code)}")
+        if reasons and len(reasons) == bool(options) and not pending and self._is_kept(name):
+            return f"is taken from its checkpoints ({reasons[0]})"
         if reasons:
             return f"is trained again ({'; '.join(reasons)})"
         if pending:
             return f"is trained again if its token shards come out as others; made again: {in_few_words(pending)}"
         return "is looked at again, and trained again only if its token shards are others"
+
+    def _is_kept(self, name: str) -> bool:
+        """Return whether a model of the same options was finished before."""
+        now = self.recipe(name)
+        kept = (
+            Recipe.of_result(folder) for folder in Path(self.models.checkpoints_of(name)).glob("*/finished")
+        )
+        return any(then is not None and not now.changed_options(then) for then in kept)
 
     # After the last job, and after a run that was killed
 
