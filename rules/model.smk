@@ -105,6 +105,7 @@ for (format, architecture), files in MODEL_FILES.items():
             benchmark_of(layout.MODEL_EXPORT.replace("{format}", format))
         wildcard_constraints:
             model=any_of(models.of_architecture(architecture)),
+        localrule: True
         conda:
             "../envs/nanosnake.yaml"
         resources:

@@ -104,6 +104,7 @@ for format, files in TOKENIZER_FILES.items():
             **logs(f"{layout.TOKENIZER}/export_{format}"),
         benchmark:
             benchmark_of(f"{layout.TOKENIZER}/export_{format}")
+        localrule: True
         conda:
             "../envs/nanosnake.yaml"
         resources:
