@@ -121,7 +121,7 @@ class Project:
         """Return how many jobs of each rule a dry run names; the target rule does not count."""
         printed = self.make("--dry-run", "--quiet", "rules", *arguments)
         jobs = {
-            name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)(?: |$)", printed, re.MULTILINE)
+            name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)(?: |$)", printed, re.MULTILINE)
         }
         assert jobs or "Nothing to be done" in printed, printed
         return {name: count for name, count in jobs.items() if name not in ("total", "all")}
