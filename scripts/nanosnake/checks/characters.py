@@ -63,7 +63,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     whole = training.total("all scripts")
     uses = corpus.uses if corpus else None
     listed = sorted(parts, key=lambda rank: -uses[rank] if uses is not None else rank)[:LISTED]
-    figures = [whole, *map(training.row, training.scripts)]
+    figures = [whole, *map(training.row, dict.fromkeys([*training.scripts, *thresholds.rows]))]
     return Findings(
         f"{len(parts):,} of {len(tokens) - BYTES:,} learned tokens are not whole characters; "
         f"{whole['share_cut']:.2%} of the training text's characters of more than one byte are cut",

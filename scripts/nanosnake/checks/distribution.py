@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nanosnake.checks.material import Subject
 from nanosnake.checks.spec import Limits, Threshold, declare
-from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.checks.verdict import Failure, Figure, Findings, not_measured
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
 
     corpus = subject.corpus
     if corpus is None:
-        return Findings("not measured", notes=["the counts of the training text were not given"])
+        return not_measured("the counts of the training text were not given")
     uses = corpus.uses
     learned = uses[BYTES:]
     renyi, shannon = efficiency(uses, ALPHA), efficiency(uses, 1)

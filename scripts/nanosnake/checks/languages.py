@@ -8,7 +8,7 @@ from nanosnake.checks.engines import Engine, published_engine
 from nanosnake.checks.material import Subject
 from nanosnake.checks.parallel import Language
 from nanosnake.checks.spec import Limits, Threshold, declare
-from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.checks.verdict import Failure, Figure, Findings, not_measured
 
 Count = Callable[[list[str]], list[int]]
 """Tokens of each text."""
@@ -42,7 +42,7 @@ Count = Callable[[list[str]], list[int]]
 def check(subject: Subject, thresholds: Limits) -> Findings:
     """Count each language against English, on the sentences that both have."""
     if not subject.parallel:
-        return Findings("not measured: there is no parallel text", notes=subject.notes)
+        return not_measured(*subject.notes)
     counters = {"": _counter(subject.engine)}
     for name, encoding in subject.baselines.items():
         counters[f"_{name}"] = _counter(published_engine(name, encoding))

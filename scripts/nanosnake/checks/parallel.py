@@ -131,7 +131,12 @@ def _fields(entry: str) -> Iterator[tuple[str, str]]:
     for line in entry.splitlines():
         if found := _ENTRY.match(line):
             yield keyword, value
-            keyword, value = found[1], str(ast.literal_eval(found[2]))
+            keyword, value = found[1], _string(found[2])
         elif line.startswith('"'):
-            value += str(ast.literal_eval(line))
+            value += _string(line)
     yield keyword, value
+
+
+def _string(quoted: str) -> str:
+    """Return what a quoted string holds; its escapes are those of Python."""
+    return str(ast.literal_eval(quoted)) if "\\" in quoted else quoted[1:-1]

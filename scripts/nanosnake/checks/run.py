@@ -30,7 +30,7 @@ def run_check(name: str, mode: str, thresholds: Mapping[str, Any], subject: Subj
     except Panicked as panic:
         return verdict_of(check, mode, limits, _panic(panic, subject), subject.tokenizer.hashes)
     rows = [str(next(iter(row.values()))) for row in findings.figures]
-    if unknown := [row for row in limits.rows if row not in rows]:
+    if rows and (unknown := [row for row in limits.rows if row not in rows]):
         raise NanosnakeError(f"checks.{name}.rows.{unknown[0]}: no such row; there are: {', '.join(rows)}")
     return verdict_of(check, mode, limits, findings, subject.tokenizer.hashes)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.spec import Limits, Threshold, declare
-from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.checks.verdict import Failure, Figure, Findings, not_measured
 from nanosnake.messages import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
         units = _units(subject, Path(folder))
         if len(units) < LEAST_UNITS or not tokens:
             note = f"needs {LEAST_UNITS} shards, or {LEAST_DOCUMENTS} documents in fewer shards"
-            return Findings("not measured", notes=[note])
+            return not_measured(note)
         learn = _learner(subject, Path(folder), len(tokens))
         draw = random.Random(0)
         draws = [draw.choices(units, k=len(units)) for _ in range(RESAMPLES)]

@@ -47,6 +47,7 @@ class Findings:
         key: the figures that the history keeps, by name.
         tables: further tables by their captions, such as the worst tokens.
         extra: what only this check has, such as histograms.
+        measured: False where there was nothing to look at: the check neither passes nor fails then.
     """
 
     summary: str
@@ -56,6 +57,12 @@ class Findings:
     key: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, Sequence[Figure]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    measured: bool = True
+
+
+def not_measured(*notes: str) -> Findings:
+    """Return the findings of a check that had nothing to look at; the notes say what it wants."""
+    return Findings("not measured", notes=notes, measured=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,7 @@ def verdict_of(
     return Verdict(
         check=check.name,
         mode=mode,
-        verdict="fail" if failures else "pass",
+        verdict="fail" if failures else "pass" if findings.measured else "skipped",
         summary=findings.summary,
         thresholds=dict(limits),
         figures=list(findings.figures),
