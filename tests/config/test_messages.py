@@ -63,7 +63,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     # unknown and missing keys
     (
         tokenizer(vocab_sze=3),
-        ["tokenizers.bpe4k.vocab_sze", "did you mean 'vocab_size'", "allowed: dataset,"],
+        ["tokenizers.bpe4k.vocab_sze", "did you mean 'vocab_size'", "allowed: bos, chat_template, dataset,"],
     ),
     (replaced(tokenizer={}), ["tokenizer: unknown key", "did you mean 'tokenizers'"]),
     (lambda raw: raw.pop("tokenizers"), ["tokenizers: this key is required"]),
@@ -104,7 +104,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (replaced(models={"tokens": {"tokenizer": "bpe4k", "depth": 2}}), ["models.tokens", "another name"]),
     # values
     (tokenizer(pattern="(a"), ["tokenizers.bpe4k.pattern", "gpt2, gpt4, gpt4o, nanochat", "'(a'"]),
-    (tokenizer(exports=["gguf"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'gguf'"]),
+    (tokenizer(exports=["sentencepiece"]), ["tokenizers.bpe4k.exports[0]", "'nanochat'", "'sentencepiece'"]),
     (tokenizer(special_tokens=["<a>", "<a>"]), ["tokenizers.bpe4k.special_tokens", "twice", "'<a>'"]),
     (tokenizer(special_tokens=["--x"]), ["tokenizers.bpe4k.special_tokens", "'--x' begins with a dash"]),
     (

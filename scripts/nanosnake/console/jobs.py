@@ -91,12 +91,17 @@ class Job:
         if found := list(ERROR.finditer(text)):
             return text[found[-1].end() :]
         lines = text.splitlines()
-        return "\n".join(lines[-12:]) if lines else (self.problem or "it left no log")
+        return "\n".join(lines[-12:]) if lines else (_short(self.problem) or "it left no log")
 
     @property
     def explains_itself(self) -> bool:
         """Whether its log holds a script's message."""
         return ERROR.search(tail(self.text_log, since=self.began)) is not None
+
+
+def _short(problem: str | None) -> str:
+    """Return what a scheduler said, without the call and the advice that follow it."""
+    return re.split(r"\n\s*sbatch call:|For further error details", problem or "")[0].strip()
 
 
 def gpus(resources: Any) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,7 +51,12 @@ class Outcome:
         here = Path.cwd()
         with contextlib.chdir(self.folder):
             planned = list(self.run.planned())
-            text = "\n".join([*self.made(planned), *_index(planned), *failures(planned, self.began)])
+            parts = (
+                lambda: self.made(planned),
+                lambda: _index(planned),
+                lambda: failures(planned, self.began),
+            )
+            text = "\n".join(line for part in parts for line in _readable(part))
         if here != self.folder:  # a path is of use where the reader is
             folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
             text = re.sub(r"(?<![\w/.])(?=(?:results|logs)/)", f"{folder}/", text)
@@ -74,6 +79,18 @@ class Outcome:
             yield from _model(name, folder, states)
             if f"{folder}/training.json" in states and (note := older_code(Path(folder), self.trainer)):
                 yield f"{name}: {note}; --forcerun train_model trains it again"
+
+
+def _readable(part: Callable[[], Iterator[str]]) -> list[str]:
+    """Return lines; of a result that cannot be read, what is wrong with it."""
+    try:
+        return list(part())
+    except (NanosnakeError, OSError, KeyError, TypeError) as error:
+        return [
+            f"note: {error}"
+            if isinstance(error, NanosnakeError)
+            else f"note: a result cannot be read ({error!r})"
+        ]
 
 
 def _index(planned: Sequence[Planned]) -> Iterator[str]:
