@@ -53,9 +53,15 @@ def test_an_edit_outdates_what_the_reviewed_table_says(tmp_path: Path) -> None:
     )
 
 
+OF_STRINGS = "snippets.py"
+"""A module of texts that look like code: an edit of these is one of its meaning."""
+
+
 def commented(path: Path) -> str:
     """Return a file with comments and docstrings more."""
     text = path.read_text()
+    if path.name == OF_STRINGS:
+        return f"{text}\n# more\n"
     if path.suffix == ".rs":
         return "//! More.\n/* and /* more */ */\n" + re.sub(
             r"^( *)(pub )?fn ", r"\1/// More.\n\1// more\n\1\2fn ", text, flags=re.MULTILINE
@@ -80,7 +86,8 @@ def test_a_change_of_a_docstring_outdates_nothing(code: Path, tmp_path: Path) ->
     before = all_of(code)
     edited = shutil.copytree(code, tmp_path / "edited")
     for path in edited.rglob("*.py"):
-        path.write_text(path.read_text().replace('"""Return ', '"""Give back '))
+        if path.name != OF_STRINGS:
+            path.write_text(path.read_text().replace('"""Return ', '"""Give back '))
     assert all_of(edited) == before
 
 
