@@ -257,3 +257,23 @@ def late_copies(source: Path, target: Path, *, when: Callable[[], int]) -> Itera
     finally:
         stop.set()
         thread.join()
+
+
+def test_what_slurm_would_refuse_is_said_before_the_first_job(cluster: Cluster, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    profile = tmp_path / "profiles/slurm/profile.yaml"
+    profile.write_text(
+        profile.read_text().replace(
+            "train_tokenizer:slurm_partition=cpu", "train_tokenizer:slurm_partition=no"
+        )
+    )
+    ended = project.snakemake(*PROFILE)
+    assert ended.returncode != 0
+    printed = ended.stdout + ended.stderr
+    said = printed.partition("SLURM refuses what this run would ask for, so nothing was submitted:\n\n")[2]
+    first, words, key = said.splitlines()[:3]
+    assert first.startswith("train_tokenizer asks for threads=2, slurm_partition=no")
+    assert words.startswith("  SLURM says: ")
+    assert "partition" in words
+    assert key.strip() == "in the profile, change for train_tokenizer: slurm_partition"
+    assert not (project.folder / "results/tiny/shards").exists()

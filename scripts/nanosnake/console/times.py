@@ -40,6 +40,9 @@ SMALL = 2.0
 SHARD_BYTES = 1e8
 """Of a shard that is not there yet."""
 
+COUNTS_SHARE = 0.05
+"""Of a shard's bytes, for its counts."""
+
 GPU_FLOPS = 4e14
 CPU_FLOPS = 2e10
 """Floating-point operations per second that training comes to on a GPU of today, and on a CPU core."""
@@ -62,7 +65,8 @@ def _size(name: str, config: Config | None) -> float:
         return Path(name).stat().st_size
     except OSError:
         sources = {dataset.source.kind for dataset in config.datasets.values()} if config else set()
-        return 5e5 if sources == {"embedded"} else SHARD_BYTES
+        shard = 5e5 if sources == {"embedded"} else SHARD_BYTES
+        return shard * (COUNTS_SHARE if name.endswith(".arrow") else 1)
 
 
 def training_flops(config: Config, name: str) -> float:
