@@ -54,7 +54,7 @@ def make(shape: str, folder: Path, *, pattern: str = "gpt4") -> Small:
     tokenizer = train(
         folder, texts, vocab_size=VOCABULARY, pattern=pattern, special_tokens=NANOCHAT_SPECIAL_TOKENS
     )
-    config = ModelConfig.from_depth(5, VOCABULARY, LENGTH, aspect_ratio=20, head_dim=24, **SHAPES[shape])
+    config = ModelConfig.from_depth(5, VOCABULARY, LENGTH, aspect_ratio=19, head_dim=24, **SHAPES[shape])
     model = build_model(config, torch.device("cpu"), backend="sdpa", seed=1)
     noise = torch.Generator().manual_seed(2)
     with torch.no_grad():  # the initial weights would hide half of the model

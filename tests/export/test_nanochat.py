@@ -6,10 +6,10 @@ import io
 import pickletools
 from pathlib import Path
 
+import export_nanochat
 import pytest
 import torch
 
-import export_nanochat
 from nanosnake.stages import call
 from nanosnake.tokenizer import nanochat
 from nanosnake.tokenizer.folder import TokenizerFolder

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import rustbpe
+from nanosnake.crate import rustbpe
 
 TokenizerFormat = Literal["nanochat", "gguf"]
 """Formats of a tokenizer, beside the folder that each has."""
