@@ -45,7 +45,7 @@ VALIDATION = "validation"
 class HashSplit(Model):
     """Validation by a hash of each document's text: the same on each machine, whatever else is added."""
 
-    by: Literal[hash]
+    by: Literal["hash"]
     fraction: Annotated[float, Field(gt=0, lt=1)]
     """Part of the documents that is not trained on; equal documents are on the same side."""
 
