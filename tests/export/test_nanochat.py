@@ -6,10 +6,10 @@ import io
 import pickletools
 from pathlib import Path
 
-import export_nanochat
 import pytest
 import torch
 
+import convert_tokenizer
 from nanosnake.stages import call
 from nanosnake.tokenizer import nanochat
 from nanosnake.tokenizer.folder import TokenizerFolder
@@ -23,7 +23,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
 
 def export(tokenizer: TokenizerFolder, folder: Path) -> Path:
     arguments = ["--tokenizer", str(tokenizer.folder), "--output", str(folder)]
-    assert call(export_nanochat.ExportNanochat, arguments) == 0
+    assert call(convert_tokenizer.ConvertTokenizer, [*arguments, "--format", "nanochat"]) == 0
     return folder
 
 

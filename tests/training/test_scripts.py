@@ -8,17 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 import evaluate_model  # noqa: E402
-import export_model  # noqa: E402
 import train_model  # noqa: E402
 from nanosnake.files import NanosnakeError  # noqa: E402
 from nanosnake.stages import call  # noqa: E402
-from nanosnake.training.export import read_model  # noqa: E402
 from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
 
 from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402  isort: skip
@@ -80,24 +77,6 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
     assert accuracy.keys() == TASKS.keys()
     assert found["samples"][0]["prompt"] == "the cat"
     assert len(found["samples"][0]["text"]) > 10
-
-
-def test_export_and_load(trained: Path, tokenizer: Path, tmp_path: Path) -> None:
-    arguments = ["--model", str(trained / "model"), "--tokenizer", str(tokenizer), "--out", str(tmp_path)]
-    assert call(export_model.ExportModel, arguments) == 0
-    names = {"meta.json", "model.json", "model.safetensors", "tokenizer.tiktoken"}
-    assert {p.name for p in tmp_path.iterdir()} == names
-    whole = read_model(
-        trained / "model" / "model.safetensors", trained / "model" / "model.json", torch.device("cpu")
-    )
-    half = read_model(tmp_path / "model.safetensors", tmp_path / "model.json", torch.device("cpu"))
-    for name, parameter in whole.named_parameters():
-        torch.testing.assert_close(dict(half.named_parameters())[name], parameter, rtol=1e-2, atol=1e-3)
-    (tmp_path / "model.json").write_text(
-        (tmp_path / "model.json").read_text().replace('"width": 64', '"width": 96')
-    )
-    with pytest.raises(NanosnakeError):
-        call(export_model.ExportModel, ["--model", str(tmp_path), *arguments[2:]])
 
 
 def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:
