@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import convert_tokenizer
+from nanosnake.exports import nanochat
 from nanosnake.stages import call
-from nanosnake.tokenizer import nanochat
 from nanosnake.tokenizer.folder import TokenizerFolder
 from tiny_tokenizers import evaluation_texts, train
 
