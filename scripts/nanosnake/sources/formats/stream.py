@@ -166,7 +166,7 @@ def lines(stream: Stream, size: int = CHUNK) -> Iterator[Lines]:
     while chunk:
         cut = chunk.rfind(b"\n") + 1
         if cut:
-            data = b"".join([*rest, chunk[:cut]])
+            data = b"".join([*rest, memoryview(chunk)[:cut]])
             yield Lines(data, line, (begin, begin + len(data)))
             line, begin = line + data.count(b"\n"), begin + len(data)
             rest, held = [chunk[cut:]], len(chunk) - cut
