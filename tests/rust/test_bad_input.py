@@ -147,7 +147,10 @@ def test_missing_and_nested_columns_are_refused_with_the_columns_listed(tmp_path
         ("doc", "column 'doc' is of type struct;"),
         ("tags", "column 'tags' is of type list;"),
         ("text", "no column 'text';"),
-        ("doc.text", "no column 'doc.text' at the top level; a column inside 'doc' cannot be the text column;"),
+        (
+            "doc.text",
+            "no column 'doc.text' at the top level; a column inside 'doc' cannot be the text column;",
+        ),
         ("element", "no column 'element';"),
     ]:
         with pytest.raises(rustbpe.ColumnError) as error:

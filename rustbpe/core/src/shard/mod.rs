@@ -378,9 +378,22 @@ mod tests {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let error = Shard::open(&here, "text").unwrap_err().to_string();
         assert!(error.contains("Cargo.toml: not a readable parquet file ("));
+        let same = row_groups(&here, None).unwrap_err().to_string();
+        assert_eq!(same, error);
         assert!(matches!(
             Shard::open(&here.join("no"), "text"),
             Err(Error::Io { .. })
         ));
+    }
+
+    #[test]
+    fn numbers_of_a_footer_that_cannot_be_are_errors() {
+        let path = Path::new("s.parquet");
+        let error = unsigned(path, 3, "rows", -1).unwrap_err().to_string();
+        assert!(error.starts_with("s.parquet: row group 3 cannot be read (claims -1 rows)"));
+        let most = i64::MAX.unsigned_abs();
+        assert_eq!(sum(path, "rows", &[most, most, 1]).ok(), Some(u64::MAX));
+        let error = sum(path, "rows", &[most, most, 2]).unwrap_err();
+        assert!(error.to_string().contains("more than 2^64 rows"));
     }
 }
