@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("tests", "scripts")]
 
 from cluster.cluster import missing, running  # noqa: E402
-from nanosnake.cluster import records  # noqa: E402
+from nanosnake.slurm.summary import records  # noqa: E402
 from workflow.project import Project  # noqa: E402
 
 

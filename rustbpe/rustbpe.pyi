@@ -14,6 +14,7 @@ from typing_extensions import CapsuleType
 
 __all__ = [
     "PATTERNS",
+    "ColumnError",
     "Counts",
     "Documents",
     "Encoder",
@@ -29,6 +30,7 @@ __all__ = [
     "count_parquet",
     "encode_parquet",
     "merge_counts",
+    "row_groups",
     "train_merges",
     "training_memory",
 ]
@@ -50,6 +52,9 @@ class PatternError(RustbpeError, ValueError):
 
 class FileFormatError(RustbpeError):
     """A file that is not what it should be, or is damaged; names the file, and row group and row where known."""
+
+class ColumnError(FileFormatError):
+    """A parquet file without the text column that was named, or with one that holds no text; says which would do."""
 
 class InvalidValueError(RustbpeError, ValueError):
     """A vocabulary, merge list or argument that cannot be right."""
@@ -372,6 +377,17 @@ def merge_counts(
         InvalidValueError: two were counted with different patterns, text columns or caps, or there is nothing to sum.
         FileFormatError: a file is no count file, cut off or damaged.
         OSError: a file cannot be read or written.
+    """
+
+def row_groups(path: _Path, *, text_column: str | None = None) -> list[int]:
+    """The rows of each row group of a parquet file, by its footer, which takes bounded memory whatever it claims.
+
+    Args:
+        text_column: a column that has to be there, once, and hold text.
+
+    Raises:
+        ColumnError: it is not; names the columns that are there.
+        FileFormatError, OSError: as in `count_parquet`.
     """
 
 def train_merges(

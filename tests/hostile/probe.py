@@ -32,6 +32,7 @@ def main(path: Path, folder: Path) -> None:
         "count": lambda: len(rustbpe.count_parquet(path, pattern="gpt4", threads=1)),
         "encode": lambda: rustbpe.encode_parquet(path, out, index, encoder=encoder, bos_id=256, threads=1),
         "sample": lambda: sum(1 for _ in rustbpe.Documents(path, 0)),
+        "footer": lambda: len(rustbpe.row_groups(path)),
         "check": lambda: vars(check_shard(path, "text", memory_mb=500)),
     }
     answers: dict[str, object] = {name: ended(read) for name, read in readers.items()}

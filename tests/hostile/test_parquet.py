@@ -165,6 +165,7 @@ def test_a_hostile_shard_ends_in_a_named_exception(tmp_path: Path, name: str) ->
         assert message.startswith(f"{path}: row group 0 cannot be read ("), answers
         assert re.search(words, message), answers
         assert "fetch or write the file again" in message
+    assert answers["footer"] == ["read", 1]
     assert_within_memory(answers, path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["shard.parquet"]
 
@@ -174,7 +175,7 @@ def test_deep_nesting_beside_the_text(tmp_path: Path, depth: int) -> None:
     path = tmp_path / "shard.parquet"
     path.write_bytes(file([Page(TWO, len(TWO), 2)], rows=2, schema=nested(depth)))
     answers = probe(path)
-    for reader in ("count", "encode", "sample", "check"):
+    for reader in ("count", "encode", "sample", "check", "footer"):
         exception, message = answers[reader]
         assert exception in ("FileFormatError", "NanosnakeError"), answers
         assert message.startswith(f"{path}: "), answers

@@ -85,3 +85,19 @@ def test_reading_the_stages_imports_nothing_heavy() -> None:
     program += f"print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_parquet_footer_is_read_by_the_crate_before_pyarrow() -> None:
+    openers = {
+        str(path.relative_to(LIBRARY.parent))
+        for path in LIBRARY.parent.rglob("*.py")
+        if re.search(r"\bpq\.(ParquetFile|ParquetDataset|read_\w+)\(", path.read_text())
+    }
+    assert openers == {"nanosnake/sources/formats/tables.py"}
+
+
+def test_looking_for_the_text_of_a_shard_does_not_import_pyarrow() -> None:
+    program = f"import sys; sys.path.insert(0, {str(LIBRARY.parent)!r}); import nanosnake.config.models; "
+    program += "import nanosnake.sources.parquet; print('pyarrow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -111,7 +111,7 @@ def test_the_script_prints_one_message(corpus: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         f"link_shard.py: error: {corpus}: no column 'text'; its columns are 'body' (string); "
-        "set the dataset's text_column to 'body'\n"
+        "set text_column to 'body'\n"
     )
 
 

@@ -92,30 +92,30 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     with pq.ParquetWriter(tmp_path / "a.parquet", schema, use_dictionary=False) as writer:
         writer.write_table(pa.table([pa.concat_arrays([documents] * 10)], schema), row_group_size=20_000)
     code = (
-        "import sys, pyarrow as pa\nfrom nanosnake.sources.parquet import check_shard\n"
-        "print(check_shard(sys.argv[1], 'text').characters, pa.default_memory_pool().max_memory())"
+        "import sys\nfrom nanosnake.sources.parquet import check_shard\n"
+        "print(check_shard(sys.argv[1], 'text').characters)\n"
+        "print([line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line][0])"
     )
     output = subprocess.check_output([sys.executable, "-c", code, str(tmp_path / "a.parquet")], text=True)
     characters, memory = map(int, output.split())
     assert characters == 400_000_000
-    assert memory < 150_000_000
+    assert memory < 150_000  # kB
 
 
 def test_absent_column(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", pa.array(TEXTS), name="content")
     assert refusal(path) == (
-        "no column 'text'; its columns are 'id' (int64), 'content' (string); "
-        "set the dataset's text_column to 'content'"
+        "no column 'text'; its columns are 'id' (int64), 'content' (string); set text_column to 'content'"
     )
 
 
 def test_other_type(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", pa.array([["a"], ["b"]]))
     assert refusal(path) == (
-        "column 'text' is of type list<element: string>; wanted: string, large_string, string_view, binary, "
+        "column 'text' is of type list; wanted: string, large_string, string_view, binary, "
         "large_binary, binary_view, or a dictionary of one of these; "
-        "its columns are 'id' (int64), 'text' (list<element: string>); "
-        "no column of this file holds text: use another file"
+        "its columns are 'id' (int64), 'text' (list); "
+        "no other column of this file holds text: use another file"
     )
 
 
@@ -125,7 +125,7 @@ def test_nested_column(tmp_path: Path) -> None:
     assert message.startswith(
         "no column 'article.body' at the top level; a column inside 'article' cannot be the text column; "
     )
-    assert "is of type struct<body: string>" in refusal(path, "article")
+    assert "is of type struct;" in refusal(path, "article")
 
 
 def test_column_there_twice(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_corrupt_row_group(tmp_path: Path, checksums: bool) -> None:
         (b"<!DOCTYPE html><p>Sign in</p>", "it is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "it is a Git LFS pointer"),
         (b"\x1f\x8b\x08" + bytes(20), "it is compressed with gzip"),
-        (b"plain words", "11 bytes; Parquet"),
+        (b"plain words", "11 bytes; Invalid Parquet file"),
     ],
     ids=["empty", "html", "lfs", "gzip", "text"],
 )

@@ -25,6 +25,14 @@ pub enum Error {
         /// What is wrong, with row group and column where they are known.
         reason: String,
     },
+    /// A parquet file without the text column that was named.
+    #[error("{}: {reason}", path.display())]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and which columns there are.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {

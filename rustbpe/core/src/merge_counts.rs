@@ -13,7 +13,7 @@ use crate::artifacts::counts::Counts;
 use crate::artifacts::schema::{BATCH_BYTES, BATCH_ROWS, Counting, Totals, check_same};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::threads::thread_count;
+use crate::threads::{beside, thread_count};
 
 /// Pre-tokens between two looks at the progress.
 const STEP: u64 = 1 << 14;
@@ -65,17 +65,18 @@ pub fn merge_counts(
     for (index, file) in files.into_iter().enumerate() {
         shares[index % parts].push(Source::File(Box::new(file)));
     }
-    std::thread::scope(|scope| {
-        let piped = shares.into_iter().map(|share| {
-            let (sender, receiver) = sync_channel(2);
-            let work = &work;
-            scope.spawn(move || pipe(share, &sender, work));
-            Source::piped(receiver)
-        });
-        // the threads that still sum end when nobody takes what they send
-        let sources = piped.chain(tables.map(Ok)).collect::<Result<Vec<_>>>()?;
-        write(out, &counting, &totals, sources, &work)
-    })
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..parts).map(|_| sync_channel(2)).unzip();
+    let parts = shares.into_iter().zip(senders);
+    beside(
+        parts,
+        |(share, sender)| pipe(share, &sender, &work),
+        || {
+            // the threads that still sum end when nobody takes what they send
+            let piped = receivers.into_iter().map(Source::piped);
+            let sources = piped.chain(tables.map(Ok)).collect::<Result<Vec<_>>>()?;
+            write(out, &counting, &totals, sources, &work)
+        },
+    )
 }
 
 /// Rows of the files that were read, of all, and the least sum that is kept.

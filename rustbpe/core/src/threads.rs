@@ -1,4 +1,4 @@
-//! Threads: how many, and the one way in which work is shared among them.
+//! Threads: how many, and the ways in which work is shared among them.
 
 use std::panic::resume_unwind;
 use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,23 @@ pub(crate) fn in_parallel<I: Send, T: Send>(
             results.push(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         results
+    })
+}
+
+/// What the caller makes while a thread for each input does a job.
+///
+/// A panic goes on in the caller when all threads have ended.
+pub(crate) fn beside<I: Send, T>(
+    inputs: impl IntoIterator<Item = I>,
+    job: impl Fn(I) + Sync,
+    own: impl FnOnce() -> T,
+) -> T {
+    std::thread::scope(|scope| {
+        let job = &job;
+        for input in inputs {
+            scope.spawn(move || job(input));
+        }
+        own()
     })
 }
 

@@ -21,6 +21,12 @@ create_exception!(
     RustbpeError,
     "A file that is not what it should be, or is damaged."
 );
+create_exception!(
+    rustbpe,
+    ColumnError,
+    FileFormatError,
+    "A parquet file without the text column that was named."
+);
 
 /// Classes that are both a `RustbpeError` and a `ValueError`, as the public package raises.
 struct ValueErrorClass {
@@ -68,6 +74,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("RustbpeError", py.get_type::<RustbpeError>())?;
     module.add("PatternError", PATTERN_ERROR.class(py)?)?;
+    module.add("ColumnError", py.get_type::<ColumnError>())?;
     module.add("FileFormatError", py.get_type::<FileFormatError>())?;
     module.add("InvalidValueError", INVALID_VALUE_ERROR.class(py)?)
 }
@@ -82,6 +89,7 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
     match error {
         Error::Pattern { .. } => PATTERN_ERROR.error(py, error.to_string()),
         Error::Value(message) => invalid(py, message),
+        Error::Column { .. } => ColumnError::new_err(error.to_string()),
         Error::File { .. } => FileFormatError::new_err(error.to_string()),
         // Python picks FileNotFoundError and its kin by the number
         Error::Io { path, source } => match source.raw_os_error() {

@@ -28,6 +28,7 @@ fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
         stages::check_parquet::check_parquet,
         module
     )?)?;
+    module.add_function(wrap_pyfunction!(stages::check_parquet::row_groups, module)?)?;
     module.add_function(wrap_pyfunction!(
         stages::count_parquet::count_parquet,
         module

@@ -146,6 +146,7 @@ def _by_documents(subject: Subject, folder: Path) -> list[Path]:
     import pyarrow.parquet as pq
 
     from nanosnake.crate import rustbpe
+    from nanosnake.sources.formats.tables import open_parquet
 
     counting = subject.tokenizer.meta.get("counting", {})
     column = str(counting.get("text_column") or "text")
@@ -155,7 +156,7 @@ def _by_documents(subject: Subject, folder: Path) -> list[Path]:
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(pq.ParquetWriter(path, schema)) for path in paths]
         for shard in subject.shards:
-            for batch in pq.ParquetFile(shard).iter_batches(columns=[column]):
+            for batch in open_parquet(shard).iter_batches(columns=[column]):
                 table = pa.Table.from_batches([batch]).cast(schema)
                 for at, writer in enumerate(writers):
                     rows = range((at - documents) % GROUPS, len(table), GROUPS)

@@ -138,11 +138,11 @@ def _parquet_shards(
     place: Path, files: Sequence[Path], column: str, why: str, sample: Sequence[Record]
 ) -> Data:
     """Propose each parquet file as a shard, the last held out."""
-    import pyarrow.parquet as pq
+    from nanosnake.sources.parquet import row_groups
 
     if bad := next((path for path in files if not SAFE_NAME.fullmatch(path.stem)), None):
         log(f"{bad.name}: a shard is named after its file, with letters, digits, '.', '_' and '-' only")
-    read = [pq.read_metadata(path).num_rows for path in files[:LOOKED_AT]]
+    read = [sum(row_groups(path)) for path in files[:LOOKED_AT]]
     rows = sum(read) * len(files) // len(read)
     share = files[-1].stat().st_size / max(sum(path.stat().st_size for path in files), 1)
     return Data(
@@ -210,11 +210,12 @@ def _json(line: str) -> object:
 
 def _table_rows(path: Path, kind: str) -> list[Record]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from nanosnake.sources.formats.tables import open_parquet
 
     try:
         if kind == "parquet":
-            batch = next(pq.ParquetFile(path).iter_batches(batch_size=SAMPLED_ROWS), None)
+            batch = next(open_parquet(path).iter_batches(batch_size=SAMPLED_ROWS), None)
         else:
             with pa.memory_map(str(path)) as source:
                 batch = pa.ipc.open_file(source).get_batch(0).slice(0, SAMPLED_ROWS)

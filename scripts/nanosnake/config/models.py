@@ -22,6 +22,7 @@ from nanosnake.exports.formats import TokenizerFormat, gguf_problem
 from nanosnake.files import NanosnakeError
 from nanosnake.naming import counting_name, selection_name
 from nanosnake.provenance.code import REPOSITORY
+from nanosnake.sources import parquet
 from nanosnake.sources.formats import look
 from nanosnake.tokenizer import BASELINE_NAMES, BaselineName
 
@@ -126,14 +127,12 @@ class Dataset(Model):
         elif isinstance(self.source, LocalSource):
             file = next(iter(self.locations.values()))
             if Path(file).is_file():
-                from nanosnake.sources.parquet import check_text_column, open_parquet
-
                 try:
-                    reader = open_parquet(Path(file), file)
+                    parquet.row_groups(file, self.text_column)
+                except parquet.WrongTextColumn:
+                    raise
                 except NanosnakeError:  # the shard's own job says what is wrong with the file
                     return
-                with reader:
-                    check_text_column(reader.schema_arrow, self.text_column, file)
 
     def reads_as(self, other: Dataset) -> bool:
         """Return whether the shards of another data set are the same files, read in the same way."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing
-from nanosnake.sources.parquet import check_text_column, open_parquet
+from nanosnake.sources.parquet import row_groups
 
 MOST_SHARDS = 8
 MOST_ROW_GROUPS = 4
@@ -107,9 +107,7 @@ def _sample_shard(
 
     Of a document that has more than `max_chars` characters, one character more is kept, which tells that it has.
     """
-    with open_parquet(path, str(path)) as reader:
-        check_text_column(reader.schema_arrow, text_column, str(path))
-        rows = [reader.metadata.row_group(index).num_rows for index in range(reader.metadata.num_row_groups)]
+    rows = row_groups(path, text_column)
     order = sorted(range(len(rows)), key=lambda index: _rank(seed, f"{path.stem}:{index}"))
     share = -(-quota // max(1, min(MOST_ROW_GROUPS, len(rows))))
     found: list[tuple[int, str]] = []

@@ -24,6 +24,9 @@ use crate::bytes::{Key, LONGEST, TOO_LONG, key};
 use crate::error::{Error, Result};
 use crate::pretokenize::{ROW, Splitter};
 
+/// Most bytes of a text: places in it have 32 bits where it is merged, and one of them means none.
+const MOST_TEXT: usize = u32::MAX as usize - 1;
+
 /// A vocabulary and a split pattern, ready to encode and decode.
 #[derive(Debug)]
 pub struct Encoder {
@@ -68,7 +71,7 @@ impl Encoder {
     /// Appends the ids of `text` to `out`.
     ///
     /// # Errors
-    /// [`Error::Pattern`] where a regex without a scanner gives up on the text.
+    /// [`Error::Pattern`] where a regex without a scanner gives up on the text, [`Error::Value`] for one of 4 GiB.
     pub fn encode(&self, text: &str, cache: &mut Cache, out: &mut Vec<u32>) -> Result<()> {
         self.encode_in_parts(text, cache, out, |_| ())
     }
@@ -85,6 +88,12 @@ impl Encoder {
         out: &mut Vec<u32>,
         mut take: impl FnMut(&mut Vec<u32>),
     ) -> Result<()> {
+        if text.len() > MOST_TEXT {
+            return Err(Error::Value(format!(
+                "a text of {} bytes, of which at most {MOST_TEXT} can be encoded at once; split it",
+                text.len()
+            )));
+        }
         cache.belong_to(self.number);
         let mut row = Row::default();
         self.splitter.for_each_row(text, |start, ends| {

@@ -6,50 +6,59 @@ use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::{ColumnDescriptor, Type};
 
-/// The leaf column of that name, or what is wrong with it.
+const ALLOWED: &str = "string, large_string, string_view, binary, large_binary, binary_view, or a dictionary of one \
+                       of these";
+
+/// The leaf column of that name, or what is wrong with it and what to name instead.
 pub(super) fn find_column(
     metadata: &ParquetMetaData,
     name: &str,
 ) -> std::result::Result<usize, String> {
     let schema = metadata.file_metadata().schema_descr();
     let fields = schema.root_schema().get_fields();
-    let found = |field: &&Arc<Type>| field.name() == name;
-    let Some(field) = fields.iter().find(found) else {
-        return Err(format!(
-            "no column {name:?}; the columns are {}",
-            listed(fields)
-        ));
+    let text_at = |field: &Type| {
+        let text = |&at: &usize| holds_text(&schema.column(at), field.name());
+        (0..schema.num_columns()).find(text)
     };
-    if field.is_group() {
-        return Err(format!(
-            "column {name:?} is nested, text is wanted; the columns are {}",
-            listed(fields)
-        ));
-    }
-    let column = (0..schema.num_columns()).find(|&column| {
-        let path = schema.column(column);
-        path.path().parts().len() == 1 && path.name() == name
-    });
-    let Some(column) = column else {
-        return Err(format!(
-            "no column {name:?}; the columns are {}",
-            listed(fields)
-        ));
+    let found: Vec<_> = fields.iter().filter(|field| field.name() == name).collect();
+    let reason = match found[..] {
+        [field] => match text_at(field) {
+            Some(column) => return Ok(column),
+            None => format!(
+                "column '{name}' is of type {}; wanted: {ALLOWED}",
+                type_name(field)
+            ),
+        },
+        [] => match name.split_once('.') {
+            Some((outer, _)) if fields.iter().any(|field| field.name() == outer) => format!(
+                "no column '{name}' at the top level; a column inside '{outer}' cannot be the text column"
+            ),
+            _ => format!("no column '{name}'"),
+        },
+        _ => format!("{} columns are named '{name}'; one is wanted", found.len()),
     };
-    let descriptor = schema.column(column);
-    if descriptor.max_rep_level() > 0 || !holds_text(&descriptor) {
-        return Err(format!(
-            "column {name:?} is of type {}; allowed are string, large_string, string_view, \
-             a dictionary of strings, binary and large_binary; name another column",
-            type_name(field)
-        ));
-    }
-    Ok(column)
+    let texts: Vec<String> = fields
+        .iter()
+        .filter(|field| field.name() != name && text_at(field).is_some())
+        .map(|field| format!("'{}'", field.name()))
+        .collect();
+    let advice = if texts.is_empty() {
+        "no other column of this file holds text: use another file".to_owned()
+    } else {
+        format!("set text_column to {}", texts.join(" or "))
+    };
+    Err(format!(
+        "{reason}; its columns are {}; {advice}",
+        listed(fields)
+    ))
 }
 
-fn holds_text(column: &ColumnDescriptor) -> bool {
+/// Whether a leaf is the column of that name at the top level, and is text.
+fn holds_text(column: &ColumnDescriptor, name: &str) -> bool {
     let logical = column.logical_type_ref();
-    column.physical_type() == Physical::BYTE_ARRAY
+    column.path().parts() == [name]
+        && column.max_rep_level() == 0
+        && column.physical_type() == Physical::BYTE_ARRAY
         && matches!(
             logical,
             None | Some(LogicalType::String | LogicalType::Enum | LogicalType::Json)
@@ -61,7 +70,7 @@ fn holds_text(column: &ColumnDescriptor) -> bool {
 fn listed(fields: &[Arc<Type>]) -> String {
     let names: Vec<String> = fields
         .iter()
-        .map(|field| format!("{:?} ({})", field.name(), type_name(field)))
+        .map(|field| format!("'{}' ({})", field.name(), type_name(field)))
         .collect();
     if names.is_empty() {
         "none".to_owned()

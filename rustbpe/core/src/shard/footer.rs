@@ -1,5 +1,6 @@
 //! What a footer asks for, looked at before the parquet crate reads it.
 
+use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use super::read_at::ReadAt;
@@ -11,14 +12,17 @@ const MOST_FOOTER: u64 = 32 << 20;
 const MOST_NESTED: usize = 100;
 /// Bytes at a file's end: the footer's length and the mark of the format.
 const END: u64 = 8;
+/// Bytes at a file's start that can tell what it is.
+const START: u64 = 256;
 
 /// Refuses a footer that could take more memory than the machine has, or more stack than the thread.
 ///
 /// What is wrong in other ways is the parquet crate's to say.
 pub(super) fn check_footer(file: &ReadAt) -> Result<(), String> {
     let bytes = |start: u64, length: u64| {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        file.get_bytes(start, length)
+        usize::try_from(length)
+            .map_err(ParquetError::from)
+            .and_then(|length| file.get_bytes(start, length))
             .map_err(|error| error.to_string())
     };
     let Some(end) = file.length.checked_sub(END) else {
@@ -42,6 +46,36 @@ pub(super) fn check_footer(file: &ReadAt) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+/// What a file that could not be read is instead, by its first bytes; otherwise the reason why it could not be.
+pub(super) fn looks_like(file: &ReadAt, reason: String) -> String {
+    let length = file.length.min(START) as usize;
+    let Ok(start) = file.get_bytes(0, length) else {
+        return reason;
+    };
+    let text = start.trim_ascii_start().to_ascii_lowercase();
+    let begins = |marks: &[&str]| marks.iter().any(|mark| text.starts_with(mark.as_bytes()));
+    if start.is_empty() {
+        "it is empty".to_owned()
+    } else if begins(&["version https://git-lfs"]) {
+        "it is a Git LFS pointer, not the file itself".to_owned()
+    } else if begins(&["<!doctype", "<html", "<?xml"]) {
+        "it is a web page, so the URL is wrong or the host sent an error page".to_owned()
+    } else if start.starts_with(b"\x1f\x8b") {
+        "it is compressed with gzip".to_owned()
+    } else if start.starts_with(b"PAR1") && !ends_like_one(file) {
+        format!("it begins like one, but its end is missing or damaged: {reason}")
+    } else {
+        reason
+    }
+}
+
+/// Whether the mark of the format is at a file's end.
+fn ends_like_one(file: &ReadAt) -> bool {
+    let end = file.length.checked_sub(END);
+    end.and_then(|end| file.get_bytes(end, END as usize).ok())
+        .is_some_and(|end| end.ends_with(b"PAR1"))
 }
 
 /// How deep the groups of a footer's schema are in each other, at least; `None` where it has no schema.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::ByteArrayType;
@@ -30,7 +30,7 @@ mod thrift;
 pub use batch::{Batch, Document};
 pub use characters::{characters_in, cut};
 use columns::find_column;
-use footer::check_footer;
+use footer::{check_footer, looks_like};
 use pages::Pages;
 use read_at::ReadAt;
 
@@ -51,53 +51,114 @@ pub struct Shard {
     metadata: Arc<ParquetMetaData>,
     path: Arc<PathBuf>,
     column: usize,
+    /// Rows of each row group, and of all.
+    groups: Vec<u64>,
+    rows: u64,
+    text_bytes: u64,
     most_page: u64,
+}
+
+/// Rows of each row group, by the footer; refuses a file without that text column, where one is named.
+///
+/// # Errors
+/// As [`Shard::open`].
+pub fn row_groups(path: &Path, text_column: Option<&str>) -> Result<Vec<u64>> {
+    match text_column {
+        Some(column) => Ok(Shard::open(path, column)?.groups),
+        None => rows_of_groups(path, &open(path)?.1),
+    }
+}
+
+/// Opens a file and reads its footer.
+fn open(path: &Path) -> Result<(ReadAt, ParquetMetaData)> {
+    let io = |source| Error::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    let status = file.metadata().map_err(io)?;
+    if status.is_dir() {
+        return Err(io(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let file = ReadAt {
+        file: Arc::new(file),
+        length: status.len(),
+    };
+    let metadata = read_footer(&file).map_err(|reason| Error::File {
+        path: path.to_owned(),
+        reason: format!(
+            "not a readable parquet file ({} bytes; {}); fetch or write it again",
+            file.length,
+            looks_like(&file, reason)
+        ),
+    })?;
+    Ok((file, metadata))
+}
+
+fn read_footer(file: &ReadAt) -> std::result::Result<ParquetMetaData, String> {
+    check_footer(file)?;
+    let read = || ParquetMetaDataReader::new().parse_and_finish(file);
+    catch_unwind(AssertUnwindSafe(read))
+        .map_err(|_| "the decoder gave up on the footer".to_owned())?
+        .map_err(|error| plain(&error))
+}
+
+fn rows_of_groups(path: &Path, metadata: &ParquetMetaData) -> Result<Vec<u64>> {
+    let rows = |(number, group): (usize, &RowGroupMetaData)| {
+        unsigned(path, number, "rows", group.num_rows())
+    };
+    metadata.row_groups().iter().enumerate().map(rows).collect()
+}
+
+/// A number of the footer that cannot be below zero.
+fn unsigned(path: &Path, row_group: usize, what: &str, number: i64) -> Result<u64> {
+    u64::try_from(number).map_err(|_| {
+        let reason = format!("claims {number} {what}");
+        corrupt(path, row_group, &ParquetError::General(reason))
+    })
+}
+
+/// The sum of numbers of the footer.
+fn sum(path: &Path, what: &str, numbers: &[u64]) -> Result<u64> {
+    let add = |sum: u64, &number: &u64| sum.checked_add(number);
+    numbers.iter().try_fold(0, add).ok_or_else(|| Error::File {
+        path: path.to_owned(),
+        reason: format!("its row groups claim more than 2^64 {what}; fetch or write it again"),
+    })
 }
 
 impl Shard {
     /// Opens a shard and finds its text column.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be opened, [`Error::File`] where it is not parquet or where
-    /// the column is missing, nested or of a type that holds no text.
+    /// [`Error::Io`] where the file cannot be opened, [`Error::File`] where it is not parquet, [`Error::Column`]
+    /// where the column is missing, there twice, nested or of a type that holds no text.
     pub fn open(path: &Path, text_column: &str) -> Result<Self> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(io)?;
-        let status = file.metadata().map_err(io)?;
-        if status.is_dir() {
-            return Err(io(std::io::ErrorKind::IsADirectory.into()));
-        }
-        let file = ReadAt {
-            file: Arc::new(file),
-            length: status.len(),
-        };
-        let read = || ParquetMetaDataReader::new().parse_and_finish(&file);
-        let metadata = check_footer(&file)
-            .and_then(|()| {
-                catch_unwind(AssertUnwindSafe(read))
-                    .map_err(|_| "the decoder gave up on the footer".to_owned())
-            })
-            .and_then(|result| result.map_err(|error| plain(&error)))
-            .map_err(|reason| Error::File {
-                path: path.to_owned(),
-                reason: format!(
-                    "not a readable parquet file of {} bytes ({reason}); fetch or write it again",
-                    status.len()
-                ),
-            })?;
-        let column = find_column(&metadata, text_column).map_err(|reason| Error::File {
+        let (file, metadata) = open(path)?;
+        let column = find_column(&metadata, text_column).map_err(|reason| Error::Column {
             path: path.to_owned(),
             reason,
         })?;
+        let groups = rows_of_groups(path, &metadata)?;
+        let bytes = |(number, group): (usize, &RowGroupMetaData)| {
+            let bytes = group.column(column).uncompressed_size();
+            unsigned(path, number, "bytes of text", bytes)
+        };
+        let bytes: Vec<u64> = metadata
+            .row_groups()
+            .iter()
+            .enumerate()
+            .map(bytes)
+            .collect::<Result<_>>()?;
         Ok(Self {
+            rows: sum(path, "rows", &groups)?,
+            text_bytes: sum(path, "bytes of text", &bytes)?,
+            groups,
+            most_page: MOST_PAGE + PAGE_OF_FILE * file.length,
             file: Arc::new(file),
             metadata: Arc::new(metadata),
             path: Arc::new(path.to_owned()),
             column,
-            most_page: MOST_PAGE + PAGE_OF_FILE * status.len(),
         })
     }
 
@@ -131,26 +192,24 @@ impl Shard {
     /// Rows of all row groups, nulls included.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.metadata
-            .row_groups()
-            .iter()
-            .map(|group| group.num_rows().unsigned_abs())
-            .sum()
+        self.rows
     }
 
     /// Bytes of the text column's pages when decompressed: about the bytes of text.
     #[must_use]
     pub fn text_bytes(&self) -> u64 {
-        let size =
-            |group: &RowGroupMetaData| group.column(self.column).uncompressed_size().unsigned_abs();
-        self.metadata.row_groups().iter().map(size).sum()
+        self.text_bytes
     }
 
     /// The part of [`Self::text_bytes`] that so many rows stand for.
+    #[expect(
+        clippy::expect_used,
+        reason = "a part of a number of 64 bits has no more of them"
+    )]
     pub(crate) fn bytes_of_rows(&self, rows: u64) -> u64 {
-        let scaled =
-            u128::from(self.text_bytes()) * u128::from(rows) / u128::from(self.rows().max(1));
-        u64::try_from(scaled).unwrap_or(u64::MAX)
+        let part = u128::from(self.text_bytes) * u128::from(rows.min(self.rows));
+        u64::try_from(part / u128::from(self.rows.max(1)))
+            .expect("a part is no more than the whole")
     }
 
     /// Opens one row group (counted from 0).
@@ -163,11 +222,8 @@ impl Shard {
     pub fn row_group(&self, row_group: usize) -> Result<RowGroup> {
         let group = self.metadata.row_group(row_group);
         let chunk = group.column(self.column);
-        let rows = u64::try_from(group.num_rows()).map_err(|_| {
-            let reason = format!("claims {} rows", group.num_rows());
-            corrupt(&self.path, row_group, &ParquetError::General(reason))
-        })?;
-        let in_page = Arc::new(AtomicU64::new(0));
+        let rows = self.groups[row_group];
+        let in_page = Arc::new(AtomicUsize::new(0));
         let open = || {
             let in_page = Arc::clone(&in_page);
             let pages = Pages::new(
@@ -209,7 +265,7 @@ pub struct RowGroup {
     rows: u64,
     nullable: bool,
     /// Values of the page that was read last, and how many of them are still to be read.
-    in_page: Arc<AtomicU64>,
+    in_page: Arc<AtomicUsize>,
     left_in_page: usize,
     ready: VecDeque<Batch>,
 }
@@ -236,7 +292,7 @@ impl RowGroup {
                 return Err(self.wrong(reason));
             }
             let of_page = match self.left_in_page {
-                0 => usize::try_from(self.in_page.load(Ordering::Relaxed)).unwrap_or(0),
+                0 => self.in_page.load(Ordering::Relaxed),
                 left => left,
             };
             self.left_in_page = of_page.saturating_sub(records);
@@ -321,10 +377,23 @@ mod tests {
     fn a_file_that_is_no_shard_is_named() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let error = Shard::open(&here, "text").unwrap_err().to_string();
-        assert!(error.contains("Cargo.toml: not a readable parquet file of "));
+        assert!(error.contains("Cargo.toml: not a readable parquet file ("));
+        let same = row_groups(&here, None).unwrap_err().to_string();
+        assert_eq!(same, error);
         assert!(matches!(
             Shard::open(&here.join("no"), "text"),
             Err(Error::Io { .. })
         ));
+    }
+
+    #[test]
+    fn numbers_of_a_footer_that_cannot_be_are_errors() {
+        let path = Path::new("s.parquet");
+        let error = unsigned(path, 3, "rows", -1).unwrap_err().to_string();
+        assert!(error.starts_with("s.parquet: row group 3 cannot be read (claims -1 rows)"));
+        let most = i64::MAX.unsigned_abs();
+        assert_eq!(sum(path, "rows", &[most, most, 1]).ok(), Some(u64::MAX));
+        let error = sum(path, "rows", &[most, most, 2]).unwrap_err();
+        assert!(error.to_string().contains("more than 2^64 rows"));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parquet::basic::{Compression, Encoding};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -36,7 +36,7 @@ pub(super) struct Pages {
     compression: Compression,
     nullable: bool,
     most: u64,
-    values: Arc<AtomicU64>,
+    values: Arc<AtomicUsize>,
 }
 
 impl Pages {
@@ -46,7 +46,7 @@ impl Pages {
         chunk: &ColumnChunkMetaData,
         rows: usize,
         most: u64,
-        values: Arc<AtomicU64>,
+        values: Arc<AtomicUsize>,
     ) -> Result<Self> {
         let (offset, left) = chunk.byte_range();
         Ok(Self {
@@ -235,7 +235,7 @@ impl PageReader for Pages {
         if let Some(page) = &page {
             self.check_lengths(page)?;
             if page.is_data_page() {
-                let values = u64::from(page.num_values());
+                let values = usize::try_from(page.num_values())?;
                 self.values.store(values, Ordering::Relaxed);
             }
         }

@@ -1,9 +1,10 @@
-//! `check_parquet`.
+//! `check_parquet` and `row_groups`.
 
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use rustbpe_core::check_shard::check_shard;
+use rustbpe_core::shard;
 
 use crate::doorway;
 
@@ -38,4 +39,11 @@ pub fn check_parquet(
         nulls: facts.nulls,
         empty: facts.empty,
     })
+}
+
+/// The rows of each row group, by the footer.
+#[pyfunction]
+#[pyo3(signature = (path, *, text_column=None))]
+pub fn row_groups(py: Python<'_>, path: PathBuf, text_column: Option<&str>) -> PyResult<Vec<u64>> {
+    doorway::here(py, || py.detach(|| shard::row_groups(&path, text_column)))
 }

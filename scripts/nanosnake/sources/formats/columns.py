@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nanosnake.sources.parquet import ALLOWED, is_text
+ALLOWED = (
+    "string, large_string, string_view, binary, large_binary, binary_view, or a dictionary of one of these"
+)
 
 
 class WrongColumn(Exception):
@@ -129,6 +131,23 @@ def _as_text(found: pa.Array, name: str) -> pa.Array:
     text = found.cast(pa.string())
     text.validate(full=True)  # a string column need not be UTF-8: writers do not always check
     return text
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column of this type can be made documents of."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_binary_view,
+        )
+    )
 
 
 def listed(names: list[str]) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nanosnake.files import CHUNK, NanosnakeError
 from nanosnake.sources.formats import look, tables
 from nanosnake.sources.formats.columns import Column, WrongColumn
 from nanosnake.sources.formats.lines import check_keys
 from nanosnake.sources.formats.stream import Damaged, Stream
-from nanosnake.sources.parquet import first_line
 
 
 def peek(path: str, kind: look.Format, column: Column) -> None:
@@ -33,13 +31,14 @@ def peek(path: str, kind: look.Format, column: Column) -> None:
     except (WrongColumn, Damaged) as error:
         raise NanosnakeError(f"{path}: {error}") from None
     except pa.ArrowException as error:
-        raise NanosnakeError(f"{path}: not a readable {kind} file ({first_line(error)})") from None
+        raise NanosnakeError(f"{path}: not a readable {kind} file ({tables.first_line(error)})") from None
 
 
 def _schema(path: str, kind: look.Format) -> pa.Schema:
     start = tables.start_of(path, kind)
     if kind == "parquet":
-        schema: pa.Schema = pq.read_schema(path)
+        with tables.open_parquet(path) as reader:
+            schema: pa.Schema = reader.schema_arrow
         return schema
     with pa.memory_map(path) as source:
         opened = pa.ipc.open_file(source) if start.startswith(b"ARROW1") else pa.ipc.open_stream(source)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet as pq
 
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats import look
@@ -20,7 +21,7 @@ from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
 from nanosnake.sources.formats.refused import Refusals
 from nanosnake.sources.formats.stream import Stream
-from nanosnake.sources.parquet import first_line, open_parquet
+from nanosnake.sources.parquet import row_groups
 
 LONGEST_ROW = 1 << 24
 """Bytes of a row of CSV: PyArrow needs a row to lie within two blocks of this size."""
@@ -194,7 +195,7 @@ def _arrow(path: str, start: bytes, stack: contextlib.ExitStack) -> Iterator[pa.
 
 
 def _parquet(path: str, column: Column, stack: contextlib.ExitStack) -> Iterator[pa.RecordBatch]:
-    reader = stack.enter_context(open_parquet(Path(path), path))
+    reader = stack.enter_context(open_parquet(path))
     names = reader.schema_arrow.names
     wanted = column.name if column.name in names or column.template is None else column.steps[0]
     outer = column.name if column.name in names else column.steps[0]
@@ -202,3 +203,18 @@ def _parquet(path: str, column: Column, stack: contextlib.ExitStack) -> Iterator
         raise WrongColumn(f"no column {column.name!r}; its columns are {listed(names)}")
     found = reader.iter_batches(batch_size=ROWS, columns=[wanted], use_threads=False)
     yield from found
+
+
+def open_parquet(path: str | Path) -> pq.ParquetFile:
+    """Open a parquet file whose footer the crate has looked at first: PyArrow gives one what it asks for.
+
+    Raises:
+        NanosnakeError: if it is no parquet file; it says what it looks like instead.
+    """
+    row_groups(path)
+    return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text; Arrow adds its own source positions after it."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
