@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,12 @@ def test_all_checks_pass_and_the_gate_opens(place: Path, capsys: pytest.CaptureF
     gate = json.loads((place / "gate.json").read_text())
     assert gate["open"] is True
     assert gate["failed"] == gate["warned"] == []
-    assert gate["checks"] == dict.fromkeys(CHECKS, "pass")
+    skipped = {"stability"} | (
+        set() if find_spec("django") else {"languages"}
+    )  # one document; no parallel text
+    assert gate["checks"] == {name: "skipped" if name in skipped else "pass" for name in CHECKS}
     assert set(gate["tokenizer"]) == {TOKENIZER_JSON, "tokenizer.tiktoken", META}
-    assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in capsys.readouterr().err
+    assert f"{len(CHECKS) - len(skipped)} of {len(CHECKS)} checks passed" in capsys.readouterr().err
 
 
 def test_verdicts_are_the_same_bytes_each_time(place: Path) -> None:
