@@ -118,7 +118,7 @@ def duck(path: Path) -> Iterable[int]:
         source = f"read_json('{path}', format = 'newline_delimited', columns = {{text: 'VARCHAR'}})"
     elif ending == "csv":
         columns = "{id: 'BIGINT', text: 'VARCHAR', url: 'VARCHAR'}"
-        source = f"read_csv('{path}', columns = {columns}, header = true, quote = '\"', escape = '\"')"
+        source = f"read_csv('{path}', columns = {columns}, header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"')"
     elif ending == "txt":
         source = (
             f"read_csv('{path}', columns = {{text: 'VARCHAR'}}, delim = '\x01', quote = '', header = false)"
