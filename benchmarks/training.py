@@ -160,7 +160,7 @@ def run_case(name: str, gpu: int | None, options: argparse.Namespace, deadline: 
 def last_metrics(folder: Path) -> dict[str, Any]:
     """Return what the newest row of a run's metrics table says; nothing where there is none."""
     rows = [
-        line for path in folder.glob("checkpoints/*/metrics.jsonl") for line in path.read_text().splitlines()
+        line for path in folder.glob("checkpoints/**/metrics.jsonl") for line in path.read_text().splitlines()
     ]
     if not rows:
         return {}

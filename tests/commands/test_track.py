@@ -69,7 +69,7 @@ def test_a_finished_run_is_sent(tmp_path: Path, sent: list[Any], tracker: str) -
 def test_a_run_that_goes_on_from_a_checkpoint_repeats_no_step(
     tmp_path: Path, sent: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = tmp_path / "checkpoints/0a1b/metrics.jsonl"
+    table = tmp_path / "checkpoints/0a1b/2c3d/metrics.jsonl"
     write(table, 10, 20, 30)
     later = iter([(10, 20, 25), (10, 20, 25, 35)])
 

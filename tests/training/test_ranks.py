@@ -89,7 +89,7 @@ def test_two_ranks_do_what_one_does(tokens: Path, tokenizer: Path, tmp_path: Pat
 
 def own_folder(checkpoints: Path) -> Path:
     """Return the folder of the one run that has checkpoints."""
-    (found,) = checkpoints.iterdir()
+    (found,) = {path.parent for path in checkpoints.rglob("step_*")}
     return found
 
 
@@ -98,7 +98,7 @@ def interrupt(command: list[str], checkpoints: Path, step: int) -> str:
     run = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
     limit = time.monotonic() + 120
     while not any(
-        row["step"] > step for table in checkpoints.glob("*/metrics.jsonl") for row in read_rows(table)
+        row["step"] > step for table in checkpoints.rglob("metrics.jsonl") for row in read_rows(table)
     ):
         assert run.poll() is None, run.communicate()[1][-6000:]
         assert time.monotonic() < limit, "no step in two minutes"
@@ -125,6 +125,7 @@ def test_sigterm_saves_and_the_next_start_goes_on(
 
 def test_a_run_with_other_options_begins_anew(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
     run_ranks(1, arguments(tokens, tokenizer, tmp_path, "--steps", "3"))
-    first = own_folder(tmp_path / "checkpoints")
+    before = own_folder(tmp_path / "checkpoints")
     run_ranks(1, arguments(tokens, tokenizer, tmp_path, "--steps", "3", "--matrix-lr", "0.01"))
-    assert own_folder(tmp_path / "checkpoints") != first
+    after = {path.parent for path in (tmp_path / "checkpoints").rglob("step_*")} - {before}
+    assert len(after) == 1

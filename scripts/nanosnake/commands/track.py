@@ -67,7 +67,7 @@ def metrics_file(place: Path) -> Path:
     """
     if place.is_file():
         return place
-    found = [*place.glob("metrics.jsonl"), *place.glob("*/metrics.jsonl")]
+    found = list(place.rglob("metrics.jsonl"))
     if not found:
         raise NanosnakeError(
             f"{place}: has no metrics.jsonl; name a model's folder, or that of its checkpoints while it is trained"
