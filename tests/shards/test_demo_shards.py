@@ -71,6 +71,7 @@ def test_metadata(shards: list[Path]) -> None:
         "left_out": 0,
         "dropped": 0,
         "parts": [],
+        "mtime_ns": None,
         "seconds": None,
         "text_column": "text",
     }
