@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanosnake.files import NanosnakeError, sha256_file, sync
+from nanosnake.files import PART, NanosnakeError, sha256_file, sync
 from nanosnake.stages import Stage, main
 
 
@@ -84,9 +84,10 @@ def _version(target: Path) -> tuple[int, int, int]:
 
 
 def replace_link(path: Path, target: Path) -> None:
-    """Make `path` a symbolic link to `target`, whatever stood there before."""
+    """Make `path` a symbolic link to `target`, whatever was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}{PART}")
+    temporary.unlink(missing_ok=True)  # of a process that was killed
     temporary.symlink_to(target)
     try:
         temporary.replace(path)

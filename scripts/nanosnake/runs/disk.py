@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import tempfile
 from pathlib import Path
+
+from nanosnake.files import NO_ROOM
+
+CANNOT_WRITE = (*NO_ROOM, errno.EROFS, errno.EACCES)
 
 ROOM = 1 << 20
 """Bytes that a run needs at least for its logs and notes; a folder with fewer counts as full."""
@@ -21,7 +26,14 @@ def cannot_write(error: OSError, folder: Path | None = None) -> str:
 
 def hush_log_files() -> None:
     """Leave out the traceback that `logging` prints for each line that finds no room in Snakemake's log file."""
-    logging.raiseExceptions = False
+    told = logging.Handler.handleError
+
+    def tell(handler: logging.Handler, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not (isinstance(error, OSError) and error.errno in CANNOT_WRITE):
+            told(handler, record)
+
+    logging.Handler.handleError = tell  # type: ignore[assignment, method-assign]
 
 
 def say_if_full(folder: Path) -> None:
