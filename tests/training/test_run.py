@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from nanosnake.files import NanosnakeError
 from nanosnake.training import checkpoint
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
@@ -61,6 +62,49 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     state = resumed.optimizer.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in whole.optimizer.state_dict().items())
     assert whole.loader.position == resumed.loader.position
+
+
+def test_weights_and_order_have_seeds_of_their_own(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    def made(name: str, **seeds: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        trainer = Trainer(config, replace(options, **seeds), files(name), ranks)
+        weights, tokens = trainer.model.head.detach().clone(), next(iter(trainer.loader.step())).tokens
+        trainer.loader.close()
+        whole = Trainer(config, replace(options, **seeds), files(name), ranks)
+        whole.run()
+        return weights, tokens, whole.model.head.detach()
+
+    weights, tokens, trained = made("default", seed=3)
+    spelled_out = made("spelled out", seed=3, order_seed=3)
+    assert all(map(torch.equal, spelled_out, (weights, tokens, trained)))
+    other_order = made("other order", seed=3, order_seed=4)
+    assert torch.equal(other_order[0], weights)
+    assert not torch.equal(other_order[1], tokens)
+    assert not torch.equal(other_order[2], trained)
+    other_weights = made("other weights", seed=4, order_seed=3)
+    assert not torch.equal(other_weights[0], weights)
+    assert torch.equal(other_weights[1], tokens)
+
+
+def test_a_run_goes_on_in_its_own_order_only(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    ordered = replace(options, seed=3, order_seed=4)
+    whole = Trainer(config, ordered, files("whole"), ranks)
+    whole.run()
+    cut = Trainer(config, ordered, files("cut"), ranks)
+    cut.stop_asked = True
+    with pytest.raises(Stopped):
+        cut.run()
+    with pytest.raises(NanosnakeError, match="the seed of the order was 4, now it is 3"):
+        Trainer(config, replace(ordered, order_seed=-1), files("cut"), ranks)
+    resumed = Trainer(config, ordered, files("cut"), ranks)
+    resumed.run()
+    assert torch.equal(whole.model.head, resumed.model.head)
+    assert whole.loader.position == resumed.loader.position
+    with pytest.raises(NanosnakeError, match="order_seed is -2"):
+        replace(options, order_seed=-2)
 
 
 def test_told_to_stop_it_saves_and_goes_on(

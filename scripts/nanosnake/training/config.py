@@ -230,7 +230,9 @@ class TrainOptions:
     tokens_per_parameter: float = 12.0
     """Horizon in tokens over parameters (matrices and head)."""
     seed: int = 1
-    """Seed of the initial weights and of the order of the data."""
+    """Seed of the initial weights and, unless `order_seed` is given, of the order of the data."""
+    order_seed: int = -1
+    """Seed of the order of the data; -1: as `seed`."""
     matrix_lr: float = 0.02
     """Learning rate of Muon (matrices)."""
     embedding_lr: float = 0.3
@@ -276,6 +278,10 @@ class TrainOptions:
         ):
             if getattr(self, name) < 0:
                 raise NanosnakeError(f"training: {name} is {getattr(self, name)}; it cannot be negative")
+        if self.order_seed < -1:
+            raise NanosnakeError(
+                f"training: order_seed is {self.order_seed}; use 0 or more, or -1 for the seed"
+            )
         if self.checkpoint_every < -1 or self.checkpoint_minutes <= 0:
             raise NanosnakeError(
                 f"training: checkpoint_every is {self.checkpoint_every} and checkpoint_minutes "
@@ -285,6 +291,11 @@ class TrainOptions:
             raise NanosnakeError("training: log_every and checkpoint_keep must be 1 or more")
         if self.steps == 0 and self.tokens_per_parameter <= 0:
             raise NanosnakeError("training: give steps, or tokens_per_parameter above 0")
+
+    @property
+    def seed_of_order(self) -> int:
+        """The seed that decides the order of the data."""
+        return self.seed if self.order_seed == -1 else self.order_seed
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values for JSON."""

@@ -140,7 +140,7 @@ class Loader:
         for name, what in (
             ("data", "the token shards"),
             ("sequence_length", "the sequence length"),
-            ("seed", "the seed"),
+            ("seed", "the seed of the order"),
         ):
             was, now = getattr(position, name), getattr(start, name)
             if was != now:

@@ -103,7 +103,7 @@ class Trainer:
             micro_batch=self.plan.micro_batch,
             rank=ranks.rank,
             world=ranks.world,
-            seed=options.seed,
+            seed=options.seed_of_order,
             position=position,
             pin=device.type == "cuda",
         )
@@ -128,7 +128,7 @@ class Trainer:
         options, config, plan = self.options, self.config, self.plan
 
         def tries(rows: int) -> None:
-            source = RowSource(self.files.train, config.sequence_length, options.seed, 0, 0)
+            source = RowSource(self.files.train, config.sequence_length, options.seed_of_order, 0, 0)
             batch = assemble(source, rows, capacity=boundary_capacity(source, rows))
             try:
                 self._backward(Batch(*batch, row=0, epoch=0).to(self.ranks.device), 1.0)
