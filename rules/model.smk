@@ -45,7 +45,7 @@ rule train_model:
 
 
 rule evaluate_model:
-    """Measure bits per byte on the pinned validation shards, write samples, answer tasks."""
+    """Measure bits per byte on the pinned validation shards, document by document, write samples, answer tasks."""
     input:
         code=code(EvaluateModel),
         weights=layout.WEIGHTS,
@@ -54,7 +54,8 @@ rule evaluate_model:
         validation=models.validation_tokens,
         extra=models.evaluation_inputs,
     output:
-        layout.EVALUATION,
+        evaluation=layout.EVALUATION,
+        nats=layout.NATS,
     log:
         **logs(layout.EVALUATION),
     benchmark:
@@ -78,7 +79,7 @@ rule evaluate_model:
             launcher=LAUNCHER,
             model="params.model",
             tokenizer="params.folder",
-            out="output",
+            out="output.evaluation",
         )
 
 

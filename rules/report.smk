@@ -128,7 +128,7 @@ rule make_model_report:
         trainer=code(TrainModel),
         training=rules.train_model.output.summary,
         metrics=rules.train_model.output.metrics,
-        evaluation=rules.evaluate_model.output,
+        evaluation=rules.evaluate_model.output.evaluation,
     output:
         report(
             layout.MODEL_PAGE,

@@ -1,7 +1,8 @@
 """Evaluate a trained model: bits per byte, baselines, samples, tasks.
 
 Reads the model's two files, the validation shards, the tokenizer's folder and, where given, a file of
-prompts (one a line) and a folder of task files; writes one JSON file.
+prompts (one a line) and a folder of task files; writes one JSON file and, beside it, nats.parquet: what each document
+adds to bits per byte.
 
     python scripts/evaluate_model.py --model model/d12 --validation tokens/val --tokenizer tokenizer \\
         --prompts prompts.txt --tasks tasks --out model/d12/evaluation.json
@@ -11,10 +12,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nanosnake.files import write_json
+from nanosnake.files import sha256_file, write_json
 from nanosnake.stages import Stage, main
+
+if TYPE_CHECKING:
+    from nanosnake.training.shards import TokenShards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class EvaluateModel(Stage):
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
     out: Path
-    """The JSON file to write."""
+    """The JSON file to write; nats.parquet is written beside it."""
     prompts: Path | None = None
     """Text file of prompts, one a line."""
     tasks: Path | None = None
@@ -51,7 +55,8 @@ class EvaluateModel(Stage):
 
 def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and each returns it."""
-    from nanosnake.evaluation.evaluate import baselines, evaluate_tokens, sample
+    from nanosnake.evaluation import evidence
+    from nanosnake.evaluation.evaluate import baselines, evaluate_documents, sample, scores
     from nanosnake.evaluation.tasks import evaluate_tasks, load_tasks
     from nanosnake.training import fit
     from nanosnake.training.attention import choose_backend
@@ -72,7 +77,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             backend=choose_backend("auto", ranks.device),
         )
         data.check(vocabulary.bos, model.config.vocab_size)
-        scores = evaluate_tokens(
+        sums = evaluate_documents(
             model,
             model,
             data,
@@ -81,7 +86,11 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             micro_batch=fit.estimate(model.config, 8, 0.0),
             max_tokens=options.max_tokens,
         )
-        result: dict[str, Any] = {**asdict(scores), "baselines": baselines(data, vocabulary), "samples": []}
+        result: dict[str, Any] = {
+            **asdict(scores(sums)),
+            "baselines": baselines(data, vocabulary),
+            "samples": [],
+        }
         for prompt in options.prompts.read_text(encoding="utf-8").splitlines() if options.prompts else []:
             text = sample(
                 model, vocabulary, prompt, tokens=options.sample_tokens, temperature=options.temperature
@@ -90,10 +99,25 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
         if tasks:
             result |= evaluate_tasks(model, vocabulary, tasks, ranks, max_items=options.max_items)
         if ranks.first:
+            written = evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary)
+            result["certificate"] = {**certificate(options, data), "evidence": written}
             write_json(options.out, result)
     finally:
         ranks.stop()
     return result
+
+
+def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:
+    """Return the hashes of what was evaluated, on what."""
+
+    def hashes(folder: Path, *names: str) -> dict[str, str]:
+        return {name: sha256_file(folder / name) for name in names}
+
+    return {
+        "model": hashes(options.model, "model.safetensors", "model.json"),
+        "tokenizer": hashes(options.tokenizer, "tokenizer.tiktoken", "meta.json"),
+        "text": list(data.digests),
+    }
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")
 MODEL = f"{TOKENIZER}/{{model}}"
 WEIGHTS = f"{MODEL}/model.safetensors"
 EVALUATION = f"{MODEL}/evaluation.json"
+NATS = f"{MODEL}/nats.parquet"
 MODEL_EXPORT = f"{MODEL}/export/{{format}}"
 MODEL_PAGE = f"{MODEL}/report/index.html"
 CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"

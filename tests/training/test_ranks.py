@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nanosnake.evaluation.evidence import Evidence, problems
 from nanosnake.training import checkpoint
 from nanosnake.training.config import EXIT_STOPPED
 from nanosnake.training.metrics import read_rows
@@ -85,6 +86,23 @@ def test_two_ranks_do_what_one_does(tokens: Path, tokenizer: Path, tmp_path: Pat
     run_ranks(1, command)
     summary = json.loads((tmp_path / "2" / "model" / "training.json").read_text())
     assert summary["figures"]["steps"] == 5
+
+
+def test_two_ranks_leave_the_evidence_of_one(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:
+    run_ranks(1, arguments(tokens, tokenizer, tmp_path, "--steps", "1"))
+    command = [
+        *(sys.executable, str(SCRIPT.with_name("evaluate_model.py")), "--device", "cpu"),
+        *("--model", str(tmp_path / "model"), "--validation", str(tokens / "validation")),
+        *("--tokenizer", str(tokenizer)),
+    ]
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for world, folder in enumerate(folders, start=1):
+        run_ranks(world, [*command, "--out", str(folder / "evaluation.json")])
+        assert list(problems(folder)) == []
+    one, two = (Evidence.read(folder / "nats.parquet") for folder in folders)
+    assert one.document == two.document
+    assert one.bytes.tolist() == two.bytes.tolist()
+    assert two.nats == pytest.approx(one.nats, rel=1e-12)
 
 
 def own_folder(checkpoints: Path) -> Path:

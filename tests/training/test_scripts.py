@@ -14,7 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import evaluate_model  # noqa: E402
 import train_model  # noqa: E402
-from nanosnake.files import NanosnakeError  # noqa: E402
+from nanosnake.files import NanosnakeError, sha256_file  # noqa: E402
 from nanosnake.stages import call  # noqa: E402
 from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
 
@@ -77,6 +77,12 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
     assert accuracy.keys() == TASKS.keys()
     assert found["samples"][0]["prompt"] == "the cat"
     assert len(found["samples"][0]["text"]) > 10
+    certificate = found["certificate"]
+    assert certificate["model"]["model.safetensors"] == sha256_file(trained / "model" / "model.safetensors")
+    assert certificate["tokenizer"].keys() == {"tokenizer.tiktoken", "meta.json"}
+    assert [name for name, _ in certificate["text"]] == ["v"]
+    assert certificate["evidence"]["sha256"] == sha256_file(tmp_path / "out" / "nats.parquet")
+    assert certificate["evidence"]["bytes"] == found["bytes"]
 
 
 def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:

@@ -5,6 +5,9 @@
     nanosnake compare results/demo/bpe4k gpt2 --files README.md docs/*.md
     nanosnake compare results/demo/bpe4k/tiny results/demo/bpe4k/small
 
+Models that were evaluated on the same documents get the paired difference of their bits per byte with a bootstrap
+interval over documents; "within noise" where it contains 0.
+
 Fewer tokens for the same text is better, other things being equal: a larger vocabulary nearly always has fewer, so
 compare like with like.
 """
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from nanosnake import layout
 from nanosnake.commands.subject import Subject, find
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import aligned, log
@@ -111,6 +115,24 @@ def _print_models(*folders: Path) -> None:
     print(aligned(rows))
     if len({found["bytes"] for found in evaluations}) > 1:
         log("the two were measured on different texts: their bits per byte cannot be compared")
+    elif all((folder / Path(layout.NATS).name).is_file() for folder in folders):
+        print(f"\n{_paired(*folders)}")
+
+
+def _paired(a: Path, b: Path) -> str:
+    """Return in words how far the bits per byte of two models are apart, document by document."""
+    from nanosnake.evaluation import evidence  # pyarrow is heavy
+
+    found = evidence.difference(*(evidence.Evidence.read(folder / evidence.FILE) for folder in (a, b)))
+    if found is None:
+        return (
+            f"no paired difference: {evidence.FILE} of the two does not have the same two documents or more"
+        )
+    noise = ": within noise" if found.within_noise else ""
+    return (
+        f"{b.name} less {a.name}, paired over {found.documents:,} documents: {found.value:+.5f} bits per byte, "
+        f"95% interval {found.low:+.5f} to {found.high:+.5f}{noise}"
+    )
 
 
 def _figures(name: str, values: list[Any], form: str) -> Row:

@@ -56,7 +56,6 @@ def batch_nats(model: GPT, forward: Callable[..., Tensor], batch: Batch, nats: N
     return torch.cat(parts)
 
 
-@torch.no_grad()
 def evaluate_tokens(
     model: GPT,
     forward: Callable[..., Tensor],
@@ -67,9 +66,39 @@ def evaluate_tokens(
     micro_batch: int,
     max_tokens: int = 0,
 ) -> Scores:
-    """Return the scores on the first `max_tokens` tokens (0: all) of a split, in the order of the files.
+    """Return the scores on the first `max_tokens` tokens (0: all) of a split; see `evaluate_documents`."""
+    return scores(
+        evaluate_documents(
+            model, forward, data, lengths, ranks, micro_batch=micro_batch, max_tokens=max_tokens
+        )
+    )
 
-    The rows are packed like training's, unshuffled: the same rows for any number of ranks.
+
+def scores(sums: Tensor) -> Scores:
+    """Return the scores of documents, from what `evaluate_documents` returns."""
+    text_nats, all_nats, tokens, size = sums.sum(0).tolist()
+    if size == 0:
+        raise NanosnakeError(
+            "evaluation: the validation tokens stand for no bytes; give another validation shard"
+        )
+    return Scores(text_nats / (math.log(2) * size), all_nats / tokens, int(tokens), int(size))
+
+
+@torch.no_grad()
+def evaluate_documents(
+    model: GPT,
+    forward: Callable[..., Tensor],
+    data: TokenShards,
+    lengths: npt.NDArray[np.int64],
+    ranks: Ranks,
+    *,
+    micro_batch: int,
+    max_tokens: int = 0,
+) -> Tensor:
+    """Return the sums of each document, float64[documents, 4]: nats of the text, nats of all, tokens, bytes.
+
+    Measured on the first `max_tokens` tokens (0: all) of a split, in the order of the files. The rows are packed
+    like training's, unshuffled: the same rows for any number of ranks.
 
     Args:
         forward: the model, or its compiled form.
@@ -79,31 +108,38 @@ def evaluate_tokens(
     source = RowSource(data, length, 0, 0, 0, shuffle=False)
     rows = source.order.rows if max_tokens == 0 else max(1, min(source.order.rows, max_tokens // length))
     bytes_V = torch.from_numpy(lengths).to(device)
-    totals = torch.zeros(4, dtype=torch.float64, device=device)
+    sums = torch.zeros(data.documents, 4, dtype=torch.float64, device=device)
     for number, first in enumerate(range(0, rows, micro_batch)):
         if number % ranks.world != ranks.rank:
             source.skip(micro_batch)
             continue
+        source.documents = []
         tensors = assemble(source, micro_batch)
+        document_N = torch.from_numpy(_document_of_each(*tensors, source.documents)).to(device)
         tensors[1][(rows - first) * length :] = -1  # rows after the last, read only to fill the micro-batch
         batch = Batch(*tensors, row=first, epoch=0).to(device)
         nats_N = batch_nats(model, forward, batch)
         counts_N = batch.targets >= 0
         size_N = torch.where(counts_N, bytes_V[batch.targets.clamp_min(0).long()], 0)
-        totals += torch.stack(
-            [
-                torch.where(size_N > 0, nats_N, 0.0).double().sum(),
-                nats_N.double().sum(),
-                counts_N.double().sum(),
-                size_N.double().sum(),
-            ]
-        )
-    text_nats, all_nats, tokens, size = ranks.sum(totals).tolist()
-    if size == 0:
-        raise NanosnakeError(
-            "evaluation: the validation tokens stand for no bytes; give another validation shard"
-        )
-    return Scores(text_nats / (math.log(2) * size), all_nats / tokens, int(tokens), int(size))
+        text_N = torch.where(size_N > 0, nats_N, 0.0)
+        figures = [column.double() for column in (text_N, nats_N, counts_N, size_N)]
+        sums.index_add_(0, document_N, torch.stack(figures, dim=1))
+    return ranks.sum(sums)
+
+
+def _document_of_each(
+    tokens: Tensor, targets: Tensor, positions: Tensor, ends: Tensor, documents: list[int]
+) -> npt.NDArray[np.int64]:
+    """Return the document's number at each position of a micro-batch; 0 in the room left at the end of a row,
+    which has no targets.
+
+    Args:
+        documents: of each piece, in order.
+    """
+    first = np.unique(ends.numpy()[ends.numpy() < len(tokens)])
+    numbers = np.zeros(len(first), dtype=np.int64)
+    numbers[np.maximum.reduceat(targets.numpy(), first) >= 0] = documents  # each piece has a target or more
+    return np.repeat(numbers, np.diff(first, append=len(tokens)))
 
 
 @torch.no_grad()

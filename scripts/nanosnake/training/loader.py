@@ -206,6 +206,8 @@ class RowSource:
         self.data, self.length, self.seed, self.shuffle = data, length, seed, shuffle
         self.order = EpochOrder(data, length, seed, epoch, shuffle=shuffle)
         self.row = row
+        self.documents: list[int] | None = None
+        """Filled with the number of each piece's document, counted over all shards; None: nobody asks for it."""
         self._packed: tuple[tuple[int, int], Rows] | None = None
 
     def skip(self, rows: int) -> None:
@@ -229,7 +231,10 @@ class RowSource:
         for piece in range(int(rows.row_starts[row]), int(rows.row_starts[row + 1])):
             start, closes = int(rows.start[piece]), bool(rows.closes[piece])
             stop = start + int(rows.length[piece]) + (0 if closes else 1)
-            tokens = self.data.shards[int(rows.shard[piece])].tokens[start:stop]
+            shard = int(rows.shard[piece])
+            tokens = self.data.shards[shard].tokens[start:stop]
+            if self.documents is not None:
+                self.documents.append(self.data.document(shard, start))
             found.append((tokens.astype(np.int64), bool(rows.opens[piece]), closes))
         self.skip(1)
         return found

@@ -107,6 +107,20 @@ class TokenShards:
         self.documents = sum(len(s.ends) for s in self.shards)
         self.bos = int(self.shards[0].tokens[0])
 
+    def document(self, shard: int, token: int) -> int:
+        """Return the number of the document that a token of a shard belongs to, counted over all shards."""
+        before = sum(len(s.ends) for s in self.shards[:shard])
+        return before + int(np.searchsorted(self.shards[shard].ends, np.uint64(token), side="right"))
+
+    def text(self, document: int) -> npt.NDArray[Any]:
+        """Return the tokens of a document, by its number over all shards."""
+        for shard in self.shards:
+            if document < len(shard.ends):
+                break
+            document -= len(shard.ends)
+        first = int(shard.ends[document - 1]) if document else 0
+        return shard.tokens[first : int(shard.ends[document])]
+
     def check(self, bos: int, vocab_size: int) -> None:
         """Refuse shards of another tokenizer, as far as the first tokens show it."""
         for shard in self.shards:

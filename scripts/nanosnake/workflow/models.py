@@ -17,7 +17,7 @@ from train_model import TrainModel
 
 OF_A_MODEL = (
     *("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json"),
-    "report/index.html",
+    *("nats.parquet", "report/index.html"),
 )
 
 NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "exports"}

@@ -87,8 +87,10 @@ class Publishing:
         if kind == "model_reports":
             of_model = ("report/index.html", "evaluation.json", "training.json", "metrics.jsonl")
             return [f"{home}/{file}" for file in of_model]
-        trained = ("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json")
-        return [*(f"{home}/{file}" for file in trained), *self.models.export(name), f"{home}/manifest.json"]
+        trained = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
+        evaluated = ("evaluation.json", "nats.parquet")
+        files = [f"{home}/{file}" for file in (*trained, *evaluated)]
+        return [*files, *self.models.export(name), f"{home}/manifest.json"]
 
     @staticmethod
     def _token_files(wildcards: Wildcards, name: str) -> list[str]:

@@ -1,0 +1,167 @@
+"""What an evaluation is added up from, document by document: `nats.parquet`, beside `evaluation.json`.
+
+A row for each document that was evaluated, in the order of the shards: `document` (SHA-256 of its text's bytes, the
+same for every tokenizer), `bytes` and `tokens` (targets that were predicted, special tokens included) and `nats`
+(of the tokens that stand for bytes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nanosnake import layout
+from nanosnake.files import NanosnakeError, read_json, replacing, sha256_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nanosnake.training.shards import TokenShards
+    from nanosnake.training.vocabulary import Vocabulary
+
+FILE = Path(layout.NATS).name
+EVALUATION = Path(layout.EVALUATION).name
+SCHEMA = pa.schema(
+    [("document", pa.string()), ("bytes", pa.int64()), ("tokens", pa.int64()), ("nats", pa.float64())]
+)
+TOLERANCE = 1e-9
+"""Relative difference of sums that are added in another order."""
+RESAMPLES = 2_000
+SEED = 1
+"""Of the resampling: the same two files give the same interval."""
+
+
+def write(path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Write the evidence of an evaluation; return its sums and its hash.
+
+    Args:
+        sums: what `evaluate_documents` returned.
+    """
+    found = sums.cpu().numpy()
+    evaluated = np.flatnonzero(found[:, 2])
+    table = pa.table(
+        {
+            "document": [text_hash(data, vocabulary, number) for number in evaluated.tolist()],
+            "bytes": found[evaluated, 3].astype(np.int64),
+            "tokens": found[evaluated, 2].astype(np.int64),
+            "nats": found[evaluated, 0],
+        },
+        schema=SCHEMA,
+    )
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return {**Evidence.read(path).sums, "file": path.name, "sha256": sha256_file(path)}
+
+
+def text_hash(data: TokenShards, vocabulary: Vocabulary, number: int) -> str:
+    """Return the SHA-256 of a document's text, special tokens left out."""
+    return hashlib.sha256(vocabulary.decode_bytes(data.text(number).tolist())).hexdigest()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The columns of `nats.parquet`."""
+
+    document: list[str]
+    bytes: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.int64]
+    nats: npt.NDArray[np.float64]
+
+    @classmethod
+    def read(cls, path: Path) -> Evidence:
+        """Read a file.
+
+        Raises:
+            NanosnakeError: if it is not one of ours.
+        """
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise NanosnakeError(f"{path}: cannot be read ({error}); evaluate the model again") from error
+        if table.schema.names != SCHEMA.names:
+            raise NanosnakeError(
+                f"{path}: has the columns {table.schema.names}, wanted {SCHEMA.names}; evaluate the model again"
+            )
+        columns = (table[name].to_numpy() for name in SCHEMA.names[1:])
+        return cls(table["document"].to_pylist(), *columns)
+
+    @property
+    def sums(self) -> dict[str, Any]:
+        """Documents, bytes, tokens and nats of all."""
+        return {
+            "documents": len(self.document),
+            "bytes": int(self.bytes.sum()),
+            "tokens": int(self.tokens.sum()),
+            "nats": math.fsum(self.nats),
+        }
+
+
+def problems(folder: Path) -> Iterator[str]:
+    """Add up the score of a model again, and yield a line for each figure that differs from `evaluation.json`."""
+    evaluation = read_json(folder / EVALUATION)
+    sums = Evidence.read(folder / FILE).sums
+    size = sums["bytes"]
+    again = {**sums, "bits_per_byte": sums["nats"] / (math.log(2) * size) if size else math.nan}
+    certificate: Mapping[str, Any] = evaluation.get("certificate", {}).get("evidence", {})
+    claims = [
+        *(
+            (f"{EVALUATION}: {key}", evaluation.get(key), again[key])
+            for key in ("bits_per_byte", "bytes", "tokens")
+        ),
+        *((f"{EVALUATION}: certificate: {key}", certificate.get(key), sums[key]) for key in sums),
+    ]
+    for name, said, found in claims:
+        if not isinstance(said, int | float) or not math.isclose(said, found, rel_tol=TOLERANCE):
+            yield f"{name} is {said}, but {FILE} adds up to {found}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The second model's bits per byte less the first's, on the same documents."""
+
+    value: float
+    low: float
+    high: float
+    """95% of the resamplings lie from `low` to `high`."""
+    documents: int
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether the interval contains 0."""
+        return self.low <= 0 <= self.high
+
+
+def difference(a: Evidence, b: Evidence) -> Difference | None:
+    """Return the paired difference with its bootstrap interval; None if the documents are not the same.
+
+    Documents are drawn with replacement, each with its bytes and both models' nats. The interval is that of other
+    documents of the same kind, not that of other seeds of the models.
+    """
+    first, second = _sorted(a), _sorted(b)
+    if [row[:2] for row in first] != [row[:2] for row in second]:
+        return None
+    size = np.array([row[1] for row in first], dtype=np.float64)
+    nats = np.array([two[2] - one[2] for one, two in zip(first, second, strict=True)])
+    nats, size = nats[size > 0], size[size > 0]  # an empty document changes no sum
+    if len(size) < 2:
+        return None
+    draw = np.random.default_rng(SEED)
+    values = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        rows = draw.integers(0, len(size), len(size))
+        values[i] = nats[rows].sum() / size[rows].sum()
+    low, high = np.quantile(values / math.log(2), [0.025, 0.975])
+    return Difference(float(nats.sum() / size.sum() / math.log(2)), float(low), float(high), len(size))
+
+
+def _sorted(evidence: Evidence) -> list[tuple[str, int, float]]:
+    return sorted(zip(evidence.document, evidence.bytes.tolist(), evidence.nats.tolist(), strict=True))
