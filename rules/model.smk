@@ -45,7 +45,7 @@ rule train_model:
 
 
 rule evaluate_model:
-    """Measure bits per byte on the pinned validation shards, document by document, write samples, answer tasks."""
+    """Measure bits per byte on the pinned validation shards, by document; write samples, answer tasks."""
     input:
         code=code(EvaluateModel),
         weights=layout.WEIGHTS,
