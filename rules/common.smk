@@ -4,8 +4,10 @@ import atexit
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir, "scripts")))  # the library, where it is not installed
+LIBRARY = Path(workflow.basedir, "scripts")
+sys.path.insert(0, str(LIBRARY))  # where it is not installed
 
+import nanosnake
 from nanosnake import config as configuration
 from nanosnake import layout
 from nanosnake.console.outcome import Outcome
@@ -27,6 +29,13 @@ from nanosnake.workflow.resources import by_name, memory, minutes
 from nanosnake.workflow.shell import RECORDED, any_of, command, folder_of, put_python_first, repository_path
 from nanosnake.workflow.tokenizers import Tokenizers
 
+if (
+    not Path(nanosnake.__file__).resolve().is_relative_to(LIBRARY.resolve())
+):  # the logger has imported another one
+    refuse(
+        f"{nanosnake.__file__} was imported, which is not the library of {workflow.basedir}; run `uv sync` there and "
+        f"start its own Snakemake, or set PYTHONPATH={LIBRARY}"
+    )
 hush_log_files()
 plan_quickly()
 put_python_first()

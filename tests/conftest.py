@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -19,3 +20,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+# a copy of the project that a test runs in uses its own library: the logger is imported before its Snakefile is read
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, ("scripts", os.environ.get("PYTHONPATH"))))
