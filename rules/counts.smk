@@ -18,7 +18,7 @@ rule count_pretokens:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=memory(700, per_input_mb=12),
+        mem_mb=memory(1000, per_input_mb=12),
         runtime=minutes(0.5, per_input_gb=3),
     params:
         options=tokenizers.count,

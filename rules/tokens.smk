@@ -48,7 +48,7 @@ rule tokenize_shard:
     conda:
         "../envs/nanosnake.yaml"
     resources:
-        mem_mb=memory(700, per_input_mb=6),
+        mem_mb=memory(1000, per_input_mb=6),
         runtime=minutes(0.5, per_input_gb=3),
     params:
         options=tokenizers.tokenize,

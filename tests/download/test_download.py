@@ -29,6 +29,10 @@ def test_through_a_redirect(bench: Bench, capsys: pytest.CaptureFixture[str]) ->
         "characters": 400_000,
         "nulls": 0,
         "empty": 0,
+        "left_out": 0,
+        "dropped": 0,
+        "parts": [],
+        "mtime_ns": None,
         "seconds": 0,
         "text_column": "text",
     }

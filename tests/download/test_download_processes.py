@@ -16,7 +16,7 @@ import pytest
 import download_shard
 from download.conftest import TOKEN, Bench, wait_for_bytes
 from download.stand_in import COMMIT, cut, drip, stall, status
-from nanosnake.files import write_json
+from nanosnake.files import NanosnakeError, write_json
 from nanosnake.messages import Progress
 from nanosnake.sources.download import body
 from nanosnake.sources.download.partial import Partial
@@ -181,14 +181,22 @@ def test_what_a_user_reads_in_the_end(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--retries", "-1"], ["--read-timeout", "0"], ["--backoff", "nan"], ["--longest-wait", "x"]]
+    ("arguments", "said"),
+    [
+        (["--retries", "-1"], "--retries: got -1, wanted a finite number, 0 or more"),
+        (["--read-timeout", "0"], "--read-timeout: got 0.0, wanted a finite number, above 0"),
+        (["--backoff", "nan"], "--backoff: got nan, wanted a finite number, 0 or more"),
+    ],
 )
-def test_numbers_that_make_no_sense(
-    bench: Bench, arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
+def test_numbers_that_make_no_sense(bench: Bench, arguments: list[str], said: str) -> None:
+    with pytest.raises(NanosnakeError, match=said):
         call(download_shard.DownloadShard, bench.arguments(*arguments))
-    assert f"argument {arguments[0]}: invalid" in capsys.readouterr().err
+
+
+def test_what_is_no_number(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call(download_shard.DownloadShard, bench.arguments("--longest-wait", "x"))
+    assert "argument --longest-wait: invalid float value: 'x'" in capsys.readouterr().err
 
 
 def test_progress_in_a_log(

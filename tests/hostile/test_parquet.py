@@ -165,7 +165,8 @@ def test_a_hostile_shard_ends_in_a_named_exception(tmp_path: Path, name: str) ->
         assert message.startswith(f"{path}: row group 0 cannot be read ("), answers
         assert re.search(words, message), answers
         assert "fetch or write the file again" in message
-    assert answers["footer"] == ["read", 1]
+    refused_at_once = name == "fewer rows than none"  # the footer itself cannot be right
+    assert answers["footer"][0] == ("FileFormatError" if refused_at_once else "read")
     assert_within_memory(answers, path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["shard.parquet"]
 

@@ -39,7 +39,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     assert call(measure_vocabulary_curve.MeasureVocabularyCurve, measured) == 0
     baselines = Baselines({name: load(tokenizer).tiktoken() for name in ("gpt2", "cl100k_base")}, [])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(make_report, "load_baselines", lambda folder: baselines)
+        patch.setattr("nanosnake.tokenizer.baselines.load_baselines", lambda folder: baselines)
         options += ["--curve", str(curve), "--baseline-cache", str(folder), "--output", str(output)]
         assert call(make_report.MakeReport, options) == 0
     return output

@@ -28,7 +28,7 @@ OF_TOKENS = ("tokens/*/*.ds", "tokens/*/*.ds.index", "tokens/*/*.ds.metadata", "
 def verify(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `nanosnake verify` in a folder."""
     return subprocess.run(
-        [sys.executable, "-m", "nanosnake", "verify", *arguments],
+        [sys.executable, "-m", "nanosnake.commands", "verify", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
