@@ -45,7 +45,7 @@ rule train_model:
 
 
 rule evaluate_model:
-    """Measure bits per byte on the pinned validation shards, by document; samples, tasks, tokens hardly learned."""
+    """Measure bits per byte on the pinned validation shards, by document; samples, tasks, rare tokens."""
     input:
         code=code(EvaluateModel),
         weights=layout.WEIGHTS,
