@@ -45,13 +45,14 @@ rule train_model:
 
 
 rule evaluate_model:
-    """Measure bits per byte on the pinned validation shards, by document; write samples, answer tasks."""
+    """Measure bits per byte on the pinned validation shards, by document; samples, tasks, rare tokens."""
     input:
         code=code(EvaluateModel),
         weights=layout.WEIGHTS,
         model=rules.train_model.output.model,
         tokenizer=models.tokenizer_files,
         validation=models.validation_tokens,
+        train=models.train_tokens,
         extra=models.evaluation_inputs,
     output:
         evaluation=layout.EVALUATION,

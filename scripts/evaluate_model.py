@@ -1,11 +1,11 @@
-"""Evaluate a trained model: bits per byte, baselines, samples, tasks.
+"""Evaluate a trained model: bits per byte, baselines, samples, tasks, tokens that it hardly learned.
 
 Reads the model's two files, the validation shards, the tokenizer's folder and, where given, a file of
-prompts (one a line) and a folder of task files; writes one JSON file and, beside it, nats.parquet: what each document
-adds to bits per byte.
+prompts (one a line), a folder of task files and the training shards; writes one JSON file and, beside it,
+nats.parquet: what each document adds to bits per byte.
 
     python scripts/evaluate_model.py --model model/d12 --validation tokens/val --tokenizer tokenizer \\
-        --prompts prompts.txt --tasks tasks --out model/d12/evaluation.json
+        --train tokens/train --prompts prompts.txt --tasks tasks --out model/d12/evaluation.json
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from nanosnake.files import sha256_file, write_json
 from nanosnake.stages import Stage, main
 
 if TYPE_CHECKING:
+    from nanosnake.training.model import GPT
     from nanosnake.training.shards import TokenShards
+    from nanosnake.training.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class EvaluateModel(Stage):
     """Folder with tokenizer.tiktoken and meta.json."""
     out: Path
     """The JSON file to write; nats.parquet is written beside it."""
+    train: tuple[str, ...] = ()
+    """Training shards, to count what the model saw of each token; none: not counted."""
     prompts: Path | None = None
     """Text file of prompts, one a line."""
     tasks: Path | None = None
@@ -54,7 +58,7 @@ class EvaluateModel(Stage):
 
 
 def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
-    """Return the evaluation; under torchrun, the ranks share the work and each returns it."""
+    """Return the evaluation; under torchrun, the ranks share the work and the first one writes the files."""
     from nanosnake.evaluation import evidence
     from nanosnake.evaluation.evaluate import baselines, evaluate_documents, sample, scores
     from nanosnake.evaluation.tasks import evaluate_tasks, load_tasks
@@ -101,6 +105,8 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
         if ranks.first:
             written = evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary)
             result["certificate"] = {**certificate(options, data), "evidence": written}
+            if options.train:
+                result["under_trained"] = find_under_trained(model, vocabulary, options.train)
             write_json(options.out, result)
     finally:
         ranks.stop()
@@ -118,6 +124,16 @@ def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:
         "tokenizer": hashes(options.tokenizer, "tokenizer.tiktoken", "meta.json"),
         "text": list(data.digests),
     }
+
+
+def find_under_trained(model: GPT, vocabulary: Vocabulary, train: tuple[str, ...]) -> dict[str, Any]:
+    """Return which tokens of the vocabulary a model did not see or hardly learned."""
+    from nanosnake.evaluation.under_trained import count_tokens, under_trained
+    from nanosnake.training.shards import find_shards, open_shard
+
+    counts = count_tokens(map(open_shard, find_shards(train)), len(vocabulary))
+    head = None if model.config.tied_head else model.head.detach().double().cpu().numpy()
+    return under_trained(head, counts, vocabulary.tokens)
 
 
 if __name__ == "__main__":

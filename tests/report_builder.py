@@ -196,6 +196,14 @@ def write_model(folder: Path, *, hostile: bool = False) -> Path:
         "samples": [{"prompt": "The river", "text": text}],
         "tasks": [{"task": text, "items": 20, "accuracy": 0.8, "centred": 0.6}],
         "mean_centred": 0.6,
+        "under_trained": {
+            "vocab_size": 4096,
+            "training_tokens": 18_432,
+            "unseen": 7,
+            "few": 1234,
+            "rank_correlation": -0.53,
+            "worst": [{"token": text, "id": 17, "count": 3, "similarity_to_unseen": 0.97}],
+        },
     }
     write_json(folder / "evaluation.json", evaluation)
     return folder

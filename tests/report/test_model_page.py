@@ -53,7 +53,8 @@ def test_the_headline_says_what_was_beaten(tmp_path: Path, bits: float, status: 
     write_json(folder / "evaluation.json", read_json(folder / "evaluation.json") | {"bits_per_byte": bits})
     page = model_page(read_model("demo", "tiny", folder, None))
     assert (page.status, page.headline) == (status, words)
-    assert [anchor for anchor, _ in page.sections] == ["scores", "curves", "tasks", "writing", "settings"]
+    anchors = ["scores", "curves", "tasks", "writing", "under_trained", "settings"]
+    assert [anchor for anchor, _ in page.sections] == anchors
 
 
 def test_a_speed_that_is_not_known_is_not_shown(tmp_path: Path) -> None:
@@ -73,6 +74,18 @@ def test_a_broken_line_within_metrics_is_an_error_that_names_it(tmp_path: Path) 
         list(step_points(path))
 
 
+def test_a_model_whose_tokens_could_not_be_ranked_says_why(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "small")
+    evaluation = read_json(folder / "evaluation.json")
+    for key in ("rank_correlation", "worst"):
+        del evaluation["under_trained"][key]
+    evaluation["under_trained"]["not_ranked"] = "the head is the embedding"
+    write_json(folder / "evaluation.json", evaluation)
+    options = ["--dataset", "demo", "--tokenizer", "tiny", "--model", str(folder)]
+    assert call(make_model_report.MakeModelReport, [*options, "--output", str(tmp_path / "index.html")]) == 0
+    assert "The others are not ranked: the head is the embedding." in (tmp_path / "index.html").read_text()
+
+
 def test_long_series_are_thinned_and_keep_their_last_point() -> None:
     points = [{"series": "loss", "step": step} for step in range(1001)]
     kept = thin(points)
@@ -89,9 +102,12 @@ def test_it_opens_in_a_browser(context: BrowserContext, tmp_path: Path, hostile:
     page.goto(path.as_uri())
     assert (requests, complaints) == ([path.as_uri()], [])
     assert page.title() == "small on tiny on demo: 1.840 bits per byte, fewer than every baseline"
-    assert page.locator("section").count() == 6
+    assert page.locator("section").count() == 7
     assert page.locator("figure .wide svg").count() == 3
     assert page.locator("blockquote").inner_text().startswith("The river")
+    hardly_learned = page.text_content("#under_trained") or ""
+    assert "7 are never in the 18,432 training tokens" in hardly_learned
+    assert "with the counts is -0.53" in hardly_learned
     written = page.inner_text("blockquote")
     assert (ATTACK in written) == hostile
     assert ("{{ 7*7 }}" in written) == hostile  # no template in data is run

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -17,9 +18,12 @@ import train_model  # noqa: E402
 from nanosnake.files import NanosnakeError, sha256_file  # noqa: E402
 from nanosnake.stages import call  # noqa: E402
 from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
+from nanosnake.training.tensors import read_tensors  # noqa: E402
 
 from nanosnake.training.config import ModelConfig, TrainOptions  # noqa: E402  isort: skip
 
+BOS = 256
+WORDS = ["the ", "cat ", "sat ", "on ", "a ", "mat ", "and ", "dog ", "ran ", "far. "]
 TASKS = {
     "choice": {
         "kind": "multiple_choice",
@@ -63,6 +67,7 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
         [
             *("--model", str(trained / "model"), "--validation", str(tokens / "validation")),
             *("--tokenizer", str(tokenizer), "--tasks", str(tmp_path), "--device", "cpu"),
+            *("--train", str(tokens / "train" / "a.ds"), str(tokens / "train" / "b.ds")),
             *("--prompts", str(tmp_path / "prompts.txt"), "--out", str(tmp_path / "out" / "evaluation.json")),
         ],
     )
@@ -83,6 +88,18 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
     assert [name for name, _ in certificate["text"]] == ["v"]
     assert certificate["evidence"]["sha256"] == sha256_file(tmp_path / "out" / "nats.parquet")
     assert certificate["evidence"]["bytes"] == found["bytes"]
+    letters = {ord(letter) for letter in "".join(WORDS)}
+    assert found["under_trained"]["unseen"] == 258 - len(letters) - 1
+    assert {row["id"] for row in found["under_trained"]["worst"]} == {*letters, BOS}
+
+
+def test_rows_of_unseen_tokens_move_and_the_padding_stays_as_drawn(trained: Path) -> None:
+    """Why the unseen tokens are what the others are compared with, and not the padding."""
+    head = read_tensors(trained / "model" / "model.safetensors")["head"].float()
+    unseen, padding = head[128:BOS], head[258:]
+    assert padding.abs().max() < 0.01  # drawn with a standard deviation of 0.001
+    assert unseen.abs().mean() > 10 * padding.abs().mean()
+    assert torch.cosine_similarity(unseen[0], unseen[1], dim=0) > 0.9
 
 
 def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:

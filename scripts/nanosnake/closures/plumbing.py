@@ -37,7 +37,6 @@ PLUMBING = {
     "scripts/nanosnake/s3/*": "the same from a bucket",
     "scripts/nanosnake/publish/*": "published copies are compared by checksum",
     "scripts/nanosnake/report/index.py": "writes the page of all results when a run ends",
-    "scripts/nanosnake/evaluation/under_trained.py": "no rule calls it yet",
     "scripts/nanosnake/exports/modeling_nanosnake.py": "copied into exports; the rule has it among its inputs",
     "scripts/nanosnake/training/recipe.py": "says whether a finished model is the one that is asked for",
     "scripts/nanosnake/training/metrics.py": "log lines, and the table of what the trainer has measured",

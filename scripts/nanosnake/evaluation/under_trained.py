@@ -1,22 +1,23 @@
-"""Tokens that a model never saw or hardly learned, from its training tokens and its embeddings.
+"""Tokens that a model never saw or hardly learned, from its training tokens and the rows of its head.
 
-A model's vocabulary is padded, and no text has the ids of the padding: their rows of the head are what the head makes
-of a token that is never right. A token whose row points the same way was not learned either. This is the indicator of
-Land and Bartolo 2024 (arXiv:2405.05417) for a model with an untied head, with the padding as the known unused tokens.
+A token that is never in the training tokens is never right: training moves its row of the head one way only. A token
+that was seen, and whose row points the same way, was hardly learned. This is the indicator of Land and Bartolo 2024
+(arXiv:2405.05417) for a head of its own, with the unseen tokens as those known to be unused. The padding of the
+vocabulary cannot be that here: the loss gives it no gradient, and its rows stay as they were drawn.
+
 It ranks; what it ranks first still has to be tried on the model before anything is said of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nanosnake.files import NanosnakeError
+from nanosnake.training.shards import Shard
 
 FEW = 100
 LISTED = 50
@@ -24,87 +25,69 @@ CHUNK = 1 << 24
 """Ids that are counted at a time."""
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class UnderTrained:
-    """What was found.
-
-    Attributes:
-        unseen, few: tokens that are never in the training tokens, and that are fewer than 100 times.
-        similarity: of each token's row of the head to the mean row of the padding, float64[tokens]; nearer 1: less learned.
-        rank_correlation: Spearman's, of similarity and count; below 0 where the indicator agrees with the counts.
-    """
-
-    counts: npt.NDArray[np.int64]
-    similarity: Floats
-    unseen: int
-    few: int
-    rank_correlation: float
-
-    def worst(self, tokens: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Return a row for each of the least learned tokens."""
-        from nanosnake.checks.engines import shown
-
-        order = np.argsort(-self.similarity, kind="stable")[:LISTED]
-        return [
-            {
-                "token": shown(tokens[at]),
-                "id": int(at),
-                "count": int(self.counts[at]),
-                "similarity_to_unused": float(self.similarity[at]),
-            }
-            for at in order
-        ]
-
-
-def count_tokens(shards: Iterable[Path], vocab_size: int, *, dtype: str = "uint16") -> npt.NDArray[np.int64]:
+def count_tokens(shards: Iterable[Shard], vocab_size: int) -> Counts:
     """Return how often each id is in token shards: int64[vocab_size].
 
     Raises:
         NanosnakeError: if a shard has an id that the vocabulary does not have.
     """
     counts = np.zeros(vocab_size, dtype=np.int64)
-    for path in shards:
-        ids = (
-            np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r") if path.stat().st_size else ()
-        )
-        for at in range(0, len(ids), CHUNK):
-            found = np.bincount(ids[at : at + CHUNK], minlength=vocab_size)
+    for shard in shards:
+        for at in range(0, len(shard.tokens), CHUNK):
+            found = np.bincount(shard.tokens[at : at + CHUNK], minlength=vocab_size)
             if len(found) > vocab_size:
                 raise NanosnakeError(
-                    f"{path}: has the id {len(found) - 1}, the vocabulary has {vocab_size:,}; encode the shard again"
+                    f"{shard.path}: has the id {len(found) - 1}, the vocabulary has {vocab_size:,}; "
+                    "encode the shard again"
                 )
             counts += found
     return counts
 
 
-def under_trained(head: Floats, counts: npt.NDArray[np.int64]) -> UnderTrained:
-    """Compare the head's rows with those of the padding.
+def under_trained(head: Floats | None, counts: Counts, tokens: Sequence[bytes]) -> dict[str, Any]:
+    """Return how many tokens were not seen, and the seen ones whose rows are most like those of the unseen.
 
     Args:
-        head: float[padded vocabulary, width]; the rows after `counts` are the padding.
-        counts: of each token in the training tokens, int64[tokens].
-
-    Raises:
-        NanosnakeError: if there is no padding and every token was seen: there is nothing to compare with then.
+        head: float[tokens or more, width]; None where it is the embedding, which other things than the loss of the
+            next token move.
+        counts: of each token in the training tokens.
+        tokens: the bytes of each token.
     """
-    rows = head - head[: len(counts)].mean(axis=0)
-    reference = rows[len(counts) :] if len(head) > len(counts) else rows[: len(counts)][counts == 0]
-    if not len(reference):
-        raise NanosnakeError(
-            "the vocabulary is not padded and every token was seen: no row is known to be unused"
-        )
-    mean = reference.mean(axis=0)
-    norms = np.linalg.norm(rows[: len(counts)], axis=1) * np.linalg.norm(mean)
-    similarity = rows[: len(counts)] @ mean / np.maximum(norms, np.finfo(np.float64).tiny)
-    return UnderTrained(
-        counts,
-        similarity,
-        int((counts == 0).sum()),
-        int((counts < FEW).sum()),
-        _rank_correlation(similarity, counts),
-    )
+    seen = counts > 0
+    found: dict[str, Any] = {
+        "vocab_size": len(counts),
+        "training_tokens": int(counts.sum()),
+        "unseen": int((~seen).sum()),
+        "few": int((seen & (counts < FEW)).sum()),
+    }
+    if head is None:
+        return found | {"not_ranked": "the head is the embedding"}
+    if seen.all():
+        return found | {"not_ranked": "every token was seen, so that no row is known to be unused"}
+    similarity = similarity_to(head[: len(counts)], ~seen)
+    order = np.argsort(-similarity, kind="stable")
+    worst = [
+        {
+            "token": tokens[at].decode("utf-8", errors="backslashreplace"),
+            "id": int(at),
+            "count": int(counts[at]),
+            "similarity_to_unseen": float(similarity[at]),
+        }
+        for at in order[seen[order]][:LISTED]
+    ]
+    return found | {"rank_correlation": _rank_correlation(similarity[seen], counts[seen]), "worst": worst}
+
+
+def similarity_to(rows: Floats, unused: npt.NDArray[np.bool_]) -> Floats:
+    """Return the cosine of each row and the mean of the unused ones, the mean of all taken off first: float[tokens]."""
+    rows = rows - rows.mean(axis=0)
+    mean = rows[unused].mean(axis=0)
+    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(mean)
+    similarity: Floats = rows @ mean / np.maximum(norms, np.finfo(np.float64).tiny)
+    return similarity
 
 
 def _rank_correlation(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:

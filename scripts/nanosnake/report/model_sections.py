@@ -10,7 +10,7 @@ from nanosnake.report import charts
 from nanosnake.report.models import ModelReport, figures_table
 from nanosnake.report.page import Page
 from nanosnake.report.svg import Figure
-from nanosnake.report.tables import Column, Table, format_size
+from nanosnake.report.tables import Column, Table, format_size, from_records
 from nanosnake.report.visible import visible
 
 MOST_POINTS = 400
@@ -24,6 +24,7 @@ class ModelDrawings:
     scores_table: Table
     curves: Figure | None
     figures: Table
+    under_trained: Table | None
     benchmarks: Figure | None
 
 
@@ -37,6 +38,7 @@ def draw_model(model: ModelReport) -> ModelDrawings:
         scores_table=Table("Bits per byte of the validation text", columns, model.scores),
         curves=draw_curves(model.points) if model.points else None,
         figures=figures_table(model.figures),
+        under_trained=hardly_learned(model.under_trained) if model.under_trained else None,
         benchmarks=charts.benchmark_figure(model.benchmarks.records) if model.benchmarks else None,
     )
 
@@ -55,6 +57,7 @@ def model_page(model: ModelReport) -> Page:
         ("curves", "The training run", model.points),
         ("tasks", "Tasks", model.tasks),
         ("writing", "Samples", model.samples),
+        ("under_trained", "Tokens hardly learned", model.under_trained),
         ("settings", "Settings", True),
         ("benchmarks", "Time and memory", model.benchmarks),
     )
@@ -84,6 +87,12 @@ def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
         name = "CORE" if model.is_core else "tasks"
         found.append((name, f"{model.mean_centred:.3f}", "accuracy above chance; 1 is perfect"))
     return found
+
+
+def hardly_learned(found: Mapping[str, Any]) -> Table | None:
+    """The seen tokens that the indicator ranks first, where it could rank."""
+    rows = found.get("worst")
+    return from_records("Seen tokens whose rows are most like those of unseen ones", rows) if rows else None
 
 
 def draw_curves(points: Sequence[Mapping[str, Any]]) -> Figure:

@@ -54,6 +54,8 @@ class ModelReport:
     samples: Sequence[tuple[str, str]]
     """Prompt and continuation."""
     facts: Sequence[tuple[str, str]]
+    under_trained: Mapping[str, Any] | None
+    """Tokens that were not seen in training or hardly learned."""
     figures: Mapping[str, Any]
     """Of the training run: steps, tokens, tokens per second and so on."""
     settings: Table
@@ -103,6 +105,7 @@ def read_model(
             *((name, str(version)) for name, version in training["versions"].items()),
             *([("code", older)] if older else []),
         ],
+        under_trained=evaluation.get("under_trained"),
         figures=training["figures"],
         settings=settings_table(training),
         benchmarks=read_benchmarks(benchmarks, folder.name) if benchmarks else None,

@@ -139,6 +139,7 @@ class Models:
         return words(
             EvaluateModel,
             validation=(self._word(wildcards, "validation"),),
+            train=(self._word(wildcards, "train"),),
             prompts=model.prompts,
             tasks=model.tasks,
         )
