@@ -20,7 +20,7 @@ Count = Callable[[list[str]], list[int]]
     mode="warn",
     good_for="seeing which languages pay more for the same content, in context length and in price",
     not_for="the quality of a model in a language; translations also differ in length, and the messages of a catalogue "
-    "are no running text",
+    "are not running text",
     needs=("baselines", "parallel"),
     thresholds={
         "max_premium": Threshold(

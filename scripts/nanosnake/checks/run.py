@@ -42,5 +42,5 @@ def _panic(panic: Panicked, subject: Subject) -> Findings:
     ]
     item, label = places[0] if places else ("ids", str(panic.text)[:80])
     return Findings(
-        f"{panic}; the check could not go on", failures=[Failure(item, None, f"{label}: {panic}")]
+        f"{panic}; the check could not continue", failures=[Failure(item, None, f"{label}: {panic}")]
     )

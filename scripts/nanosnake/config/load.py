@@ -142,7 +142,7 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"{key}.shards: selects no shard; name at least one, or leave the key out for all"
         elif outside := [shard for shard in shards if shard not in set(dataset.train_shards)]:
             yield (
-                f"{key}.shards: {outside[0]} is no training shard; got {_shown(tokenizer.shards)}, "
+                f"{key}.shards: {outside[0]} is not a training shard; got {_shown(tokenizer.shards)}, "
                 f"allowed: those of datasets.{tokenizer.dataset}.train, {dataset.train!r}"
             )
 

@@ -248,7 +248,7 @@ class Tokenizer(Model):
         if not value:
             raise ValueError("name at least one special token: the first begins every document")
         if len(set(value)) < len(value):
-            raise ValueError(f"a special token stands twice: {max(value, key=value.count)!r}")
+            raise ValueError(f"a special token is given twice: {max(value, key=value.count)!r}")
         if dashed := next((token for token in value if token.startswith("-")), None):
             raise ValueError(f"{dashed!r} begins with a dash, which a command line reads as an option")
         return value

@@ -62,5 +62,5 @@ class Publish(S3Endpoint):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len(set(self.include)) < len(self.include):
-            raise wrong("include", self.include, "a word stands twice")
+            raise wrong("include", self.include, "a word is given twice")
         return self

@@ -73,7 +73,7 @@ def _check_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("a URL begins with https:// or http:// and names a host")
     if parts.username or parts.password:
-        raise ValueError("no credentials in a URL: they would stand in logs; set HF_TOKEN instead")
+        raise ValueError("no credentials in a URL: they would appear in logs; set HF_TOKEN instead")
     if any(c.isspace() or c in "\"'`\\<>" or ord(c) < 32 for c in value):
         raise ValueError("percent-encode spaces and quotes in a URL")
     _check_template(value, {"shard", "revision"})

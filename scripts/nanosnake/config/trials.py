@@ -38,7 +38,7 @@ def engine_problems(config: Config, folder: Path) -> Iterator[str]:
         for kind, problems in found.items():
             if kind not in later or later[kind] in blocks:
                 allow = (
-                    f"; to go on all the same, set checks.{later[kind]}.mode to warn" if kind in later else ""
+                    f"; to continue anyway, set checks.{later[kind]}.mode to warn" if kind in later else ""
                 )
                 yield from (
                     f"tokenizers.{name}.pattern: {problem}{allow}; got {pattern!r}" for problem in problems

@@ -78,9 +78,7 @@ def scores(sums: Tensor) -> Scores:
     """Return the scores of documents, from what `evaluate_documents` returns."""
     text_nats, all_nats, tokens, size = sums.sum(0).tolist()
     if size == 0:
-        raise NanosnakeError(
-            "evaluation: the validation tokens stand for no bytes; give another validation shard"
-        )
+        raise NanosnakeError("evaluation: the validation tokens have no bytes; give another validation shard")
     return Scores(text_nats / (math.log(2) * size), all_nats / tokens, int(tokens), int(size))
 
 

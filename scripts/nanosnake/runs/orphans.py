@@ -84,7 +84,7 @@ def stop_orphans(folder: Path, living: Collection[str], *, patience: float = PAT
         return []
     log(
         f"processes of jobs that nobody waits for are still at work here: {', '.join(map(str, found[:3]))}"
-        f"{', …' if len(found) > 3 else ''}; stopping them, for their jobs are made again"
+        f"{', …' if len(found) > 3 else ''}; stopping them, because their jobs will rerun"
     )
     for orphan in found:
         orphan.send(signal.SIGTERM)

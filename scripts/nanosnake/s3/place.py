@@ -68,10 +68,10 @@ def check_endpoint_url(value: str) -> str:
         raise ValueError("an endpoint begins with https:// or http:// and names a host")
     if parts.username or parts.password:
         raise ValueError(
-            "no credentials in a URL: they would stand in logs; use the environment or ~/.aws/credentials"
+            "no credentials in a URL: they would appear in logs; use the environment or ~/.aws/credentials"
         )
     if _UNSAFE.search(value) or parts.path.strip("/"):
-        raise ValueError("an endpoint is a scheme, a host and a port; the bucket stands in the s3:// URL")
+        raise ValueError("an endpoint is a scheme, a host and a port; the bucket belongs in the s3:// URL")
     return value
 
 

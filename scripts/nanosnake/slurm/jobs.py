@@ -109,9 +109,9 @@ def _await_cluster(folder: Path, living: Mapping[Path, Owner], every: float, loc
     if jobs and living:
         file, owner = next(iter(living.items()))
         raise NanosnakeError(
-            f"{len(jobs)} jobs wait or run in {folder}, handed in by Snakemake on host {owner.host} (process "
+            f"{len(jobs)} jobs wait or run in {folder}, submitted by Snakemake on host {owner.host} (process "
             f"{owner.pid}), which may be at work; nothing was started. If it is gone, remove "
-            f"{file} and run the same command again: it waits for these jobs and goes on"
+            f"{file} and run the same command again: it waits for these jobs and continues"
         )
     if jobs:
         log(

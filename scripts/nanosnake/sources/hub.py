@@ -74,8 +74,8 @@ def listing(wanted: Wanted) -> Listing:
 
     if offline(os.environ):
         raise NanosnakeError(
-            f"{wanted.name}: HF_HUB_OFFLINE is set, and {path} is not there: list the data set once where there is a "
-            "network (a dry run is enough), and take the file along"
+            f"{wanted.name}: HF_HUB_OFFLINE is set, and {path} does not exist: do a dry run once on a machine with a "
+            "network, and copy the file here"
         )
     info = _ask(wanted)
     files = [

@@ -140,7 +140,7 @@ def load(folder: str | Path) -> TokenizerFolder:
         lacks = f"lacks {', '.join(missing)}" if isinstance(meta, dict) else "is no JSON object"
         raise NanosnakeError(f"{meta_path}: {lacks}; {_AGAIN}")
     if meta["bos"] not in meta["special_tokens"]:
-        raise NanosnakeError(f"{meta_path}: bos is {meta['bos']!r}, which is no special token; {_AGAIN}")
+        raise NanosnakeError(f"{meta_path}: bos is {meta['bos']!r}, which is not a special token; {_AGAIN}")
     contents = {META: meta_path.read_bytes()}
     for name in (TOKENIZER_JSON, RANKS):
         contents[name] = _read_verified(folder / name, meta["files"].get(name, {}))
@@ -217,4 +217,4 @@ def _problems(
     if not special_tokens:
         return
     if learned := [rank for _, rank in ranks if rank > min(special_tokens.values())]:
-        yield f"{len(learned)} learned tokens stand after the first special token, the first {learned[0]}"
+        yield f"{len(learned)} learned tokens come after the first special token, the first {learned[0]}"

@@ -55,9 +55,8 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     except OSError as error:
         shutil.rmtree(side, ignore_errors=True)
         raise NanosnakeError(
-            f"{final}: the checkpoint of step {checkpoint.step} could not be written ({error}); those "
-            f"before it "
-            "still stand. Make room, then start again: the run goes on from the newest"
+            f"{final}: the checkpoint of step {checkpoint.step} could not be written ({error}); earlier "
+            "ones are kept. Make room, then start again: the run continues from the newest"
         ) from error
     if final.exists():
         shutil.rmtree(final)

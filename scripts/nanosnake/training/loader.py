@@ -145,8 +145,8 @@ class Loader:
             was, now = getattr(position, name), getattr(start, name)
             if was != now:
                 raise NanosnakeError(
-                    f"the checkpoint stands at row {position.row} of epoch {position.epoch} of other data: "
-                    f"{what} was {was}, now it is {now}; restore it, or begin anew in another checkpoint "
+                    f"the checkpoint is at row {position.row} of epoch {position.epoch} of other data: "
+                    f"{what} was {was}, now it is {now}; restore it, or start over in another checkpoint "
                     f"folder"
                 )
         return position

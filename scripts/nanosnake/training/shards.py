@@ -77,7 +77,7 @@ def open_shard(path: Path) -> Shard:
             raise NanosnakeError(f"{part}: empty; a token shard has one document or more, make it again")
     if index.stat().st_size % 8:
         raise NanosnakeError(
-            f"{index}: {index.stat().st_size} bytes are no whole number of uint64; make it again"
+            f"{index}: {index.stat().st_size} bytes are not a whole number of uint64; recompute it"
         )
     ends = np.memmap(index, dtype="<u8", mode="r")
     count, size = int(ends[-1]), path.stat().st_size

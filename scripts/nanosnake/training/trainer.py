@@ -154,7 +154,7 @@ class Trainer:
             raise NanosnakeError(
                 f"{self.files.checkpoints}: holds checkpoints of another model ({was}), not of "
                 f"{self.config}; "
-                "use another checkpoint folder, or remove this one to begin anew"
+                "use another checkpoint folder, or remove this one to start over"
             )
         if found.state["rows_per_step"] != self.plan.rows_per_step or found.state["steps"] != self.plan.steps:
             raise NanosnakeError(
@@ -316,7 +316,7 @@ class Trainer:
             self.save()
             raise Stopped(
                 f"told to stop: checkpoint of step {self.step} written to {self.files.checkpoints}; "
-                "run the same command again to go on from it"
+                "run the same command again to continue from it"
             )
         if not last and (self.overdue or self._every(options.checkpoint_every)):
             self.save()

@@ -53,7 +53,7 @@ class Leftovers:
         at_work = ", ".join(map(str, others(self.folder)))
         return at_work and (
             f"another run makes files that this one needs ({at_work}); nothing was started. Wait until it ends, or stop "
-            f"it, and run the same command again. If there is no such process any more, remove what it left in "
+            f"it, and run the same command again. If that process no longer exists, remove what it left in "
             f"{self.folder / runs.OWNERS} and use --unlock"
         )
 

@@ -37,7 +37,7 @@ def split(url: str, what: str) -> SplitResult:
         raise NanosnakeError(f"{what} names no host; write https://host/path")
     if parts.username is not None or parts.password is not None:
         raise NanosnakeError(
-            f"{what} carries a user name or password, which would stand in logs and metadata; take it out"
+            f"{what} carries a user name or password, which would appear in logs and metadata; remove it"
         )
     return parts
 
