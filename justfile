@@ -63,10 +63,6 @@ format:
 schema:
     uv run python scripts/write_schema.py config/schema.json
 
-# the picture of the rule graph in the README; needs graphviz
-graph:
-    uv run snakemake --rulegraph dot | dot -Tsvg > docs/rulegraph.svg
-
 # the conda environment with the versions of uv.lock
 envs:
     uv run python scripts/write_environment.py uv.lock envs/nanosnake.yaml

@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from nanosnake import config as configuration
+from nanosnake.config import S3Source
 from nanosnake.files import NanosnakeError
+from nanosnake.naming import SAFE_NAME
 from workflow.project import TINY_MODEL, Project
 
 NASTY = "a b'c\"d $(touch pwned) `touch pwned` ;touch pwned; #&|<>~!\\"
-WITH_NEWLINE = f"{NASTY}\n$(touch pwned)\ntouch pwned"
+WITH_NEWLINE = f"b {NASTY}\n$(touch pwned)\ntouch pwned"
 PATTERN = "'\"$(touch pwned)|`touch pwned`|[^\\s]+|\\s+"
 IN_A_URL = "$(touch$IFS.pwned);touch+pwned&x=$HOME|y"
 """What a URL of the configuration may hold: no spaces and no quotes."""
@@ -76,7 +78,12 @@ def hostile(project: Project) -> dict[str, Any]:
         (project.folder / places[name] / f"{NASTY}.txt").write_text("text\n")
     url = f"http://host/{IN_A_URL}/{{revision}}/shard_{{shard:05d}}.parquet?{IN_A_URL}"
     source = {"kind": "url", "url": url, "shards": 3, "checksums": places["sums"]}
-    model = {**TINY_MODEL, "prompts": places["prompts"], "tasks": places["tasks"], "export": True}
+    model = {
+        **TINY_MODEL,
+        "prompts": places["prompts"],
+        "tasks": places["tasks"],
+        "exports": ["transformers"],
+    }
     tokenizer = {
         "dataset": "tiny",
         "vocab_size": 320,
@@ -183,4 +190,10 @@ def test_a_shard_of_a_folder_cannot_stand_outside_of_it(tmp_path: Path, name: st
 @pytest.mark.parametrize("key", ["$(id)", "-rf", "a b", ".hidden", "`id`", "a\nb"])
 def test_an_object_cannot_give_a_shard_an_unsafe_name(key: str) -> None:
     source = {"kind": "s3", "url": ["s3://bucket/a.parquet", f"s3://bucket/x/{key}.parquet"]}
-    assert re.search("cannot be a shard's|unprintable|s3://", refusal(source, "*"))
+    try:
+        names = S3Source(**source).names("*")
+    except ValueError as error:
+        assert re.search("unprintable|s3://", str(error))
+    else:
+        assert len(names) == 2
+        assert all(SAFE_NAME.fullmatch(name) for name in names), names

@@ -72,7 +72,11 @@ class Publishing:
             ]
         if kind == "report":
             home = self.tokenizers.home(wildcards.tokenizer)
-            of_report = ["report/index.html", *(f"checks/{check}.json" for check in self.tokenizers.checks())]
+            of_report = [
+                "gate.json",
+                "report/index.html",
+                *(f"checks/{check}.json" for check in self.tokenizers.checks()),
+            ]
             table = layout.SHARD_TABLE.format(dataset=wildcards.dataset)
             return [*(f"{home}/{file}" for file in (*of_report, "figures.json", "curve.json")), table]
         if kind == "shards":
