@@ -94,7 +94,7 @@ def log_folder(path: str) -> str:
 
 def manifests(project: Path) -> Iterator[Path]:
     """Yield the manifests of a project, but not the copies that were published."""
-    for pattern in ("*/*/manifest.json", "*/*/*/manifest.json"):
-        for path in sorted((project / RESULTS).glob(pattern)):
-            if path.parent.name != Path(PUBLISHED).name:
-                yield path
+    patterns = ("*/*/manifest.json", "*/*/*/manifest.json")
+    for path in sorted(found for pattern in patterns for found in (project / RESULTS).glob(pattern)):
+        if path.parent.name != Path(PUBLISHED).name:
+            yield path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,11 @@ def commands(printed: str) -> list[str]:
     return [command for command in found if not command.startswith("None\n")]  # of a target
 
 
-def test_every_rule_hands_over_each_value_as_one_word(tmp_path: Path) -> None:
+def test_every_rule_hands_over_each_value_as_one_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The commands of the whole plan, given to a bash that has no programs."""
+    monkeypatch.setenv("NANOSNAKE_OUTPUT", "snakemake")
     (tmp_path / "project").mkdir()
     project = Project(tmp_path / "project")
     project.config = hostile(project)
@@ -124,8 +128,10 @@ def test_every_rule_hands_over_each_value_as_one_word(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     words: set[str] = set()
     for command in found:
+        own, _, log = command.rpartition(" &> ")
+        assert len(shlex.split(log)) == 1, "the log is one word"
         ended = subprocess.run(
-            ["/bin/bash", "-c", f"{WORDS}{command}"],
+            ["/bin/bash", "-c", f"{WORDS}{own}"],
             cwd=tmp_path / "empty",
             env={"PATH": "/nowhere"},
             capture_output=True,
