@@ -147,7 +147,7 @@ def test_what_is_as_recorded_is_said_in_one_line(finished: Project) -> None:
     ended = verify(finished.folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (line,) = ended.stdout.splitlines()
-    assert line.startswith(f"{MANIFEST}: 16 files, ")
+    assert line.startswith(f"{MANIFEST}: 22 files, ")
     assert line.endswith(", all as recorded")
 
 
@@ -322,7 +322,7 @@ def test_where_records_are_gone_the_manifest_says_so(made: Project) -> None:
     shutil.rmtree(made.folder / "logs/tiny/bpe")
     made.make("--forcerun", "make_manifest")
     log = (made.folder / "logs/tiny/bpe/manifest.log").read_text()
-    assert "how 16 of them were made is not known" in log
+    assert "how 22 of them were made is not known" in log
     assert verify(made.folder).returncode == 0
 
 
@@ -344,7 +344,7 @@ def test_two_runs_give_the_same_bytes_on_any_number_of_threads(
     project.make("tokens", "--cores", str(threads), "--set-threads", *(f"{rule}={threads}" for rule in rules))
     artifacts, tokens = contents(made, *OF_A_TOKENIZER), contents(made, *OF_TOKENS)
     assert len(artifacts) == 5
-    assert len(tokens) == 9
+    assert len(tokens) == 12
     assert contents(project, *OF_A_TOKENIZER) == artifacts
     assert contents(project, *OF_TOKENS) == tokens
     assert verify(project.folder, "results/tiny/bpe/tokens").returncode == 0
