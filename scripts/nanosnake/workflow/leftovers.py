@@ -20,7 +20,7 @@ from nanosnake.workflow.keeping import Keeper
 class Leftovers:
     """Keeps files from being made twice, by jobs of a killed Snakemake or by two that are at work."""
 
-    def __init__(self, run: Run, keeper: Keeper) -> None:
+    def __init__(self, run: Run, keeper: Keeper | None = None) -> None:
         self.run, self.keeper = run, keeper
         self.folder = Path.cwd()
         self.began = datetime.now()
@@ -43,7 +43,8 @@ class Leftovers:
                 slurm.settle(self.folder, unlock=self.run.unlock, local=self.run.is_local)
                 self._sign()
                 if not others(self.folder):
-                    self.keeper.settle()
+                    if self.keeper is not None:
+                        self.keeper.settle()
             except OSError as error:
                 refuse(cannot_write(error))
             self.run.share_locks(self._refusal, cannot_write)
@@ -75,7 +76,8 @@ class Leftovers:
                 )
             self._stop_orphans()
             self._sign()
-        self.keeper.start()
+        if self.keeper is not None:
+            self.keeper.start()
         if self.turn is not None:
             os.close(self.turn)
             self.turn = None
