@@ -42,9 +42,8 @@ class Leftovers:
                 self.turn = runs.take_turn(self.folder)
                 slurm.settle(self.folder, unlock=self.run.unlock, local=self.run.is_local)
                 self._sign()
-                if not others(self.folder):
-                    if self.keeper is not None:
-                        self.keeper.settle()
+                if not others(self.folder) and self.keeper is not None:
+                    self.keeper.settle()
             except OSError as error:
                 refuse(cannot_write(error))
             self.run.share_locks(self._refusal, cannot_write)
