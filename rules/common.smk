@@ -4,7 +4,7 @@ import atexit
 import sys
 from pathlib import Path
 
-LIBRARY = Path(workflow.basedir, "scripts")
+LIBRARY = Path(str(workflow.current_basedir)).parent / "scripts"  # another workflow may take these rules
 sys.path.insert(0, str(LIBRARY))  # where it is not installed
 
 import nanosnake
@@ -33,7 +33,7 @@ if (
     not Path(nanosnake.__file__).resolve().is_relative_to(LIBRARY.resolve())
 ):  # the logger has imported another one
     refuse(
-        f"{nanosnake.__file__} was imported, which is not the library of {workflow.basedir}; run `uv sync` there and "
+        f"{nanosnake.__file__} was imported, which is not the library in {LIBRARY}; run `uv sync` there and "
         f"start its own Snakemake, or set PYTHONPATH={LIBRARY}"
     )
 hush_log_files()

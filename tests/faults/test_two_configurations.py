@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,12 @@ def start(project: Project, name: str, vocab_size: int) -> subprocess.Popen[str]
     (project.folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "--configfile", f"{name}.yaml", "--cores", "1", *UNTIL]
     return subprocess.Popen(
-        command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=project.folder,
+        env={**os.environ, "NANOSNAKE_OUTPUT": "snakemake"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
