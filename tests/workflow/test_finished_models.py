@@ -18,6 +18,8 @@ from nanosnake.training.recipe import RESULTS
 from workflow.project import Project
 from workflow.test_provenance import verify
 
+pytestmark = pytest.mark.nightly  # trains several models through Snakemake
+
 HOME = "results/tiny/bpe/d1"
 CHECKPOINTS = "checkpoints/tiny/bpe/d1"
 
