@@ -56,6 +56,8 @@ publishing = Publishing(CONFIG, tokenizers, models)
 keeper = Keeper(models, code, run)
 leftovers = Leftovers(run, keeper)
 outcome = Outcome(CONFIG, run, keeper.code)
+if run.makes_files:
+    outcome.catch_up()
 
 
 wildcard_constraints:

@@ -34,6 +34,9 @@ NAME_MAX = 255
 SLURM_RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Name of a job that the SLURM executor submitted: an optional prefix and the id of the run."""
 
+REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.\n", re.DOTALL)
+"""What the SLURM executor says of a job that sbatch did not take."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Answer = TypeVar("Answer")
 
@@ -262,6 +265,24 @@ class Run:
             if jobs[0].group is not None and "runtime" in asked:  # one after the other
                 asked["runtime"] *= min(len(jobs), batches.get(jobs[0].group, 1))
             yield _submission(rule, asked, max(job.threads for job in jobs), self._workflow.executor_settings)
+
+    def give_up_where(self, hopeless: Callable[[str, str], str | None]) -> None:
+        """Let a job that SLURM refused fail at once where a retry, which asks for more, would be refused too.
+
+        Args:
+            hopeless: for a rule and SLURM's words, returns what to say; None where another try may succeed.
+        """
+        from snakemake_executor_plugin_slurm import Executor
+
+        report = Executor.report_job_error
+
+        def report_job_error(self: Any, job_info: Any, msg: str | None = None, **kwargs: Any) -> None:
+            job, refused = job_info.job, REFUSED.match(msg or "")
+            if refused and (explained := hopeless(job.name, refused[1])):
+                job.attempt, msg = max(job.attempt, job.restart_times + 1), explained
+            report(self, job_info, msg, **kwargs)
+
+        Executor.report_job_error = report_job_error
 
     def _failed(self) -> set[Any]:
         """Return the jobs that failed for good; those of a batch one by one."""

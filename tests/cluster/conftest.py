@@ -12,9 +12,9 @@ import pytest
 from cluster import cluster as slurm
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _snakemakes_own_output() -> Iterator[None]:
-    """These tests read what the executor says, which our logger leaves out."""
+    """These tests read what the executor says, which our logger leaves out; tests elsewhere read our logger."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NANOSNAKE_OUTPUT", "snakemake")
         yield

@@ -277,3 +277,14 @@ def test_what_slurm_would_refuse_is_said_before_the_first_job(cluster: Cluster, 
     assert "partition" in words
     assert key.strip() == "in the profile, change for train_tokenizer: slurm_partition"
     assert not (project.folder / "results/tiny/shards").exists()
+
+
+def test_a_refusal_at_submission_is_not_repeated_with_more_of_everything(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    flow = Flow(tmp_path, (HERE / "refused.smk").read_text())
+    assert flow.run() != 0
+    assert flow.journal("first") != []  # what the second job asks for is known only then
+    assert flow.printed.count("SLURM refused second") >= 1, flow.printed
+    assert "Trying to restart job" not in flow.printed
+    assert "in the profile, change for second: runtime, in minutes" in flow.printed, flow.printed

@@ -17,10 +17,6 @@ PROGRESS = Path(".snakemake/nanosnake/progress.json")
 """What `nanosnake status --watch` reads."""
 
 
-REFUSED = "SLURM sbatch failed"
-"""How the executor begins what it says of a refusal."""
-
-
 class Board:
     """Keeps the jobs of one run."""
 
@@ -31,8 +27,6 @@ class Board:
         """Jobs of each rule."""
         self.running: dict[int, Job] = {}
         self.failed: dict[int, Job] = {}
-        self.refused: dict[int, str] = {}
-        """What the scheduler said when it first refused a job."""
         self.done: Counter[str] = Counter()
         self.spent: defaultdict[str, float] = defaultdict(float)
         """Seconds of the finished jobs of each rule."""
@@ -74,9 +68,7 @@ class Board:
         """A job has failed; return it, the first time it is told."""
         job = self.running.pop(number, None)
         if job is not None:
-            # an attempt asks for more than the one before: the first refusal names the cause
-            first = self.refused.setdefault(number, problem) if problem and REFUSED in problem else problem
-            job.ended, job.problem = time.time(), first
+            job.ended, job.problem = time.time(), problem
             self.failed[number] = job
         return job
 

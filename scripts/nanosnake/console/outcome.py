@@ -42,6 +42,11 @@ class Outcome:
         self.trainer = trainer
         BOARD.times = Times(config)
 
+    def catch_up(self) -> None:
+        """Write the page of all results where a killed run did not come to it: with nothing to do, no run ends."""
+        for _ in _readable(_index):
+            pass
+
     def start(self) -> None:
         """Say which jobs there will be, to whoever shows the run."""
         BOARD.expect([Job.of(job.fields) for job in self.run.planned() if job.state == "left"])
@@ -53,7 +58,7 @@ class Outcome:
             planned = list(self.run.planned())
             parts = (
                 lambda: self.made(planned),
-                lambda: _index(planned),
+                _index,
                 lambda: failures(planned, self.began),
             )
             text = "\n".join(line for part in parts for line in _readable(part))
@@ -93,21 +98,12 @@ def _readable(part: Callable[[], Iterator[str]]) -> list[str]:
         ]
 
 
-def _index(planned: Sequence[Planned]) -> Iterator[str]:
-    """Write the page of all results, if this run made any page, and say where it is."""
-    pages = [
-        name
-        for job in planned
-        if job.state == "made"
-        for name in job.fields["output"]
-        if name.endswith(".html")
-    ]
-    if not pages:
-        return
-    from nanosnake.report.index import write_index
+def _index() -> Iterator[str]:
+    """Write the page of all results, if one of them is newer, and say where it is."""
+    from nanosnake.report.index import is_stale, write_index
 
     try:
-        if page := write_index(Path()):
+        if is_stale(Path()) and (page := write_index(Path())):
             yield f"all results: {page}"
     except (NanosnakeError, OSError) as error:
         yield f"the page of all results was not written: {error}"

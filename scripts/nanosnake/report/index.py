@@ -50,6 +50,21 @@ MODELS = (
 COMPARISONS = (Column("page", "comparison", "link"), Column("dataset", "data set"))
 
 
+READ = (
+    *("*/shards.csv", "*/*/figures.json", "*/*/report/index.html", "*/comparisons/*/index.html"),
+    *("*/*/*/evaluation.json", "*/*/*/report/index.html"),
+)
+"""Files that the page shows or links to."""
+
+
+def is_stale(project: Path) -> bool:
+    """Return whether a result is newer than the page: nothing told of it yet, or the run that made it was killed."""
+    page = project / INDEX
+    written = page.stat().st_mtime_ns if page.is_file() else 0
+    found = (path for pattern in READ for path in (project / layout.RESULTS).glob(pattern))
+    return any(path.stat().st_mtime_ns >= written for path in found)
+
+
 def write_index(project: Path) -> Path | None:
     """Write the page of a project; return where it is, None if there is nothing to show."""
     results = project / layout.RESULTS

@@ -1,7 +1,7 @@
 """Jobs on a SLURM cluster: what a killed Snakemake left there, progress, and a summary."""
 
 from nanosnake.slurm.jobs import Unfinished, cancel, leftovers, settle, unfinished, wait
-from nanosnake.slurm.preflight import check
+from nanosnake.slurm.preflight import check, hopeless
 from nanosnake.slurm.progress import watch
 from nanosnake.slurm.summary import records, summarize
 
@@ -9,6 +9,7 @@ __all__ = [
     "Unfinished",
     "cancel",
     "check",
+    "hopeless",
     "leftovers",
     "records",
     "settle",

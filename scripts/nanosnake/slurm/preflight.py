@@ -26,6 +26,9 @@ KEYS = (
 
 UNREACHABLE = re.compile(r"unable to contact|resolve_ctls|connection refused|communication", re.IGNORECASE)
 
+PASSES = re.compile(UNREACHABLE.pattern + r"|timed out|temporarily|submit limit|try again", re.IGNORECASE)
+"""Words of refusals that time may heal."""
+
 
 def check(submissions: Iterable[Submission]) -> None:
     """See that SLURM would take each of some requests.
@@ -40,13 +43,21 @@ def check(submissions: Iterable[Submission]) -> None:
             raise NanosnakeError(f"SLURM does not answer, so nothing was submitted: {words}")
         if words:
             refused.append(
-                f"{submission.rule} asks for {submission.asked}\n  SLURM says: {words}\n"
-                f"  in the profile, change for {submission.rule}: {_key(words)}"
+                f"{submission.rule} asks for {submission.asked}\n{_explained(submission.rule, words)}"
             )
     if refused:
         raise NanosnakeError(
             "SLURM refuses what this run would ask for, so nothing was submitted:\n\n" + "\n\n".join(refused)
         )
+
+
+def hopeless(rule: str, words: str) -> str | None:
+    """Return what to say of a job that sbatch refused with some words; None where another try may succeed."""
+    return None if PASSES.search(words) else f"SLURM refused {rule}\n{_explained(rule, _plain(words))}"
+
+
+def _explained(rule: str, words: str) -> str:
+    return f"  SLURM says: {words}\n  in the profile, change for {rule}: {_key(words)}"
 
 
 def _refusal(call: str) -> str:
@@ -64,13 +75,16 @@ def _refusal(call: str) -> str:
         return "sbatch: unable to contact the controller within a minute"
     if ended.returncode == 0:
         return ""
+    return _plain(ended.stderr) or "no reason given"
+
+
+def _plain(words: str) -> str:
+    """Return what sbatch said in one line, each thing once, without its own name."""
     lines = [
-        line.removeprefix("sbatch: ").removeprefix("error: ") for line in ended.stderr.strip().splitlines()
+        line.removeprefix("sbatch: ").removeprefix("error: ").removeprefix("allocation failure: ")
+        for line in words.strip().splitlines()
     ]
-    return (
-        "; ".join(dict.fromkeys(line.removeprefix("allocation failure: ") for line in lines))
-        or "no reason given"
-    )
+    return "; ".join(dict.fromkeys(lines))
 
 
 def _key(words: str) -> str:

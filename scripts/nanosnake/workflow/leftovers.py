@@ -82,6 +82,7 @@ class Leftovers:
             self.turn = None
         if self.run.executor == "slurm":
             slurm.check(self.run.submissions())
+            self.run.give_up_where(slurm.hopeless)
         if not self.run.is_local and shutil.which("squeue"):
             slurm.watch(self.folder, say=log)
 
