@@ -97,6 +97,17 @@ def plan_quickly() -> None:
     format_commands_once(Job)
 
 
+def ignore_code_of(rule: str) -> None:
+    """Let neither the text of a rule nor its conda environment be a reason to run its jobs again."""
+    from snakemake.persistence import PersistenceBase
+
+    def unless_of_rule(changed: Callable[..., bool]) -> Callable[..., bool]:
+        return lambda self, job, file=None: not job.rule.name.endswith(rule) and changed(self, job, file)
+
+    for name in ("_code_changed", "_software_stack_changed"):
+        setattr(PersistenceBase, name, unless_of_rule(getattr(PersistenceBase, name)))
+
+
 def untested() -> str | None:
     """Return a line to print where Snakemake is of a version that this module was not tested with."""
     found = version("snakemake")

@@ -49,6 +49,32 @@ def test_what_counts_as_other_options(now: Recipe, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("spelled", "expected"),
+    [
+        ({"window_pattern": "SSSL", "kv_share": 3, "order_seed": 7}, []),
+        ({"window_pattern": "SL"}, ["window_pattern from SSSL to SL"]),
+        ({"kv_share": 1}, ["kv_share from 3 to 1"]),
+        ({"order_seed": 8}, ["order_seed from 7 to 8"]),
+        ({"seed": 8}, ["seed from 7 to 8", "order_seed from 7 to 8"]),
+    ],
+)
+def test_what_follows_from_other_options_may_be_spelled_out(
+    spelled: dict[str, Any], expected: list[str]
+) -> None:
+    shape = {"depth": 12, "aspect_ratio": 64, "head_dim": 128, "kv_share": 0, "window_pattern": ""}
+    then = recipe(options={**shape, "architecture": "nanosnake", "seed": 7, "order_seed": -1})
+    now = dataclasses.replace(
+        then, options={**then.options, **spelled}, given=frozenset({*spelled, "order_seed"})
+    )
+    assert now.changed_options(then) == expected
+    assert then.changed_options(now) == [
+        " ".join([name, "from", new, "to", old])
+        for name, _, old, _, new in (words.split() for words in expected)
+    ]
+    assert (now.key == then.key) == (not expected)
+
+
+@pytest.mark.parametrize(
     ("train", "expected"),
     [
         ((("a", "11"), ("b", "22")), []),

@@ -176,10 +176,13 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
+def add_a_line(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text()}\n{line}\n")
+
+
 def test_comments_in_the_code_are_no_mismatch(made: Project) -> None:
     for name, comment in (("scripts/train_tokenizer.py", "#"), ("rustbpe/core/src/train/mod.rs", "//")):
-        path = made.folder / name
-        path.write_text(f"{path.read_text()}\n{comment} more\n")
+        add_a_line(made.folder / name, f"{comment} more")
     ended = verify(made.folder)
     assert ended.returncode == 0, ended.stdout
 
@@ -225,7 +228,7 @@ TAMPERED: dict[str, tuple[Callable[[Project], object], str]] = {
         "input resources/texts/korean.txt: missing",
     ),
     "the code": (
-        lambda project: flip_a_bit(project.folder / "scripts/train_tokenizer.py"),
+        lambda project: add_a_line(project.folder / "scripts/train_tokenizer.py", "MORE = 1"),
         "input scripts/train_tokenizer.py: SHA-256 is ",
     ),
     "the merged counts": (

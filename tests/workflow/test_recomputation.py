@@ -246,8 +246,8 @@ CHANGES_WITH_A_MODEL: Changes = [
     (deleted_checkpoints, {}),
     (edit("scripts/nanosnake/training/trainer.py"), {"make_model_report": 1, "make_manifest": 1}),
     (followed(edit("scripts/nanosnake/training/trainer.py")), {"train_model": 1, **AFTER_TRAINING}),
-    (more_log_lines, {"make_manifest": 1}),  # which has all settings
-    (a_default_spelled_out, {}),
+    (more_log_lines, {"make_manifest": 1}),
+    (a_default_spelled_out, {"make_manifest": 1}),  # which has all settings
     (another_way_to_run_the_trainer, {}),
     (more_steps_and_back, {}),
     (edit("scripts/evaluate_model.py"), AFTER_TRAINING),

@@ -8,6 +8,7 @@ L layers.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
@@ -32,6 +33,16 @@ def usual_share(heads: int) -> int:
     """Return how many query heads share one key/value head: the most from three to five that divide them evenly
     and leave two key/value heads or more; else 1, each its own."""
     return next((share for share in (5, 4, 3) if heads % share == 0 and heads // share >= 2), 1)
+
+
+def usual_windows(architecture: str) -> str:
+    """Return the attention windows of an architecture."""
+    return "L" if architecture == "llama" else "SSSL"
+
+
+def query_heads(depth: int, aspect_ratio: int, head_dim: int) -> int:
+    """Return the query heads of a model: its width, depth x aspect ratio, in whole heads."""
+    return -(-depth * aspect_ratio // head_dim)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +148,7 @@ class ModelConfig:
         """
         if depth < 1:
             raise NanosnakeError(f"model: depth is {depth}; it must be 1 or more")
-        heads = -(-depth * aspect_ratio // head_dim)
+        heads = query_heads(depth, aspect_ratio, head_dim)
         share = kv_share or usual_share(heads)
         if share < 1 or heads % share:
             raise NanosnakeError(
@@ -153,7 +164,7 @@ class ModelConfig:
             vocab_size=vocab_size,
             sequence_length=sequence_length,
             architecture=architecture,
-            window_pattern=window_pattern or ("L" if architecture == "llama" else "SSSL"),
+            window_pattern=window_pattern or usual_windows(architecture),
             value_embeddings=architecture != "llama",
             tied_head=tied_head,
             softcap=0.0 if architecture == "llama" else 15.0,
@@ -300,3 +311,15 @@ class TrainOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain values for JSON."""
         return dataclasses.asdict(self)
+
+
+def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with the values that those left at 0, -1 or empty take from the other options."""
+    found = dict(options)
+    if found.get("kv_share") == 0:
+        found["kv_share"] = usual_share(query_heads(found["depth"], found["aspect_ratio"], found["head_dim"]))
+    if found.get("window_pattern") == "":
+        found["window_pattern"] = usual_windows(found.get("architecture", "nanosnake"))
+    if found.get("order_seed") == -1:
+        found["order_seed"] = found["seed"]
+    return found

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from nanosnake.closures import differences
 from nanosnake.files import NanosnakeError, read_json
-from nanosnake.training.config import Shape, TrainOptions
+from nanosnake.training.config import Shape, TrainOptions, resolved
 
 RESULTS = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
 """Files of a finished model."""
@@ -68,7 +68,7 @@ class Recipe:
     def key(self) -> str:
         """The name of the folder of a model's checkpoints: another for other options or other data."""
         data = {part: [digest for _, digest in pairs] for part, pairs in self.data.items()}
-        said = json.dumps([self.options, data], sort_keys=True)
+        said = json.dumps([resolved(self.options), data], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @property
@@ -78,11 +78,11 @@ class Recipe:
 
     def changed_options(self, then: Self) -> list[str]:
         """Return what was changed since another recipe, in words: `steps from 3 to 4`."""
-        names = [name for name in self.options if name in then.options or name in self.given]
+        now, before = resolved(self.options), resolved(then.options)
         return [
-            f"{name} from {then.options.get(name, 'nothing')} to {self.options[name]}"
-            for name in names
-            if name in self.given | then.given and self.options[name] != then.options.get(name)
+            f"{name} from {before.get(name, 'nothing')} to {value}"
+            for name, value in now.items()
+            if name in self.given | (then.given & before.keys()) and value != before.get(name)
         ]
 
     def changed_data(self, then: Self) -> list[str]:
