@@ -150,7 +150,7 @@ def test_the_commit_is_pinned(site: Hub, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert hub.listing(WANTED) == first
     assert len(site.requests) == asked
-    with pytest.raises(NanosnakeError, match=r"HF_HUB_OFFLINE is set, and history/hub/.*is not there"):
+    with pytest.raises(NanosnakeError, match=r"HF_HUB_OFFLINE is set, and history/hub/.*does not exist"):
         hub.listing(replace(WANTED, split="test"))
     monkeypatch.delenv("HF_HUB_OFFLINE")
     (pin,) = Path("history/hub").iterdir()
