@@ -300,7 +300,7 @@ def test_a_panic_is_a_failure_that_names_text_and_engine(
     verdict = run(check, of(trained, "good", "bad"))
     assert verdict.verdict == "fail"
     assert [failure.message for failure in verdict.failures] == [
-        "bad.txt: rustbpe panics (index out of range)"
+        "bad.txt: rustbpe panics on 'bad' (index out of range)"
     ]
 
 
