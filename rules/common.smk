@@ -42,8 +42,19 @@ put_python_first()
 run_id()  # all jobs of this run inherit it
 
 run = Run(workflow)
+if run.config_section is None and run.is_main:
+    log(
+        "note: the configuration is neither a file that the other workflow names with `configfile:` nor a section of "
+        "one; keys that are there twice, and values that YAML reads otherwise than they look, were not looked for"
+    )
 try:
-    CONFIG = configuration.load(config, files=run.config_files, given=run.config_words, trials=layout.TRIALS)
+    CONFIG = configuration.load(
+        config,
+        files=run.config_files,
+        given=run.config_words,
+        section=run.config_section or (),
+        trials=layout.TRIALS,
+    )
 except NanosnakeError as error:
     refuse(str(error))
 
