@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 import nanosnake.checks
-from nanosnake.checks import CHECKS, Verdict
+from nanosnake.checks import CHECKS
 from nanosnake.checks.material import Document, Item, Subject, read_texts
 from nanosnake.checks.parallel import Language
 from nanosnake.checks.reachability import is_piece, merge
 from nanosnake.checks.run import run_check
-from nanosnake.checks.verdict import read_verdict
+from nanosnake.checks.verdict import Verdict, read_verdict
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.tokenizer.baselines import load_baselines
 from nanosnake.tokenizer.export import byte_characters
