@@ -4,16 +4,16 @@ import atexit
 import sys
 from pathlib import Path
 
-LIBRARY = Path(str(workflow.current_basedir)).parent / "scripts"  # another workflow may take these rules
-sys.path.insert(0, str(LIBRARY))  # where it is not installed
+here = Path(str(workflow.current_basedir)).parent  # another workflow may take these rules
+sys.path.insert(0, str(here / "scripts"))  # where it is not installed
 
-import nanosnake
 from nanosnake import config as configuration
 from nanosnake import layout
 from nanosnake.console.outcome import Outcome
 from nanosnake.files import NanosnakeError
 from nanosnake.layout import benchmark_of, logs
 from nanosnake.messages import log
+from nanosnake.provenance.code import REPOSITORY
 from nanosnake.provenance.run_id import run_id
 from nanosnake.runs.clock import check_times
 from nanosnake.runs.disk import cannot_write, hush_log_files, say_if_full
@@ -29,12 +29,10 @@ from nanosnake.workflow.resources import by_name, memory, minutes
 from nanosnake.workflow.shell import RECORDED, any_of, command, folder_of, put_python_first, repository_path
 from nanosnake.workflow.tokenizers import Tokenizers
 
-if (
-    not Path(nanosnake.__file__).resolve().is_relative_to(LIBRARY.resolve())
-):  # the logger has imported another one
+if REPOSITORY != here.resolve():  # the logger has imported another library
     refuse(
-        f"{nanosnake.__file__} was imported, which is not the library in {LIBRARY}; run `uv sync` there and "
-        f"start its own Snakemake, or set PYTHONPATH={LIBRARY}"
+        f"the library in {REPOSITORY / 'scripts'} was imported, which is not that of {here}; run `uv sync` there and "
+        f"start its own Snakemake, or set PYTHONPATH={here / 'scripts'}"
     )
 hush_log_files()
 plan_quickly()
@@ -43,8 +41,19 @@ put_python_first()
 run_id()  # all jobs of this run inherit it
 
 run = Run(workflow)
+if run.config_section is None and run.is_main:
+    log(
+        "note: the configuration is neither a file that the other workflow names with `configfile:` nor a section of "
+        "one; keys that are there twice, and values that YAML reads otherwise than they look, were not looked for"
+    )
 try:
-    CONFIG = configuration.load(config, files=run.config_files, given=run.config_words, trials=layout.TRIALS)
+    CONFIG = configuration.load(
+        config,
+        files=run.config_files,
+        given=run.config_words,
+        section=run.config_section or (),
+        trials=layout.TRIALS,
+    )
 except NanosnakeError as error:
     refuse(str(error))
 
@@ -55,7 +64,7 @@ models = Models(CONFIG, tokenizers)
 manifests = Manifests(CONFIG, tokenizers, models)
 publishing = Publishing(CONFIG, tokenizers, models)
 keeper = Keeper(models, code, run)
-leftovers = Leftovers(run, keeper)
+leftovers = Leftovers(run, settle=keeper.settle, begin=keeper.start)
 outcome = Outcome(CONFIG, run, keeper.code)
 if run.makes_files:
     outcome.catch_up()

@@ -30,7 +30,7 @@ rule sample_documents:
 rule check_tokenizer:
     """Look at a tokenizer in one respect; a verdict that fails stops nothing yet."""
     input:
-        code=code(CheckTokenizer),
+        code=code.of_each(CheckTokenizer, "nanosnake.checks.{check}", check=tokenizers.checks()),
         tokenizer=rules.export_tokenizer.output,
         texts=tokenizers.texts(),
         samples=expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nanosnake.checks import CHECKS, Verdict
+from nanosnake.checks import CHECKS
 from nanosnake.files import write_json
 from nanosnake.stages import Names, Object, Stage, main
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from nanosnake.checks.material import Subject
     from nanosnake.checks.parallel import Language
+    from nanosnake.checks.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

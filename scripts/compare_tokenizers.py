@@ -81,12 +81,13 @@ def make(options: CompareTokenizers) -> Comparison:
 
 def published(name: str, encoding: tiktoken.Encoding) -> Contestant:
     """Return a published vocabulary as tiktoken has it."""
+    from nanosnake.checks.engines import published_engine
     from nanosnake.report.comparison import Contestant
 
     tokens = [b""] * encoding.n_vocab
     for token in encoding.token_byte_values():
         tokens[encoding.encode_single_token(token)] = token
-    return Contestant(name, encoding.n_vocab, tokens, encoding.encode_ordinary_batch, ours=False)
+    return Contestant(name, encoding.n_vocab, tokens, published_engine(name, encoding).encode, ours=False)
 
 
 if __name__ == "__main__":

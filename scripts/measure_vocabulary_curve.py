@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nanosnake.files import NanosnakeError, write_json
-from nanosnake.messages import log
+from nanosnake.messages import log, named
 from nanosnake.stages import Stage, main
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ def point(
 ) -> tuple[dict[str, Any], Counter[int]]:
     """Encode the texts; return the figures and how often each token occurs."""
     counts: Counter[int] = Counter()
+    encode = named(f"tiktoken ({name})", encoding.encode_ordinary)
     for text in texts:
-        counts.update(encoding.encode_ordinary(text))
+        counts.update(encode(text))
     tokens = counts.total()
     figures = {
         "tokenizer": name,

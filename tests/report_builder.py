@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import oracle
-from nanosnake.checks import CHECKS, Failure, Findings
-from nanosnake.checks.verdict import verdict_of
+from nanosnake.checks import CHECKS
+from nanosnake.checks.verdict import Failure, Findings, verdict_of
 from nanosnake.files import write_json
 from nanosnake.sources.samples import Sample, write_samples
 from nanosnake.tokenizer.export import Recipe, export

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TextIO
+from typing import Concatenate, ParamSpec, TextIO, TypeVar
 
 from nanosnake.files import NO_ROOM, NanosnakeError
 
 TRACEBACK_VARIABLE = "NANOSNAKE_TRACEBACK"
+
+Given = TypeVar("Given")
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
 
 
 def log(message: str) -> None:
@@ -42,6 +46,42 @@ def expected_message(error: BaseException) -> str | None:
 def is_panic(error: BaseException) -> bool:
     """Return whether an error is a panic of a library in Rust: each has a class of its own, which is no Exception."""
     return type(error).__name__ == "PanicException"
+
+
+class Panicked(NanosnakeError):
+    """A library panicked.
+
+    Attributes:
+        given: the text; ids where it was to decode.
+    """
+
+    def __init__(self, engine: str, error: BaseException, given: object) -> None:
+        words = repr(given)
+        super().__init__(f"{engine} panics on {words if len(words) <= 60 else f'{words[:59]}…'} ({error})")
+        self.given = given
+
+
+def named(
+    engine: str, call: Callable[Concatenate[Given, Rest], Result]
+) -> Callable[Concatenate[Given, Rest], Result]:
+    """Return a function of a library in Rust, whose panic becomes one that names the library and the text.
+
+    Of a list of texts, each is tried alone then. The function raises Panicked.
+    """
+
+    def guarded(given: Given, /, *rest: Rest.args, **options: Rest.kwargs) -> Result:
+        try:
+            return call(given, *rest, **options)
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            texts = given if isinstance(given, list) and given and isinstance(given[0], str) else [given]
+            if len(texts) > 1:
+                for text in texts:
+                    guarded([text], *rest, **options)  # type: ignore[arg-type]  # one of the same
+            raise Panicked(engine, error, texts[0] if len(texts) == 1 else texts) from None
+
+    return guarded
 
 
 def wants_traceback() -> bool:

@@ -188,14 +188,25 @@ class Run:
 
     @property
     def config_files(self) -> list[str]:
-        """The files that the configuration is from; of another workflow that uses this one as a module, none."""
-        return [] if self._workflow.modifier.skip_configfile else list(map(str, self._workflow.configfiles))
+        """The files that the configuration is from, as far as they are known."""
+        return [] if self.config_section is None else list(map(str, self._workflow.configfiles))
+
+    @property
+    def config_section(self) -> tuple[str, ...] | None:
+        """The keys below which the files have the configuration: none of them, unless this is a module.
+
+        Another workflow hands all of its configuration to a module, a section of it, or (None) what no file has.
+        """
+        module = self._workflow.modifier
+        if module.parent_modifier is None:
+            return ()
+        whole = module.parent_modifier.globals["config"]
+        return next((keys for keys, value in _sections(whole) if value is module.globals["config"]), None)
 
     @property
     def config_words(self) -> list[str]:
         """The `key=value` words after `--config`, as they were written."""
-        settings = self._workflow.config_settings
-        return [] if self._workflow.modifier.skip_configfile else list(settings.config_args or [])
+        return list(self._workflow.config_settings.config_args or []) if self.config_section == () else []
 
     @property
     def makes_files(self) -> bool:
@@ -343,6 +354,14 @@ class Run:
             raise AttributeError("_delete_locks")
         persistence.lock = lock_or_name_the_others
         persistence._delete_locks = remove_own
+
+
+def _sections(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield a configuration and each mapping in it, with the keys that lead there."""
+    if isinstance(value, dict):
+        yield keys, value
+        for key, below in value.items():
+            yield from _sections(below, (*keys, str(key)))
 
 
 def _submission(rule: str, asked: dict[str, Any], threads: int, settings: Any) -> Submission:

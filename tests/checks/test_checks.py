@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 import nanosnake.checks
-from nanosnake.checks import CHECKS, Verdict
+from nanosnake.checks import CHECKS
 from nanosnake.checks.material import Document, Item, Subject, read_texts
 from nanosnake.checks.parallel import Language
 from nanosnake.checks.reachability import is_piece, merge
 from nanosnake.checks.run import run_check
-from nanosnake.checks.verdict import read_verdict
+from nanosnake.checks.verdict import Verdict, read_verdict
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.tokenizer.baselines import load_baselines
 from nanosnake.tokenizer.export import byte_characters
@@ -300,7 +300,7 @@ def test_a_panic_is_a_failure_that_names_text_and_engine(
     verdict = run(check, of(trained, "good", "bad"))
     assert verdict.verdict == "fail"
     assert [failure.message for failure in verdict.failures] == [
-        "bad.txt: rustbpe panics (index out of range)"
+        "bad.txt: rustbpe panics on 'bad' (index out of range)"
     ]
 
 

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import rustbpe
 
-from nanosnake.checks import Verdict
 from nanosnake.checks.characters import script_of
 from nanosnake.checks.corpus import Corpus, merge_parts
 from nanosnake.checks.distribution import efficiency
 from nanosnake.checks.material import Document, Item, Subject
 from nanosnake.checks.run import run_check
+from nanosnake.checks.verdict import Verdict
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer.export import read_merges
 from nanosnake.tokenizer.folder import TokenizerFolder

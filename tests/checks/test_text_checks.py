@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from nanosnake.checks import Verdict
 from nanosnake.checks.languages import gini
 from nanosnake.checks.material import Document, Item, Subject
 from nanosnake.checks.numbers import _on_thousands
 from nanosnake.checks.parallel import Language, read_catalogue, read_parallel
 from nanosnake.checks.run import run_check
 from nanosnake.checks.snippets import SNIPPETS
+from nanosnake.checks.verdict import Verdict
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer.baselines import load_baselines
 from tiny_tokenizers import evaluation_texts, train

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.checks import CHECKS, Findings
+from nanosnake.checks import CHECKS
 from nanosnake.checks.material import read_texts
 from nanosnake.checks.spec import Check, Limits, Threshold
-from nanosnake.checks.verdict import Failure, read_verdict, verdict_of
+from nanosnake.checks.verdict import Failure, Findings, read_verdict, verdict_of
 from nanosnake.files import NanosnakeError
 from tiny_tokenizers import evaluation_texts
 

@@ -14,6 +14,7 @@ TABLE = Path(__file__).with_name("table.txt")
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
+from nanosnake.checks import NAMES  # noqa: E402
 from nanosnake.closures import Closures  # noqa: E402
 from nanosnake.closures.plumbing import is_plumbing  # noqa: E402
 
@@ -50,8 +51,12 @@ def stages(root: Path) -> list[str]:
 
 
 def closures(found: Closures) -> dict[str, dict[str, str]]:
-    """Return the closure of each stage."""
-    return {script: found.of(script) for script in stages(found.repository)}
+    """Return the closure of each stage; of each check what it has besides the stage's."""
+    all_of = {script: found.of(script) for script in stages(found.repository)}
+    for name in NAMES:
+        own = found.of("check_tokenizer", module=f"nanosnake.checks.{name}")
+        all_of[f"check_tokenizer {name}"] = dict(own.items() - all_of["check_tokenizer"].items())
+    return all_of
 
 
 def again(known: Closures, path: str) -> Closures:

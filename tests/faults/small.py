@@ -21,7 +21,7 @@ from nanosnake.snakemake_internals import Run
 from nanosnake.workflow.leftovers import Leftovers
 
 run_id()
-leftovers = Leftovers(Run(workflow))
+leftovers = Leftovers(Run(workflow), settle=lambda: None, begin=lambda: None)
 
 
 rule left:

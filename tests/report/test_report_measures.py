@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from nanosnake.checks import CHECKS, Failure, Findings
-from nanosnake.checks.verdict import skipped, verdict_of
+from nanosnake.checks import CHECKS
+from nanosnake.checks.gate import Gate
+from nanosnake.checks.verdict import Failure, Findings, read_verdict, skipped, verdict_of
 from nanosnake.files import write_json
 from nanosnake.report.charts import shard_figure
 from nanosnake.report.data import read_counting
 from nanosnake.report.measures import read_benchmarks, read_history, read_shards, stage_of
 from nanosnake.report.sections import figure_label, history_place
-from nanosnake.report.verdicts import read_gate
+from nanosnake.report.verdicts import shown
 from report_builder import write_benchmarks, write_checks, write_history, write_shards
 
 
@@ -24,7 +25,7 @@ def write_verdict(folder: Path, name: str, mode: str, failures: int) -> Path:
 
 
 def test_the_headline_counts_verdicts(tmp_path: Path) -> None:
-    gate = read_gate(write_checks(tmp_path))
+    gate = Gate.read(write_checks(tmp_path))
     assert (gate.headline, gate.status) == ("gate open: 4 passed, 1 warning", "warn")
 
 
@@ -33,23 +34,24 @@ def test_a_blocking_failure_closes_the_gate(tmp_path: Path) -> None:
         write_verdict(tmp_path, "compression", "warn", 1),
         write_verdict(tmp_path, "round_trip", "block", 2),
     ]
-    gate = read_gate(paths)
+    gate = Gate.read(paths)
     assert (gate.open, gate.headline) == (False, "gate closed by round_trip: too low (1 failed, 1 warning)")
-    assert [check.name for check in gate.checks] == ["round_trip", "compression"]
+    assert list(gate.verdicts) == paths[::-1]
+    assert gate.state == "gate CLOSED by round_trip; warnings: compression"
 
 
 def test_a_check_that_is_off_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "agreement.json"
     write_json(path, skipped(CHECKS["agreement"]).as_json())
-    assert read_gate([path]).headline == "gate open: 1 skipped"
+    assert Gate.read([path]).headline == "gate open: 1 skipped"
 
 
 def test_without_checks_the_headline_says_so() -> None:
-    assert read_gate([]).headline == "gate open: no check was run"
+    assert Gate.read([]).headline == "gate open: no check was run"
 
 
 def test_many_failures_are_shortened(tmp_path: Path) -> None:
-    (check,) = read_gate([write_verdict(tmp_path, "agreement", "block", 45)]).checks
+    check = shown(read_verdict(write_verdict(tmp_path, "agreement", "block", 45)))
     assert (len(check.failures), check.more_failures) == (20, 25)
 
 

@@ -78,6 +78,26 @@ def test_a_panel_counts_tokens_and_bytes() -> None:
     assert "".join(run.text for piece in found.pieces for run in piece.runs) == "a\uac15"
 
 
+class PanicException(BaseException):
+    """As pyo3 has it: not an Exception."""
+
+
+class Panicking:
+    """tiktoken with a pattern that it cannot take."""
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        raise PanicException("index out of range")
+
+    def decode_single_token_bytes(self, token: int) -> bytes:
+        return bytes([token])
+
+
+def test_a_panel_of_a_library_that_panics_says_so_and_the_page_has_the_others() -> None:
+    (found,) = samples({"a": "ab"}, {"ours": Panicking(), "bytes": bytes_only()}, max_characters=4)
+    assert [panel.problem for panel in found.panels] == ["tiktoken panics on 'ab' (index out of range)", ""]
+    assert found.panels[1].tokens == 2
+
+
 def test_samples_are_cut_by_characters_and_name_what_is_whole() -> None:
     found = samples({"long": "ab" * 9, "short": "ab", "empty": ""}, {"bytes": bytes_only()}, max_characters=4)
     assert {sample.text: (sample.characters, sample.whole) for sample in found} == {

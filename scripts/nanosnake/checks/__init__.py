@@ -1,54 +1,38 @@
-"""Checks of a tokenizer. One module is one check; to add one, write the module and name it in `CHECKS`.
+"""Checks of a tokenizer. One module is one check; to add one, write the module and name it in `NAMES`.
 
-The modules are read whenever Snakemake plans, so they import what is heavy where they need it.
+A check's module is imported when it is asked for, so that an edit of it outdates this check alone. All of them are
+whenever Snakemake plans, so they import what is heavy where they need it.
 """
 
-from nanosnake.checks import (
-    agreement,
-    characters,
-    code,
-    compression,
-    distribution,
-    languages,
-    numbers,
-    reachability,
-    residue,
-    round_trip,
-    stability,
-    token_lengths,
-    twins,
-    vocabulary_use,
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nanosnake.checks.spec import Check
+
+NAMES = (
+    *("round_trip", "agreement", "reachability", "compression", "languages", "characters", "numbers", "code"),
+    *("token_lengths", "vocabulary_use", "residue", "twins", "distribution", "stability"),
 )
-from nanosnake.checks.spec import MODES, Check, Threshold
-from nanosnake.checks.verdict import Failure, Findings, Verdict, read_verdict
+"""The checks in the order in which they are shown."""
 
-_IN_ORDER = (
-    round_trip,
-    agreement,
-    reachability,
-    compression,
-    languages,
-    characters,
-    numbers,
-    code,
-    token_lengths,
-    vocabulary_use,
-    residue,
-    twins,
-    distribution,
-    stability,
-)
 
-CHECKS: dict[str, Check] = {module.check.name: module.check for module in _IN_ORDER}
-"""All checks by name, in the order in which they are shown."""
+class _Checks(Mapping[str, "Check"]):
+    def __getitem__(self, name: str) -> Check:
+        if name not in NAMES:
+            raise KeyError(name)
+        found: Check = import_module(f"{__name__}.{name}").check
+        return found
 
-__all__ = [
-    "CHECKS",
-    "MODES",
-    "Check",
-    "Failure",
-    "Findings",
-    "Threshold",
-    "Verdict",
-    "read_verdict",
-]
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+CHECKS: Mapping[str, Check] = _Checks()
+"""All checks by name."""

@@ -149,20 +149,15 @@ class Cuts:
 
     def row(self, script: str) -> Figure:
         """Return the row of a script."""
-        seen, cut = self._found[script]
-        return {"text": script, "characters": seen, "cut": cut, "share_cut": cut / max(seen, 1)}
+        return self._row(script, *self._found[script])
 
     def total(self, name: str) -> Figure:
         """Return the row of all scripts; `share_inside` is of all ids: what comes after them begins inside a character."""
         seen, cut = (sum(found[at] for found in self._found.values()) for at in (0, 1))
-        inside = self.ends_inside / max(self.ends, 1)
-        return {
-            "text": name,
-            "characters": seen,
-            "cut": cut,
-            "share_cut": cut / max(seen, 1),
-            "share_inside": inside,
-        }
+        return {**self._row(name, seen, cut), "share_inside": self.ends_inside / max(self.ends, 1)}
+
+    def _row(self, name: str, seen: int, cut: int) -> Figure:
+        return {"text": name, "characters": seen, "cut": cut, "share_cut": cut / max(seen, 1)}
 
 
 def script_of(character: str) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import named
 from nanosnake.tokenizer.export import BYTES
 from nanosnake.tokenizer.folder import TokenizerFolder
 
@@ -45,7 +46,7 @@ class Corpus:
     def __init__(self, path: Path, tokenizer: TokenizerFolder) -> None:
         self.path = path
         self.tokens = tokenizer.tokens
-        self._encoder = rustbpe.Encoder(self.tokens, pattern=UNCUT)
+        self._encode = named("rustbpe", rustbpe.Encoder(self.tokens, pattern=UNCUT).encode_batch)
 
     def batches(self) -> Iterator[Batch]:
         """Yield all pre-tokens.
@@ -66,7 +67,7 @@ class Corpus:
             ) from error
 
     def _cut(self, pretokens: Sequence[bytes], counts: Ints) -> Batch:
-        encoded = self._encoder.encode_batch([pretoken.decode() for pretoken in pretokens], 1)
+        encoded = self._encode([pretoken.decode() for pretoken in pretokens], 1)
         lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
         ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int64, count=int(lengths.sum()))
         return Batch(pretokens, counts, ids, np.repeat(np.arange(len(encoded)), lengths))

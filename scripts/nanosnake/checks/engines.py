@@ -6,24 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nanosnake.messages import is_panic
+from nanosnake.messages import named
 
 if TYPE_CHECKING:
     import tiktoken
 
     from nanosnake.tokenizer.folder import TokenizerFolder
-
-
-class Panicked(Exception):
-    """A library panicked.
-
-    Attributes:
-        text: what it was given; ids where it was to decode.
-    """
-
-    def __init__(self, engine: str, error: BaseException, text: str | Sequence[int]) -> None:
-        super().__init__(f"{engine} panics ({error})")
-        self.text = text
 
 
 @dataclass(frozen=True)
@@ -46,14 +34,7 @@ class Engine:
         Raises:
             Panicked: with the text, if the library panics on one.
         """
-        try:
-            return self.encoder(texts)
-        except BaseException as error:
-            if not is_panic(error):
-                raise
-            if len(texts) == 1:
-                raise Panicked(self.name, error, texts[0]) from None
-        return [ids for text in texts for ids in self.encode([text])]
+        return named(self.name, self.encoder)(texts)
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """Return the bytes of ids.
@@ -61,12 +42,7 @@ class Engine:
         Raises:
             Panicked: if the library panics on them.
         """
-        try:
-            return self.decoder(ids)
-        except BaseException as error:
-            if not is_panic(error):
-                raise
-            raise Panicked(self.name, error, ids) from None
+        return named(self.name, self.decoder)(ids)
 
 
 def rustbpe_engine(tokenizer: TokenizerFolder) -> Engine:
@@ -96,7 +72,7 @@ def hugging_face_engine(tokenizer: TokenizerFolder) -> Engine:
 
 def published_engine(name: str, encoding: tiktoken.Encoding) -> Engine:
     """Return a published vocabulary as tiktoken has it."""
-    return Engine(name, encoding.encode_ordinary_batch, encoding.decode_bytes)
+    return Engine(f"tiktoken ({name})", encoding.encode_ordinary_batch, encoding.decode_bytes)
 
 
 def all_engines(tokenizer: TokenizerFolder) -> list[Engine]:

@@ -17,6 +17,7 @@ from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings
+from nanosnake.messages import named
 
 if TYPE_CHECKING:
     from nanosnake.tokenizer.folder import TokenizerFolder
@@ -102,14 +103,14 @@ def _ways(tokenizer: TokenizerFolder, seen: set[int]) -> dict[int, str]:
     ranks: dict[bytes, int] = {}
     for token, rank in tokenizer.ranks:
         ranks.setdefault(token, rank)
-    rust = None if tokenizer.problems else tokenizer.rust()
+    split = None if tokenizer.problems else named("rustbpe", tokenizer.rust().split)
     ways = {}
     for token, rank in tokenizer.ranks:
         if len(token) < 2:
             continue
         if rank in seen:
             ways[rank] = "seen"
-        elif rust is not None and is_piece(token, rust.split):
+        elif split is not None and is_piece(token, split):
             ways[rank] = "piece"
         else:
             reached = merge(token, ranks) == [token] and ranks[token] == rank

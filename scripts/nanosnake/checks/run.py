@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from nanosnake.checks import CHECKS
-from nanosnake.checks.engines import Panicked
 from nanosnake.checks.material import Subject
 from nanosnake.checks.verdict import Failure, Findings, Verdict, verdict_of
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import Panicked
 
 
 def run_check(name: str, mode: str, thresholds: Mapping[str, Any], subject: Subject) -> Verdict:
@@ -38,9 +38,9 @@ def run_check(name: str, mode: str, thresholds: Mapping[str, Any], subject: Subj
 def _panic(panic: Panicked, subject: Subject) -> Findings:
     """Return the findings of a check that a library's panic has ended: one failure, which names text and engine."""
     places = [
-        (item.name, document.label) for item, document in subject.documents() if document.text == panic.text
+        (item.name, document.label) for item, document in subject.documents() if document.text == panic.given
     ]
-    item, label = places[0] if places else ("ids", str(panic.text)[:80])
+    item, label = places[0] if places else ("ids", "not a document")
     return Findings(
         f"{panic}; the check could not continue", failures=[Failure(item, None, f"{label}: {panic}")]
     )

@@ -20,7 +20,7 @@ from nanosnake.checks.engines import shown
 from nanosnake.checks.material import Subject
 from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings, not_measured
-from nanosnake.messages import Progress
+from nanosnake.messages import Progress, named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +106,7 @@ def _learner(subject: Subject, folder: Path, merges: int) -> Callable[[Sequence[
             rustbpe.merge_counts(list(map(str, units)), file.name, min_count=least, threads=1)
             found = rustbpe.train_merges(file.name, merges, threads=1)
         encoder = rustbpe.Encoder(found, pattern=subject.tokenizer.pattern)
-        count = sum(map(len, encoder.encode_batch(texts, 1)))
+        count = sum(map(len, named("rustbpe", encoder.encode_batch)(texts, 1)))
         return Learned(frozenset(found.token_bytes()), size / max(count, 1))
 
     return learn

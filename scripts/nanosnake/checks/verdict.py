@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from nanosnake.checks import NAMES
 from nanosnake.checks.spec import MODES, Check, Limits
 from nanosnake.files import NanosnakeError, read_json
 
@@ -15,6 +16,9 @@ Figure = dict[str, str | int | float | None]
 """One row of a check's table: flat, the first column names the text or sample."""
 
 VERDICTS = ("pass", "fail", "skipped")
+Status = Literal["fail", "warn", "pass", "skipped"]
+STATUSES = ("fail", "warn", "pass", "skipped")
+"""The worst first."""
 SHOWN_FAILURES = 50
 
 
@@ -101,6 +105,13 @@ class Verdict:
         """Whether this verdict warns."""
         return bool(self.warnings)
 
+    @property
+    def status(self) -> Status:
+        """What the verdict means for the gate: a failure that only warns is a warning."""
+        if self.verdict == "skipped":
+            return "skipped"
+        return "fail" if self.blocks else "warn" if self.warns else "pass"
+
     def as_json(self) -> dict[str, Any]:
         """Return the content of the verdict file."""
         return dataclasses.asdict(self)
@@ -152,13 +163,11 @@ def read_verdict(path: str | Path) -> Verdict:
     Raises:
         NanosnakeError: if it is no verdict of a known check.
     """
-    from nanosnake.checks import CHECKS  # whose modules import this one
-
     raw = read_json(path)
     try:
         fields = {**raw, "failures": [Failure(**failure) for failure in raw["failures"]]}
         found = Verdict(**fields)
-        sound = found.check in CHECKS and found.mode in MODES and found.verdict in VERDICTS
+        sound = found.check in NAMES and found.mode in MODES and found.verdict in VERDICTS
     except (TypeError, KeyError):
         sound = False
     if not sound:

@@ -43,30 +43,31 @@ class Closures:
         self._rust: dict[str, RustFile] = {}
         self._workspace = Workspace(repository, self._read_rust)
 
-    def path(self, script: str) -> Path:
+    def path(self, script: str, module: str = "") -> Path:
         """Return the file of a script's closure."""
-        return self.folder / f"{script}.sha256"
+        return self.folder / f"{script}{module.removeprefix(python.PACKAGE)}.sha256"
 
-    def write(self, script: str, packages: Iterable[str] = ()) -> None:
+    def write(self, script: str, packages: Iterable[str] = (), module: str = "") -> None:
         """Write the closure of a script, if it has changed.
 
         Raises:
             OSError: if it cannot be written.
         """
-        lines = [f"{state}  {name}\n" for name, state in self.of(script, packages).items()]
-        write_if_changed(self.path(script), "".join(lines))
+        lines = [f"{state}  {name}\n" for name, state in self.of(script, packages, module).items()]
+        write_if_changed(self.path(script, module), "".join(lines))
         self._memory.save()
 
-    def of(self, script: str, packages: Iterable[str] = ()) -> dict[str, str]:
+    def of(self, script: str, packages: Iterable[str] = (), module: str = "") -> dict[str, str]:
         """Return what decides the result of a script, with the state of each part.
 
         Args:
             script: its name in the folder of scripts, without ending.
             packages: names of Python packages of which another version outdates the result.
+            module: a module that the script imports by its name.
         """
         found: dict[str, str] = {}
         crate: set[str] = set()
-        pending = [f"scripts/{script}.py"]
+        pending = [f"scripts/{script}.py", *(self._python_files(module) if module else ())]
         while pending:
             path = pending.pop()
             if path in found or is_plumbing(path):

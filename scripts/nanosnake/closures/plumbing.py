@@ -17,6 +17,7 @@ PLUMBING = {
     "scripts/nanosnake/stages.py": "command lines; what a stage is given is in the command of its rule",
     "scripts/nanosnake/crate.py": "imports the Rust extension",
     "scripts/nanosnake/files.py": "writes a file whole or not at all; what is in it, the caller decides",
+    "scripts/nanosnake/checks/__init__.py": "names the checks; the job of each has its module",
     "scripts/nanosnake/closures/*": "decides what is outdated, not what is made",
     "scripts/nanosnake/provenance/__init__.py": "a docstring",
     "scripts/nanosnake/provenance/code.py": "records the commit",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import named
 
 BASELINES = ("gpt2", "cl100k_base", "o200k_base")
 """Vocabularies that can be named in place of a folder."""
@@ -24,7 +25,7 @@ class Subject:
     """Id of the special token that begins a document."""
     cuts_at_lines: bool
     """Whether a text may be cut before a line that begins with a letter, without a change of its tokens."""
-    encode: Callable[[Sequence[str], int], list[list[int]]]
+    encode: Callable[[list[str], int], list[list[int]]]
     """Return the ids of texts, given the threads to use; special tokens in a text are ordinary text."""
     decode: Callable[[list[int]], bytes]
     """Return the bytes of ids.
@@ -71,14 +72,14 @@ def _ours(folder: Path) -> Subject:
     tokens = tokenizer.tokens
 
     def decode(ids: list[int]) -> bytes:
-        return bytes(encoder.decode_bytes(ids))
+        return bytes(named("rustbpe", encoder.decode_bytes)(ids))
 
     return Subject(
         name=tokenizer.name,
         vocab_size=tokenizer.vocab_size,
         bos=tokenizer.bos_id,
         cuts_at_lines=tokenizer.pattern in rustbpe.PATTERNS.values(),
-        encode=lambda texts, threads: encoder.encode_batch(texts, threads),
+        encode=named("rustbpe", encoder.encode_batch),
         decode=decode,
         token=lambda number: special.get(number) or tokens[number],
     )
@@ -92,9 +93,12 @@ def _baseline(name: str) -> Subject:
         raise NanosnakeError(found.notes[0])
     encoding = found.encodings[name]
 
+    def encode(texts: list[str], threads: int) -> list[list[int]]:
+        return encoding.encode_ordinary_batch(texts, num_threads=threads or 1)
+
     def decode(ids: list[int]) -> bytes:
         try:
-            return encoding.decode_bytes(ids)
+            return named(f"tiktoken ({name})", encoding.decode_bytes)(ids)
         except KeyError as error:
             raise NanosnakeError(f"{name}: {error.args[0]} is not an id of it") from None
 
@@ -103,7 +107,7 @@ def _baseline(name: str) -> Subject:
         vocab_size=encoding.n_vocab,
         bos=encoding.eot_token,
         cuts_at_lines=True,
-        encode=lambda texts, threads: encoding.encode_ordinary_batch(list(texts), num_threads=threads or 1),
+        encode=named(f"tiktoken ({name})", encode),
         decode=decode,
         token=encoding.decode_single_token_bytes,
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
-from nanosnake.checks import CHECKS, Check, Threshold
+from nanosnake.checks import CHECKS
+from nanosnake.checks.spec import Check, Threshold
 from nanosnake.config.base import MadeModel
 
 

@@ -24,6 +24,7 @@ def load(
     *,
     files: Sequence[str | Path] = (),
     given: Sequence[str] = (),
+    section: Sequence[str] = (),
     origin: str = "the configuration",
     trials: str | Path | None = None,
 ) -> Config:
@@ -33,6 +34,7 @@ def load(
         raw: what Snakemake made of the files and the command line.
         files: the YAML or JSON files that it read; they are named in messages.
         given: the `key=value` words after `--config`; Snakemake leaves the values in them text.
+        section: the keys below which the files have the configuration.
         origin: what messages name where there is no file.
         trials: folder of what engines said of patterns and special tokens; None: they are not asked.
 
@@ -40,7 +42,11 @@ def load(
         NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
     """
     origin = ", ".join([*map(str, files), *(["--config"] if given else [])]) or origin
-    if problems := [*_half_characters(raw), *written.file_problems(files), *written.given_problems(given)]:
+    if problems := [
+        *_half_characters(raw),
+        *written.file_problems(files, section),
+        *written.given_problems(given),
+    ]:
         raise _refusal(origin, problems)
     try:
         config = Config.model_validate(written.with_given(raw, given))

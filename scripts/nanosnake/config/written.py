@@ -23,10 +23,14 @@ _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 """Numbers that YAML 1.1 takes for text."""
 
 
-def file_problems(files: Sequence[str | Path]) -> Iterator[str]:
-    """Find keys that are there twice, and values that YAML reads otherwise than they look."""
+def file_problems(files: Sequence[str | Path], section: Sequence[str] = ()) -> Iterator[str]:
+    """Find keys that are there twice, and values that YAML reads otherwise than they look.
+
+    Args:
+        section: the keys that lead to what is looked at; of the rest of the files others take care.
+    """
     for file in files:
-        yield from _problems(Path(file).read_text(encoding="utf-8-sig"), f"{file}, ")
+        yield from _problems(Path(file).read_text(encoding="utf-8-sig"), f"{file}, ", section=section)
 
 
 def given_problems(given: Sequence[str]) -> Iterator[str]:
@@ -59,15 +63,24 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _problems(text: str, where: str, key: str = "") -> Iterator[str]:
+def _problems(text: str, where: str, key: str = "", section: Sequence[str] = ()) -> Iterator[str]:
     as_json = _is_json(text)
     try:
         node = yaml.compose(text.replace("\t", " ") if as_json else text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         yield f"{where}{key}: not YAML: {' '.join(str(error).split())}"
         return
+    _narrow(node, section)
     for mark, path, problem in _found(node, key, set(), as_json=as_json):
         yield f"{where}line {mark.line + 1}: {path}: {problem}"
+
+
+def _narrow(node: yaml.Node | None, section: Sequence[str]) -> None:
+    """Take everything out of a tree that is not below some keys."""
+    if section and isinstance(node, yaml.MappingNode):
+        node.value = [(name, value) for name, value in node.value if name.value == section[0]]
+        for _, value in node.value:
+            _narrow(value, section[1:])
 
 
 def _found(

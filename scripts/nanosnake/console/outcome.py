@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nanosnake import layout
-from nanosnake.checks.verdict import read_verdict
+from nanosnake.checks.gate import Gate
 from nanosnake.config import Config
 from nanosnake.console.board import BOARD
 from nanosnake.console.jobs import Job
@@ -116,26 +116,18 @@ def _lines(path: Path) -> int:
 def _tokenizer(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
     """Yield what is to say of a tokenizer, if it is a target of this run."""
     mine = {path: state for path, state in states.items() if path.startswith(f"{folder}/")}
-    gate = f"{folder}/gate.json"
-    if gate not in mine:
+    made = f"{folder}/gate.json"
+    if made not in mine:
         if tokens := [path for path in mine if path.endswith(".ds")]:
             yield f"{name}: {sum(mine[path] != 'left' for path in tokens):,} of {len(tokens):,} token shards are there"
         return
-    checks = {Path(path).stem: state for path, state in mine.items() if "/checks/" in path}
-    verdicts = [read_verdict(path) for path in sorted(Path(folder, "checks").glob("*.json"))]
-    verdicts = [verdict for verdict in verdicts if checks.get(verdict.check) in ("made", "up to date")]
-    blocking = ", ".join(verdict.check for verdict in verdicts if verdict.blocks)
-    warnings = ", ".join(verdict.check for verdict in verdicts if verdict.warns)
-    if blocking:
-        state = f"gate CLOSED by {blocking}"
-    elif mine[gate] in ("made", "up to date"):
-        state = "gate open"
-    else:
+    known = [path for path in mine if "/checks/" in path and mine[path] in ("made", "up to date")]
+    gate = Gate.read(path for path in map(Path, known) if path.exists())
+    if gate.open and mine[made] not in ("made", "up to date"):
         yield f"{name}: not made{_older(Path(folder, 'figures.json'))}"
         return
     figures = _figures(Path(folder), mine)
-    warned = f"; warnings: {warnings}" if warnings else ""
-    yield f"{name}: {figures}{state}{warned}{_age(mine[gate])}{_page(folder, mine)}"
+    yield f"{name}: {figures}{gate.state}{_age(mine[made])}{_page(folder, mine)}"
 
 
 def _figures(folder: Path, states: Mapping[str, str]) -> str:

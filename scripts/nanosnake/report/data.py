@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake.checks.gate import Gate
 from nanosnake.checks.material import read_texts
 from nanosnake.files import read_json
 from nanosnake.provenance.words import code_words
@@ -21,7 +22,7 @@ from nanosnake.report.measures import (
 )
 from nanosnake.report.segments import Encoding, Sample, samples
 from nanosnake.report.tables import Column, Table
-from nanosnake.report.verdicts import Gate, read_gate
+from nanosnake.report.verdicts import Check, shown
 from nanosnake.report.visible import token_text
 from nanosnake.tokenizer.folder import TokenizerFolder
 
@@ -122,6 +123,7 @@ class Report:
     tokenizer: str
     facts: Facts
     gate: Gate
+    checks: Sequence[Check]
     tokens: Tokens
     curve: Curve | None
     samples: Sequence[Sample]
@@ -147,6 +149,7 @@ def gather(
     """
     figures = read_json(sources.curve) if sources.curve else {}
     texts = read_texts(*sources.texts)
+    gate = Gate.read(sources.verdicts)
     return Report(
         dataset=sources.dataset,
         tokenizer=sources.tokenizer,
@@ -154,7 +157,8 @@ def gather(
             tokenizer.meta,
             sources.record,
         ),
-        gate=read_gate(sources.verdicts),
+        gate=gate,
+        checks=list(map(shown, gate.verdicts.values())),
         tokens=describe_tokens(tokenizer.ranks, figures.get("frequent", []), figures.get("tokens", 0)),
         curve=read_curve(figures) if figures else None,
         samples=samples(

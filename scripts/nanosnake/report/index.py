@@ -5,17 +5,17 @@ It shows what is there, whatever configurations it was made by, so a run writes 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nanosnake import layout
+from nanosnake.checks.gate import Gate
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.report.measures import read_shards, totals
 from nanosnake.report.page import Page
 from nanosnake.report.render import render, write_page
 from nanosnake.report.tables import Column, Table
-from nanosnake.report.verdicts import read_gate
 from nanosnake.tokenizer import BASELINE_NAMES
 
 INDEX = Path(layout.RESULTS, "index.html")
@@ -106,15 +106,8 @@ MODEL_WORDS = (
 def datasets(results: Path) -> Iterator[Row]:
     """Yield a row for each table of shards."""
     for table in sorted(results.glob("*/shards.csv")):
-        with table.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        yield {
-            "dataset": table.parent.name,
-            "shards": len(rows),
-            "documents": sum(int(row.get("rows") or 0) for row in rows),
-            "characters": sum(int(row.get("characters") or 0) for row in rows),
-            "bytes": sum(int(row.get("bytes") or 0) for row in rows),
-        }
+        total = totals(read_shards(table).records)
+        yield {"dataset": table.parent.name, **total, "documents": total["rows"]}
 
 
 def tokenizers(results: Path) -> Iterator[Row]:
@@ -135,7 +128,7 @@ def tokenizers(results: Path) -> Iterator[Row]:
             "pattern": found.get("pattern_name") or "a regex of its own",
             "bytes_per_token": own,
             **baselines,
-            "gate": read_gate(verdicts).headline.removeprefix("gate ") if verdicts else None,
+            "gate": Gate.read(verdicts).headline.removeprefix("gate ") if verdicts else None,
         }
 
 

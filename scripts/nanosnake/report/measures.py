@@ -110,13 +110,9 @@ def shard_record(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def split_totals(records: Sequence[Mapping[str, Any]]) -> Table:
     """Sum the shards of each split."""
-    totals: dict[str, dict[str, Any]] = {}
+    splits: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        name = record["split"] or "all"
-        total = totals.setdefault(name, {"split": name, "shards": 0, "bytes": 0, "rows": 0, "characters": 0})
-        total["shards"] += 1
-        for key in ("bytes", "rows", "characters"):
-            total[key] += record[key] or 0
+        splits.setdefault(record["split"] or "all", []).append(record)
     columns = (
         Column("split", "split"),
         Column("shards", "shards", "integer"),
@@ -124,7 +120,13 @@ def split_totals(records: Sequence[Mapping[str, Any]]) -> Table:
         Column("rows", "documents", "integer"),
         Column("characters", "characters", "integer"),
     )
-    return Table("Shards by split", columns, list(totals.values()))
+    return Table("Shards by split", columns, [{"split": name, **totals(of)} for name, of in splits.items()])
+
+
+def totals(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Sum shards."""
+    sums = {key: sum(record[key] or 0 for record in records) for key in ("bytes", "rows", "characters")}
+    return {"shards": len(records), **sums}
 
 
 def read_benchmarks(folder: Path, tokenizer: str) -> Benchmarks | None:

@@ -75,9 +75,9 @@ def tokenizer_page(report: Report, drawings: Drawings) -> Page:
 
 def compression_rows(report: Report) -> list[dict[str, Any]]:
     """The figures of the compression check in long form, a row for each text and tokenizer."""
-    check = report.gate.by_name("compression")
     rows = []
-    for figure in check.verdict.figures if check else ():
+    checks = report.gate.verdicts.values()
+    for figure in next((found.figures for found in checks if found.check == "compression"), ()):
         for name in (report.tokenizer, *BASELINE_NAMES):
             suffix = "" if name == report.tokenizer else f"_{name}"
             if (ratio := figure.get(f"bytes_per_token{suffix}")) is None:

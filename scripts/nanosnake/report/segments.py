@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from nanosnake.messages import Panicked, named
 from nanosnake.report.visible import Run, hex_bytes, runs
 
 
@@ -35,6 +36,8 @@ class Panel:
     pieces: tuple[Piece, ...]
     tokens: int
     bytes_per_token: float
+    problem: str = ""
+    """Why it could not be cut."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ def pieces(tokens: Iterable[tuple[int, bytes]]) -> Iterator[Piece]:
 
 def panel(name: str, encoding: Encoding, text: str) -> Panel:
     """Cut `text` with one tokenizer."""
-    ids = encoding.encode_ordinary(text)
+    try:
+        ids = named("tiktoken", encoding.encode_ordinary)(text)
+    except Panicked as panic:  # the page is written all the same: it shows the verdicts that say so too
+        return Panel(name, (), 0, 0.0, str(panic))
     shown = tuple(pieces((token, encoding.decode_single_token_bytes(token)) for token in ids))
     return Panel(name, shown, len(ids), len(text.encode()) / len(ids) if ids else 0.0)
 

@@ -15,6 +15,7 @@ import tokenizers
 
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import named
 from nanosnake.tokenizer.export import byte_characters
 from nanosnake.tokenizer.folder import TOKENIZER_JSON, parse_ranks
 
@@ -69,12 +70,12 @@ def _of_ranks(name: str, file: Path, pattern: str) -> Elsewhere:
         encoder = rustbpe.Encoder(tokens, pattern=pattern)
     except (rustbpe.InvalidValueError, rustbpe.PatternError) as error:
         raise NanosnakeError(f"{name}: {file}: {error}") from error
-    return Elsewhere(name, len(tokens), tokens, encoder.encode_batch)
+    return Elsewhere(name, len(tokens), tokens, named(f"rustbpe ({name})", encoder.encode_batch))
 
 
 def _of_json(name: str, file: Path) -> Elsewhere:
     try:
-        loaded = tokenizers.Tokenizer.from_str(file.read_text(encoding="utf-8"))
+        loaded = named("tokenizers", tokenizers.Tokenizer.from_str)(file.read_text(encoding="utf-8"))
     except Exception as error:  # the library raises bare Exception
         raise NanosnakeError(f"{name}: {file}: the tokenizers library refuses it ({error})") from error
     loaded.encode_special_tokens = True
@@ -94,7 +95,7 @@ def _of_json(name: str, file: Path) -> Elsewhere:
     def encode(texts: list[str]) -> list[list[int]]:
         return [found.ids for found in loaded.encode_batch(texts, add_special_tokens=False)]
 
-    return Elsewhere(name, len(tokens), tokens, encode)
+    return Elsewhere(name, len(tokens), tokens, named(f"tokenizers ({name})", encode))
 
 
 def _plain(token: str) -> bytes:

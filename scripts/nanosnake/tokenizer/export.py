@@ -32,6 +32,7 @@ import tokenizers
 import nanosnake
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing, write_json
+from nanosnake.messages import named
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON
 from nanosnake.tokenizer.transformers import TOKENIZER_CONFIG, Roles, begins_with, config_json
@@ -233,7 +234,7 @@ def hugging_face_json(
 def _try_hugging_face(content: bytes, recipe: Recipe) -> None:
     """Raise NanosnakeError unless `tokenizers` loads the file, and with the special tokens' ids."""
     try:
-        loaded = tokenizers.Tokenizer.from_str(content.decode())
+        loaded = named("tokenizers", tokenizers.Tokenizer.from_str)(content.decode())
     except Exception as error:  # the library raises bare Exception
         raise NanosnakeError(
             f"tokenizers.{recipe.name}.pattern: the tokenizers library does not take {recipe.regex!r} ({error}); "

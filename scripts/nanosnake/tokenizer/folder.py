@@ -24,6 +24,7 @@ import tokenizers
 
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.messages import named
 
 TOKENIZER_JSON = "tokenizer.json"
 RANKS = "tokenizer.tiktoken"
@@ -117,7 +118,7 @@ class TokenizerFolder:
         """
         path = self.folder / TOKENIZER_JSON
         try:
-            loaded = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            loaded = named("tokenizers", tokenizers.Tokenizer.from_str)(path.read_text(encoding="utf-8"))
         except Exception as error:  # the library raises bare Exception
             raise NanosnakeError(f"{path}: the tokenizers library refuses it ({error}); {_AGAIN}") from error
         loaded.encode_special_tokens = True

@@ -17,7 +17,7 @@ import tiktoken
 import tokenizers
 
 from nanosnake.crate import rustbpe
-from nanosnake.messages import is_panic
+from nanosnake.messages import Panicked, named
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.export import byte_characters, hugging_face_json
 
@@ -83,11 +83,9 @@ def _pattern_problems(pattern: str) -> Iterator[tuple[str, str]]:
     texts = {text: rust.split(text) for text in TEXTS}
     for (text, wanted), (engine, cut) in itertools.product(texts.items(), engines.items()):
         try:
-            pieces = cut(text, wanted)
-        except BaseException as error:
-            if not is_panic(error):
-                raise
-            yield "fails", f"{engine} panics on {text[:30]!r} ({error}): {PANICS[engine]}"
+            pieces = named(engine, cut)(text, wanted)
+        except Panicked as panic:
+            yield "fails", f"{panic}: {PANICS[engine]}"
             return
         if pieces != wanted:
             at = next(i for i in range(len(wanted) + 1) if wanted[i : i + 1] != pieces[i : i + 1])
@@ -191,12 +189,12 @@ def special_token_problems(
             wrong = [
                 f"{engine} encodes {text!r} as {got}, wanted {ids}"
                 for engine, find in finds.items()
-                if (got := find(text)) != ids
+                if (got := named(engine, find)(text)) != ids
             ]
             wrong += [
                 f"{engine} decodes {ids} as {written!r}, wanted {text!r}"
                 for engine, write in writes.items()
-                if (written := write(ids).decode(errors="replace")) != text
+                if (written := named(engine, write)(ids).decode(errors="replace")) != text
             ]
             if wrong:
                 yield rank, f"special token {name!r}: {wrong[0]}"

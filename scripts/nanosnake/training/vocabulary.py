@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.messages import named
 
 
 @dataclass(frozen=True)
@@ -91,4 +92,4 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Return the ids of a document: the start token, then the text's; special tokens in it are plain
         text."""
-        return [self.bos, *self._encoding.encode_ordinary(text)]
+        return [self.bos, *named("tiktoken", self._encoding.encode_ordinary)(text)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from nanosnake import layout
@@ -23,12 +24,23 @@ class Code:
         self.run = run
         self.closures = Closures(Path(os.path.relpath(REPOSITORY)), Path(layout.CODE))
 
-    def __call__(self, kind: type[Stage]) -> str:
-        """Return the file of a stage, after writing it if something has changed."""
-        file = self.closures.path(kind.__module__)
+    def __call__(self, kind: type[Stage], module: str = "") -> str:
+        """Return the file of a stage, after writing it if something has changed.
+
+        Args:
+            module: a module that the stage imports by its name.
+        """
+        file = self.closures.path(kind.__module__, module)
         if self.run.is_main or not file.exists():
             try:
-                self.closures.write(kind.__module__, kind.packages)
+                self.closures.write(kind.__module__, kind.packages, module)
             except OSError as error:
                 refuse(cannot_write(error))
         return str(file)
+
+    def of_each(self, kind: type[Stage], module: str, **values: Iterable[str]) -> str:
+        """Return the pattern of a stage's files: one for each value of a wildcard in the name of its module."""
+        ((wildcard, names),) = values.items()
+        for name in names:
+            self(kind, module.format(**{wildcard: name}))
+        return str(self.closures.path(kind.__module__, module))

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,14 +15,18 @@ from nanosnake.files import NanosnakeError
 from nanosnake.messages import log
 from nanosnake.runs.disk import cannot_write
 from nanosnake.snakemake_internals import Run, refuse
-from nanosnake.workflow.keeping import Keeper
 
 
 class Leftovers:
-    """Keeps files from being made twice, by jobs of a killed Snakemake or by two that are at work."""
+    """Keeps files from being made twice, by jobs of a killed Snakemake or by two that are at work.
 
-    def __init__(self, run: Run, keeper: Keeper | None = None) -> None:
-        self.run, self.keeper = run, keeper
+    Args:
+        settle: what else to do before anything is planned, where nobody else is at work.
+        begin: what else to do before the first job.
+    """
+
+    def __init__(self, run: Run, *, settle: Callable[[], None], begin: Callable[[], None]) -> None:
+        self.run, self.settle_results, self.begin = run, settle, begin
         self.folder = Path.cwd()
         self.began = datetime.now()
         self.asked = False
@@ -42,8 +47,8 @@ class Leftovers:
                 self.turn = runs.take_turn(self.folder)
                 slurm.settle(self.folder, unlock=self.run.unlock, local=self.run.is_local)
                 self._sign()
-                if not others(self.folder) and self.keeper is not None:
-                    self.keeper.settle()
+                if not others(self.folder):
+                    self.settle_results()
             except OSError as error:
                 refuse(cannot_write(error))
             self.run.share_locks(self._refusal, cannot_write)
@@ -75,8 +80,7 @@ class Leftovers:
                 )
             self._stop_orphans()
             self._sign()
-        if self.keeper is not None:
-            self.keeper.start()
+        self.begin()
         if self.turn is not None:
             os.close(self.turn)
             self.turn = None
