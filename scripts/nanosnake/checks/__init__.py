@@ -11,6 +11,7 @@ from nanosnake.checks import (
     distribution,
     languages,
     numbers,
+    parts,
     reachability,
     residue,
     round_trip,
@@ -36,6 +37,7 @@ _IN_ORDER = (
     residue,
     twins,
     distribution,
+    parts,
     stability,
 )
 
