@@ -35,9 +35,7 @@ rule check_tokenizer:
         code=code(CheckTokenizer),
         tokenizer=rules.export_tokenizer.output,
         texts=tokenizers.texts(),
-        samples=datasets.of_parts(
-            *expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True)
-        ),
+        samples=datasets.of_parts(*expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True)),
         others=tokenizers.check_inputs,
     output:
         report(

@@ -48,7 +48,9 @@ def wanted(rows: int = ROWS, max_epochs: float | None = None, seed: int = 5) -> 
     return mixing.Wanted(rows, LENGTH, seed, max_epochs, block_tokens=100)
 
 
-def write_plan(words: list[str], path: Path, shares: dict[str, float], how: mixing.Wanted) -> dict[str, object]:
+def write_plan(
+    words: list[str], path: Path, shares: dict[str, float], how: mixing.Wanted
+) -> dict[str, object]:
     plan = mixing.make_plan(TokenShards(words), mixing.parts_of(list(PARTS), words), shares, None, how)
     mixing.write_plan(path, plan)
     return plan
@@ -61,7 +63,9 @@ def plan(words: list[str], tmp_path: Path) -> Path:
     return tmp_path / "plan.json"
 
 
-def make(words: list[str], plan: Path, rank: int = 0, world: int = 1, position: Position | None = None) -> Loader:
+def make(
+    words: list[str], plan: Path, rank: int = 0, world: int = 1, position: Position | None = None
+) -> Loader:
     data = TokenShards(words, plan=plan)
     return Loader(
         data,
@@ -123,7 +127,9 @@ def test_budgets_are_exact_and_shares_are_of_bytes(words: list[str], plan: Path)
     assert sum(taken.values()) >= 0.95 * ROWS * (LENGTH - 1)
     passes = {epoch for number, epoch, *_ in said["blocks"] if number == 3}
     assert passes == set(range(len(passes)))
-    assert len(passes) == -(-taken["korean"] // next(p["tokens"] for p in said["parts"] if p["name"] == "korean"))
+    assert len(passes) == -(
+        -taken["korean"] // next(p["tokens"] for p in said["parts"] if p["name"] == "korean")
+    )
 
 
 def test_parts_are_spread_over_the_plan(words: list[str], plan: Path) -> None:
@@ -168,7 +174,9 @@ def test_another_plan_is_other_data(words: list[str], plan: Path, tmp_path: Path
 
 def test_a_plan_is_the_same_each_time_and_another_for_another_seed(words: list[str], tmp_path: Path) -> None:
     shares = {"web": 1.0, "code": 1.0, "korean": 1.0}
-    first, again, other = (write_plan(words, tmp_path / "p.json", shares, wanted(seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        write_plan(words, tmp_path / "p.json", shares, wanted(seed=seed)) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first["blocks"] != other["blocks"]
 
