@@ -30,7 +30,7 @@ rule all:
     default_target: True
     input:
         leftovers.settle,
-        expand(layout.SHARD_TABLE, dataset=CONFIG.datasets),
+        expand(layout.SHARD_TABLE, dataset=datasets.plain()),
         manifests.products(),
         tokenizers.each(f"{layout.TOKENIZER}/manifest.json"),
         tokenizers.comparisons(),
@@ -42,7 +42,7 @@ rule all:
 rule shards:
     input:
         leftovers.settle,
-        expand(layout.SHARD_TABLE, dataset=CONFIG.datasets),
+        expand(layout.SHARD_TABLE, dataset=datasets.plain()),
 
 
 # The shards in each tokenizer's ids, where its gate is open.

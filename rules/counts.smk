@@ -2,6 +2,7 @@
 
 from count_pretokens import CountPretokens
 from merge_counts import MergeCounts
+from mix_counts import MixCounts
 
 
 rule count_pretokens:
@@ -38,6 +39,8 @@ rule merge_counts:
         **logs(layout.MERGED_COUNTS),
     benchmark:
         benchmark_of(layout.MERGED_COUNTS)
+    wildcard_constraints:
+        dataset=any_of(datasets.plain()),
     conda:
         "../envs/nanosnake.yaml"
     threads: 4
@@ -48,3 +51,36 @@ rule merge_counts:
         options=tokenizers.merge_counts,
     shell:
         command(MergeCounts, "{params.options}", output="output", threads="threads")
+
+
+rule mix_counts:
+    """Sum the counts of a mixture's parts, each taken so many times that it has its share; nothing is counted again."""
+    input:
+        code=code(MixCounts),
+        counts=tokenizers.counts_of_parts,
+    output:
+        counts=layout.MERGED_COUNTS,
+        record=layout.MIXED,
+    log:
+        **logs(layout.MERGED_COUNTS),
+    benchmark:
+        benchmark_of(layout.MERGED_COUNTS)
+    wildcard_constraints:
+        dataset=any_of(datasets.mixtures()),
+    conda:
+        "../envs/nanosnake.yaml"
+    threads: 4
+    resources:
+        mem_mb=memory(4000, per_input_mb=1),
+        runtime=minutes(30, per_input_gb=5),
+    params:
+        options=tokenizers.mix_counts,
+    shell:
+        command(
+            MixCounts,
+            "{params.options}",
+            counts="input.counts",
+            output="output.counts",
+            record="output.record",
+            threads="threads",
+        )

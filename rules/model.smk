@@ -3,9 +3,36 @@
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from nanosnake.exports.formats import MODEL_FILES
+from plan_mixture import PlanMixture
 
 LAUNCHER = repository_path("scripts/launch.py")
 LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
+
+
+rule plan_mixture:
+    """Plan what a model is trained on: block by block, which part of a mixture comes when."""
+    input:
+        code=code(PlanMixture),
+        tokenizer=models.tokenizer_files,
+        train=models.train_tokens,
+    output:
+        layout.PLAN,
+    log:
+        **logs(layout.PLAN),
+    benchmark:
+        benchmark_of(layout.PLAN)
+    wildcard_constraints:
+        model=any_of(models.of_mixtures()),
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        options=models.plan_mixture,
+        folder=folder_of("tokenizer"),
+    shell:
+        command(PlanMixture, "{params.options}", tokenizer="params.folder", output="output")
 
 
 rule train_model:
@@ -21,6 +48,7 @@ rule train_model:
         tokenizer=models.tokenizer_files,
         train=models.train_tokens,
         validation=models.validation_tokens,
+        plan=models.plan,
     output:
         weights=layout.WEIGHTS,
         model=f"{layout.MODEL}/model.json",
@@ -53,6 +81,7 @@ rule evaluate_model:
         tokenizer=models.tokenizer_files,
         validation=models.validation_tokens,
         train=models.train_tokens,
+        plan=models.plan,
         extra=models.evaluation_inputs,
     output:
         evaluation=layout.EVALUATION,

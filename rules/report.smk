@@ -12,7 +12,7 @@ rule measure_vocabulary_curve:
     input:
         code=code(MeasureVocabularyCurve),
         tokenizer=rules.export_tokenizer.output,
-        samples=expand(layout.SAMPLES, split="validation", allow_missing=True),
+        samples=datasets.of_parts(*expand(layout.SAMPLES, split="validation", allow_missing=True)),
     output:
         layout.CURVE,
     log:
@@ -45,7 +45,7 @@ rule make_report:
         verdicts=rules.decide_gate.input.verdicts,
         figures=rules.record_figures.output,
         curve=rules.measure_vocabulary_curve.output,
-        shards=layout.SHARD_TABLE,
+        shards=datasets.of_parts(layout.SHARD_TABLE),
     output:
         report(
             layout.TOKENIZER_PAGE,
@@ -91,7 +91,7 @@ rule compare_tokenizers:
         code=code(CompareTokenizers),
         texts=tokenizers.texts(),
         tokenizers=tokenizers.compared,
-        samples=expand(layout.SAMPLES, split="validation", allow_missing=True),
+        samples=datasets.of_parts(*expand(layout.SAMPLES, split="validation", allow_missing=True)),
     output:
         report(
             layout.COMPARISON,

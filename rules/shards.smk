@@ -167,6 +167,8 @@ rule list_shards:
         **logs(layout.SHARD_TABLE),
     benchmark:
         benchmark_of(layout.SHARD_TABLE)
+    wildcard_constraints:
+        dataset=any_of(datasets.plain()),
     conda:
         "../envs/nanosnake.yaml"
     params:

@@ -17,6 +17,8 @@ rule sample_documents:
         **logs(layout.SAMPLES),
     benchmark:
         benchmark_of(layout.SAMPLES)
+    wildcard_constraints:
+        dataset=any_of(datasets.plain()),
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -33,7 +35,7 @@ rule check_tokenizer:
         code=code.of_each(CheckTokenizer, "nanosnake.checks.{check}", check=tokenizers.checks()),
         tokenizer=rules.export_tokenizer.output,
         texts=tokenizers.texts(),
-        samples=expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True),
+        samples=datasets.of_parts(*expand(layout.SAMPLES, split=["train", "validation"], allow_missing=True)),
         others=tokenizers.check_inputs,
     output:
         report(

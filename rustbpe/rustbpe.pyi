@@ -361,6 +361,7 @@ def merge_counts(
     paths: Sequence[_Path],
     out: _Path,
     *,
+    weights: Sequence[int] = ...,
     extra: Sequence[Counts] = ...,
     min_count: int = 1,
     threads: int = 0,
@@ -371,10 +372,13 @@ def merge_counts(
     Holds one record batch of each file at a time. The sum does not depend on the order of the paths.
 
     Args:
+        weights: how many times each file counts, as if its documents were repeated; none: once each. The files are
+            parts of a mixture then, and each may have a text column of its own.
         min_count: pre-tokens whose sum is less are left out: the one inexact switch, off at 1.
 
     Raises:
-        InvalidValueError: two were counted with different patterns, text columns or caps, or there is nothing to sum.
+        InvalidValueError: two were counted with different patterns, text columns or caps, there is nothing to sum, or
+            a sum passes 64 bits.
         FileFormatError: a file is no count file, cut off or damaged.
         OSError: a file cannot be read or written.
     """

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nanosnake.checks import CHECKS
-from nanosnake.files import write_json
+from nanosnake.files import read_json, write_json
 from nanosnake.stages import Names, Object, Stage, main
 
 if TYPE_CHECKING:
     import tiktoken
 
-    from nanosnake.checks.material import Subject
+    from nanosnake.checks.material import Part, Subject
     from nanosnake.checks.parallel import Language
     from nanosnake.checks.verdict import Verdict
 
@@ -54,6 +54,10 @@ class CheckTokenizer(Stage):
     """Folder of the shards, where they are too few to resample their counts."""
     shards: Names = ()
     """Names of the shards that the tokenizer was trained on."""
+    mixture: Path | None = None
+    """Record of the mixture that the tokenizer was trained on."""
+    parts: tuple[Path, ...] = ()
+    """Counts of its parts, in the order of the record."""
     parallel: Path | None = None
     """Folder of parallel text; the message catalogues of Django where there is none."""
     baseline_cache: Path = Path(".cache/baselines")
@@ -114,8 +118,22 @@ def subject_of(options: CheckTokenizer) -> Subject:
         shards=[options.shard_folder / f"{name}.parquet" for name in options.shards]
         if options.shard_folder
         else (),
+        parts=parts_of(options),
         parallel=languages,
     )
+
+
+def parts_of(options: CheckTokenizer) -> list[Part]:
+    """Return the parts of the mixture that a tokenizer was trained on."""
+    from nanosnake.checks.material import Part
+
+    if options.mixture is None:
+        return []
+    rows = read_json(options.mixture)["parts"]
+    return [
+        Part(row["part"], counts, row["bytes"], row["weight"], row["share"])
+        for row, counts in zip(rows, options.parts, strict=True)
+    ]
 
 
 if __name__ == "__main__":

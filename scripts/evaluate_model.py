@@ -18,6 +18,8 @@ from nanosnake.files import sha256_file, write_json
 from nanosnake.stages import Stage, main
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nanosnake.training.model import GPT
     from nanosnake.training.shards import TokenShards
     from nanosnake.training.vocabulary import Vocabulary
@@ -37,6 +39,10 @@ class EvaluateModel(Stage):
     """The JSON file to write; nats.parquet is written beside it."""
     train: tuple[str, ...] = ()
     """Training shards, to count what the model saw of each token; none: not counted."""
+    plan: Path | None = None
+    """Plan of the mixture that the model was trained on, whose parts the training shards are."""
+    parts: tuple[str, ...] = ()
+    """Names of a mixture's parts, one for each word of --validation: each gets scores of its own."""
     prompts: Path | None = None
     """Text file of prompts, one a line."""
     tasks: Path | None = None
@@ -92,6 +98,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
         )
         result: dict[str, Any] = {
             **asdict(scores(sums)),
+            **scores_of_parts(options, sums),
             "baselines": baselines(data, vocabulary),
             "samples": [],
         }
@@ -106,7 +113,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             written = evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary)
             result["certificate"] = {**certificate(options, data), "evidence": written}
             if options.train:
-                result["under_trained"] = find_under_trained(model, vocabulary, options.train)
+                result["under_trained"] = find_under_trained(model, vocabulary, options)
             write_json(options.out, result)
     finally:
         ranks.stop()
@@ -126,12 +133,30 @@ def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:
     }
 
 
-def find_under_trained(model: GPT, vocabulary: Vocabulary, train: tuple[str, ...]) -> dict[str, Any]:
+def scores_of_parts(options: EvaluateModel, sums: Tensor) -> dict[str, Any]:
+    """Return the scores on the validation shards of each part of a mixture; nothing where there are no parts."""
+    import torch
+
+    from nanosnake.evaluation.evaluate import scores
+    from nanosnake.training.shards import TokenShards
+
+    if not options.parts or options.max_tokens:
+        return {}
+    sizes = [TokenShards([word]).documents for word in options.validation]
+    return {
+        "parts": [
+            {"part": part, **asdict(scores(of_part))}
+            for part, of_part in zip(options.parts, torch.split(sums, sizes), strict=True)
+        ]
+    }
+
+
+def find_under_trained(model: GPT, vocabulary: Vocabulary, options: EvaluateModel) -> dict[str, Any]:
     """Return which tokens of the vocabulary a model did not see or hardly learned."""
     from nanosnake.evaluation.under_trained import count_tokens, under_trained
-    from nanosnake.training.shards import find_shards, open_shard
+    from nanosnake.training.shards import TokenShards
 
-    counts = count_tokens(map(open_shard, find_shards(train)), len(vocabulary))
+    counts = count_tokens(TokenShards(options.train, plan=options.plan).taken(), len(vocabulary))
     head = None if model.config.tied_head else model.head.detach().double().cpu().numpy()
     return under_trained(head, counts, vocabulary.tokens)
 

@@ -5,19 +5,20 @@ Outputs: the four files, in one folder; equal inputs give equal bytes.
 
     python scripts/export_tokenizer.py --name bpe4k --merges results/demo/bpe4k/merges.arrow \\
         --counts results/demo/counts/nanochat/merged/train.arrow --pattern nanochat --vocab-size 4096 \\
-        --special-tokens '<|bos|>' --folder results/demo/shards --shards 'shard_[00000-00003]' \\
+        --special-tokens '<|bos|>' --shards 'results/demo/shards/shard_[00000-00003]' \\
         --output results/demo/bpe4k/tokenizer
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nanosnake.files import NanosnakeError, read_json
-from nanosnake.stages import Names, Stage, main
+from nanosnake.naming import expand
+from nanosnake.stages import Stage, main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +45,8 @@ class ExportTokenizer(Stage):
     """The one that fills rows of a batch; eos if absent."""
     chat_template: Path | None = None
     """Jinja template of conversations; nanochat's if absent, where its tokens are there."""
-    folder: Path
-    """Folder of the shards' metadata files."""
-    shards: Names
-    """Shards that it was trained on."""
+    shards: tuple[str, ...]
+    """Shards that it was trained on, each word a folder of metadata files and names in it, as in the example."""
     output: Path
     """Folder to write into."""
 
@@ -72,7 +71,7 @@ def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
             "pad": options.pad,
             "chat_template": template.read_text(encoding="utf-8") if template else None,
         },
-        shards=shard_hashes(options.folder, options.shards),
+        shards=shard_hashes(options.shards),
     )
     counting = counting_facts(options.counts, recipe.regex)
     return export(
@@ -98,15 +97,17 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
     return facts
 
 
-def shard_hashes(folder: Path, shards: Iterable[str]) -> list[dict[str, str]]:
-    """Return name and SHA-256 of shards, from the metadata files beside them."""
+def shard_hashes(words: Sequence[str]) -> list[dict[str, str]]:
+    """Return name and SHA-256 of shards, from the metadata files beside them; of several folders, the name with it."""
+    paths = [path.with_name(f"{name}.json") for path in map(Path, words) for name in expand(path.name)]
+    several = len({path.parent for path in paths}) > 1
     found = []
-    for shard in shards:
-        path = folder / f"{shard}.json"
+    for path in paths:
         sha256 = read_json(path).get("sha256")
         if not sha256:
             raise NanosnakeError(f"{path}: has no sha256; delete the shard and this file, and get it again")
-        found.append({"shard": shard, "sha256": sha256})
+        name = f"{path.parent}/{path.stem}" if several else path.stem
+        found.append({"shard": name, "sha256": sha256})
     return found
 
 

@@ -36,8 +36,8 @@ class MakeReport(Stage):
     """Verdict files."""
     curve: Path | None = None
     """Figures of measure_vocabulary_curve.py."""
-    shards: Path | None = None
-    """Table of the shards, CSV."""
+    shards: tuple[Path, ...] = ()
+    """Tables of the shards, CSV."""
     history: Path | None = None
     """Records of earlier runs, JSON lines; may not exist yet."""
     benchmarks: Path | None = None

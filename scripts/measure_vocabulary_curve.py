@@ -42,7 +42,7 @@ class MeasureVocabularyCurve(Stage):
 
     tokenizer: Path
     """Tokenizer folder."""
-    samples: Path
+    samples: tuple[Path, ...]
     """File of sampled validation documents."""
     baseline_cache: Path | None = None
     """Folder of the baselines; without it, none are measured."""
@@ -99,10 +99,10 @@ def measure(options: MeasureVocabularyCurve) -> dict[str, Any]:
     from nanosnake.tokenizer.folder import load
 
     tokenizer = load(options.tokenizer)
-    texts = [sample.text for sample in read_samples(options.samples)]
+    texts = [sample.text for path in options.samples for sample in read_samples(path)]
     if not any(texts):
         raise NanosnakeError(
-            f"{options.samples}: holds no text to measure compression on; sample more documents, or pin "
+            f"{options.samples[0]}: holds no text to measure compression on; sample more documents, or pin "
             "validation shards that hold some"
         )
     curve = []

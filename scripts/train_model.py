@@ -66,6 +66,8 @@ class TrainModel(Stage, Shape, TrainOptions):
     compile_cache: Path | None = None
     """Folder of torch.compile's cache; its default is under /tmp and is lost with the node."""
 
+    plan: Path | None = None
+    """Plan of a mixture, whose parts the training shards are."""
     recipe: Path | None = None
     """JSON file with the options that were given, also where they are as by default; if absent: those that are not."""
     follow_code: bool = False
@@ -107,7 +109,10 @@ def train_model(options: TrainModel) -> None:
 
     vocabulary = Vocabulary.load(options.tokenizer)
     config = ModelConfig.of_shape(options, len(vocabulary))
-    train, validation = TokenShards(list(options.train)), TokenShards(list(options.validation))
+    train, validation = (
+        TokenShards(list(options.train), plan=options.plan),
+        TokenShards(list(options.validation)),
+    )
     recipe = Recipe(
         options={name: getattr(options, name) for name in DECISIVE},
         given=options.given,
@@ -116,6 +121,11 @@ def train_model(options: TrainModel) -> None:
             "validation": validation.digests,
             "vocabulary": (
                 ("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),
+            ),
+            **(
+                {"plan": ((options.plan.name, train.planned.digest),)}
+                if options.plan and train.planned
+                else {}
             ),
         },
         code=Closures(REPOSITORY, Path(layout.CODE)).of("train_model"),
@@ -168,7 +178,7 @@ def finished(options: TrainModel, recipe: Recipe) -> Path | None:
 
 def link_results(place: Path, options: TrainModel) -> None:
     """Link the files of a finished model to the results, no older than what they were made from."""
-    inputs = [*options.tokenizer.iterdir(), *([options.recipe] if options.recipe else [])]
+    inputs = [*options.tokenizer.iterdir(), *(path for path in (options.recipe, options.plan) if path)]
     for split in (options.train, options.validation):
         inputs += token_files(split)
     newest = max(path.stat().st_mtime_ns for path in inputs)

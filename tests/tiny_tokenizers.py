@@ -53,7 +53,7 @@ def arguments_of_export(
     return [
         *("--name", name, "--merges", str(folder / "merges.arrow"), "--counts", str(folder / "counts.arrow")),
         *("--pattern", pattern, "--vocab-size", str(vocab_size), "--special-tokens", *special_tokens),
-        *("--folder", str(folder / "shards"), "--shards", "shard_00000"),
+        *("--shards", str(folder / "shards/shard_00000")),
         *("--output", str(folder / "tokenizer")),
     ]
 

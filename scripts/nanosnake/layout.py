@@ -22,6 +22,8 @@ SAMPLES = "results/{dataset}/samples/{split}.jsonl"
 COUNTS = "results/{source}/counts/{counting}"
 SHARD_COUNTS = f"{COUNTS}/{{shard}}.arrow"
 MERGED_COUNTS = "results/{dataset}/counts/{counting}/merged/{selection}.arrow"
+MIXED = "results/{dataset}/counts/{counting}/merged/{selection}.json"
+"""How often each part of a mixture was taken."""
 
 TOKENIZER = "results/{dataset}/{tokenizer}"
 MERGES = f"{TOKENIZER}/merges.arrow"
@@ -44,6 +46,7 @@ TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
 TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")
 
 MODEL = f"{TOKENIZER}/{{model}}"
+PLAN = f"{MODEL}/plan.json"
 WEIGHTS = f"{MODEL}/model.safetensors"
 EVALUATION = f"{MODEL}/evaluation.json"
 NATS = f"{MODEL}/nats.parquet"

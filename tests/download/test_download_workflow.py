@@ -103,3 +103,21 @@ def test_a_redirect_to_http_that_the_configuration_allows(
     source["allow_http_redirects"] = True
     project.make(shard)
     assert (project.folder / shard).read_bytes() == secure.body
+
+
+def test_a_list_of_urls_goes_by_file_names(bench: Bench, project: Project) -> None:
+    names = (
+        "part-1f3a.parquet",
+        "part-9c0d.parquet",
+    )  # as writers name files: by hashes, which no template numbers
+    for name in names:
+        bench.origin.content[f"/files/{name}"] = bench.body
+    project.config["datasets"]["tiny"] = {
+        "source": {"kind": "url", "url": [f"{bench.origin.address}/files/{name}" for name in names]},
+        "train": "part-1f3a",
+        "validation": "part-9c0d",
+    }
+    project.make("--", "shards")
+    for name in names:
+        assert (project.folder / SHARDS / name).read_bytes() == bench.body
+    assert project.plan("--", "shards") == {}

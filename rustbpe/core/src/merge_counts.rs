@@ -26,11 +26,15 @@ const LEAST_FILES: usize = 4;
 /// what it has, a few thousand pre-tokens at a time. Pre-tokens whose sum is below `min_count` are left out: the
 /// one inexact switch, off at 1.
 ///
+/// With `weights`, one for each file, the sum is that of documents repeated so many times; the files are parts of a
+/// mixture then, and each may have a text column of its own.
+///
 /// # Errors
-/// [`Error::File`] where a file is damaged, [`Error::Value`] where two were counted in different ways or there
-/// is nothing to sum, [`Error::Io`] for the operating system, [`Error::Interrupted`].
+/// [`Error::File`] where a file is damaged, [`Error::Value`] where two were counted in different ways, there is
+/// nothing to sum, or a sum passes 64 bits, [`Error::Io`] for the operating system, [`Error::Interrupted`].
 pub fn merge_counts(
     paths: &[PathBuf],
+    weights: &[u64],
     out: &Path,
     extra: &[&Counts],
     min_count: u64,
@@ -42,7 +46,7 @@ pub fn merge_counts(
         files.push(CountReader::open(path)?);
         progress.update(0, 0)?;
     }
-    let (counting, totals) = summed(&files, extra, min_count)?;
+    let (counting, totals) = summed(&files, weights, extra, min_count)?;
     let work = Work {
         done: AtomicU64::new(0),
         all: files.iter().map(|file| file.totals.unique).sum(),
@@ -52,7 +56,10 @@ pub fn merge_counts(
     let tables = extra.iter().map(|counts| Source::Memory { counts, row: 0 });
     let parts = thread_count(threads).min(files.len() / LEAST_FILES).max(1);
     if parts == 1 {
-        let files = files.into_iter().map(|file| Source::File(Box::new(file)));
+        let files = files
+            .into_iter()
+            .enumerate()
+            .map(|(index, file)| Source::file(file, weights.get(index)));
         return write(
             out,
             &counting,
@@ -63,7 +70,7 @@ pub fn merge_counts(
     }
     let mut shares: Vec<Vec<Source<'_>>> = (0..parts).map(|_| Vec::new()).collect();
     for (index, file) in files.into_iter().enumerate() {
-        shares[index % parts].push(Source::File(Box::new(file)));
+        shares[index % parts].push(Source::file(file, weights.get(index)));
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..parts).map(|_| sync_channel(2)).unzip();
     let parts = shares.into_iter().zip(senders);
@@ -111,10 +118,11 @@ fn sum(
             let Some((_, count)) = top.current().filter(|row| row.0 == pretoken) else {
                 break;
             };
-            sum = sum
-                .checked_add(count)
-                .ok_or_else(|| Error::Value("the counts add up to more than 2^64".to_owned()))?;
-            rows += u64::from(matches!(*top, Source::File(_)));
+            sum = count
+                .checked_mul(top.weight())
+                .and_then(|count| sum.checked_add(count))
+                .ok_or_else(|| too_large(&pretoken))?;
+            rows += u64::from(matches!(*top, Source::File { .. }));
             let advanced = top.advance();
             // one that has no row, or a wrong one, cannot be compared with the others
             if advanced.is_err() || ended(&top) {
@@ -192,8 +200,26 @@ fn receive(receiver: &Receiver<Result<Chunk>>) -> Result<Chunk> {
     receiver.recv().unwrap_or(Err(Error::Interrupted))
 }
 
+fn too_large(pretoken: &[u8]) -> Error {
+    Error::Value(format!(
+        "the counts of {:?} add up to more than 2^64; use fewer shards, or smaller weights",
+        String::from_utf8_lossy(pretoken)
+    ))
+}
+
 /// How and from what the sum was counted; checks that all was counted in one way.
-fn summed(files: &[CountReader], extra: &[&Counts], min_count: u64) -> Result<(Counting, Totals)> {
+fn summed(
+    files: &[CountReader],
+    weights: &[u64],
+    extra: &[&Counts],
+    min_count: u64,
+) -> Result<(Counting, Totals)> {
+    if !(weights.is_empty() || weights.len() == files.len() && !weights.contains(&0)) {
+        return Err(Error::Value(format!(
+            "the weights are {weights:?}; give one of 1 or more for each of the {} count files, or none",
+            files.len()
+        )));
+    }
     let files = files.iter().map(|file| {
         (
             file.path().display().to_string(),
@@ -213,21 +239,43 @@ fn summed(files: &[CountReader], extra: &[&Counts], min_count: u64) -> Result<(C
     };
     let mut sum: Counting = (*counting).clone();
     let mut totals = Totals::default();
-    for (name, other, theirs) in &sources {
-        check_same((first, counting), (name, other))?;
-        totals.add_source(theirs);
+    let mut columns: Vec<&str> = vec![&counting.text_column];
+    for (index, (name, other, theirs)) in sources.iter().enumerate() {
+        if weights.is_empty() {
+            check_same((first, counting), (name, other))?;
+        } else {
+            let same_column = Counting {
+                text_column: counting.text_column.clone(),
+                ..(*other).clone()
+            };
+            check_same((first, counting), (name, &same_column))?;
+        }
+        if !columns.contains(&other.text_column.as_str()) {
+            columns.push(&other.text_column);
+        }
+        totals
+            .add_times(theirs, weights.get(index).copied().unwrap_or(1))
+            .ok_or_else(|| {
+                Error::Value(format!(
+                    "{name}: documents or bytes add up to more than 2^64; use smaller weights"
+                ))
+            })?;
         sum.min_count = sum.min_count.max(other.min_count);
         if sum.max_chars != other.max_chars {
             sum.max_chars = None;
         }
     }
     sum.min_count = sum.min_count.max(min_count);
+    sum.text_column = columns.join(", ");
     Ok((sum, totals))
 }
 
 /// Something that yields pre-tokens in order.
 enum Source<'a> {
-    File(Box<CountReader>),
+    File {
+        file: Box<CountReader>,
+        weight: u64,
+    },
     Memory {
         counts: &'a Counts,
         row: usize,
@@ -240,6 +288,21 @@ enum Source<'a> {
 }
 
 impl Source<'_> {
+    fn file(file: CountReader, weight: Option<&u64>) -> Self {
+        Self::File {
+            file: Box::new(file),
+            weight: weight.copied().unwrap_or(1),
+        }
+    }
+
+    /// How many times its counts are taken; what another thread sums is weighted there.
+    fn weight(&self) -> u64 {
+        match self {
+            Self::File { weight, .. } => *weight,
+            Self::Memory { .. } | Self::Piped { .. } => 1,
+        }
+    }
+
     /// What another thread sums; waits for the first of it.
     fn piped(receiver: Receiver<Result<Chunk>>) -> Result<Self> {
         let chunk = receive(&receiver)?;
@@ -252,7 +315,7 @@ impl Source<'_> {
 
     fn current(&self) -> Option<(&[u8], u64)> {
         match self {
-            Self::File(file) => file.current(),
+            Self::File { file, .. } => file.current(),
             Self::Memory { counts, row } => counts.get(*row),
             Self::Piped { chunk, row, .. } => chunk.get(*row),
         }
@@ -260,7 +323,7 @@ impl Source<'_> {
 
     fn advance(&mut self) -> Result<()> {
         match self {
-            Self::File(file) => file.advance(),
+            Self::File { file, .. } => file.advance(),
             Self::Memory { row, .. } => {
                 *row += 1;
                 Ok(())
@@ -285,7 +348,7 @@ impl Source<'_> {
 impl Ord for Source<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::File(a), Self::File(b)) => b.compare(a),
+            (Self::File { file: a, .. }, Self::File { file: b, .. }) => b.compare(a),
             (a, b) => (b.current().map(|row| row.0)).cmp(&a.current().map(|row| row.0)),
         }
     }
@@ -349,7 +412,8 @@ mod tests {
         for threads in [1, 2, 5] {
             let out = folder.join("out");
             let shifted = [&paths[threads..], &paths[..threads]].concat();
-            let totals = merge_counts(&shifted, &out, &[&tables[0]], 1, threads, &Silent).unwrap();
+            let totals =
+                merge_counts(&shifted, &[], &out, &[&tables[0]], 1, threads, &Silent).unwrap();
             assert_eq!((totals.unique, totals.pretokens), (4, 4 * 6 + 3 * 12));
             seen.push(std::fs::read(&out).unwrap());
         }
@@ -366,10 +430,43 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_is_so_many_copies() {
+        let folder = std::env::temp_dir().join(format!("rustbpe-weights-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (a, b, sum, copies) = (
+            folder.join("a"),
+            folder.join("b"),
+            folder.join("sum"),
+            folder.join("copies"),
+        );
+        counts(&[("a", 2), ("b", 1)]).write(&a).unwrap();
+        counts(&[("a", 5), ("c", 4)]).write(&b).unwrap();
+        let paths = [a.clone(), b.clone()];
+        let repeated = [a.clone(), b.clone(), b.clone(), b.clone(), a];
+        for threads in [1, 2] {
+            merge_counts(&paths, &[2, 3], &sum, &[], 1, threads, &Silent).unwrap();
+            merge_counts(&repeated, &[], &copies, &[], 1, threads, &Silent).unwrap();
+            assert_eq!(
+                std::fs::read(&sum).unwrap(),
+                std::fs::read(&copies).unwrap()
+            );
+        }
+        for (weights, wanted) in [
+            (vec![1], "one of 1 or more for each of the 2"),
+            (vec![0, 1], "one of 1 or more"),
+            (vec![1, u64::MAX / 2], "\"a\" add up to more than 2^64"),
+        ] {
+            let error = merge_counts(&paths, &weights, &sum, &[], 1, 1, &Silent).unwrap_err();
+            assert!(error.to_string().contains(wanted), "{error}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
     fn a_sum_over_64_bits_is_an_error() {
         let out = std::env::temp_dir().join(format!("rustbpe-overflow-{}", std::process::id()));
         let big = counts(&[("a", u64::MAX)]);
-        let error = merge_counts(&[], &out, &[&big, &big], 1, 1, &Silent).unwrap_err();
+        let error = merge_counts(&[], &[], &out, &[&big, &big], 1, 1, &Silent).unwrap_err();
         assert!(error.to_string().contains("more than 2^64"));
         assert!(!out.exists());
     }

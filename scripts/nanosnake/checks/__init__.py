@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     *("round_trip", "agreement", "reachability", "compression", "languages", "characters", "numbers", "code"),
-    *("token_lengths", "vocabulary_use", "residue", "twins", "distribution", "stability"),
+    *("token_lengths", "vocabulary_use", "residue", "twins", "distribution", "parts", "stability"),
 )
 """The checks in the order in which they are shown."""
 

@@ -58,6 +58,18 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a mixture: its counts, and how many times it was taken."""
+
+    name: str
+    counts: Path
+    bytes: int
+    weight: int
+    share: float
+    """Of the bytes of the mixture."""
+
+
+@dataclass(frozen=True)
 class Subject:
     """Everything that a check may look at; what a check does not need is empty or None.
 
@@ -68,6 +80,7 @@ class Subject:
         counts: count file of the whole training text.
         units: count files whose sum it is, one for each shard.
         shards: the shards themselves, where they are too few to resample.
+        parts: what the training text is mixed of; empty if it is no mixture.
         parallel: the languages of parallel text.
     """
 
@@ -78,6 +91,7 @@ class Subject:
     counts: Path | None = None
     units: Sequence[Path] = ()
     shards: Sequence[Path] = ()
+    parts: Sequence[Part] = ()
     parallel: Sequence[Language] = ()
 
     def documents(self) -> Iterator[tuple[Item, Document]]:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 MODES = ("block", "warn", "off")
 """block: a failure closes the gate; warn: it is shown and nothing stops; off: the check does not run."""
 
-Need = Literal["samples", "baselines", "counts", "units", "parallel"]
+Need = Literal["samples", "baselines", "counts", "units", "parts", "parallel"]
 """What a check looks at besides the tokenizer and the texts: sampled documents, the baselines, the summed counts of
-the training text, the counts of each shard, parallel text."""
+the training text, the counts of each shard, those of each part of a mixture, parallel text."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,10 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     """Learn merges again and again, and compare the vocabularies."""
     from nanosnake.tokenizer.export import BYTES
 
+    if subject.parts or not subject.units:
+        return not_measured(
+            "needs the counts of shards of one data set; resamples of a mixture are not drawn"
+        )
     tokens = subject.tokenizer.tokens[BYTES:]
     with tempfile.TemporaryDirectory(prefix="nanosnake-") as folder:
         units = _units(subject, Path(folder))

@@ -98,12 +98,14 @@ def overview(config: Config, outdated: Iterable[str]) -> Iterator[tuple[str, ...
 
 def expected(config: Config) -> dict[str, str]:
     """Return the folders that a configuration describes, and what is in each."""
-    folders = {layout.SHARDS.format(source=config.source_of(name)): "shards" for name in config.datasets}
+    folders = {layout.SHARDS.format(source=source): "shards" for source in config.sources}
     for name, tokenizer in config.tokenizers.items():
-        source = config.source_of(tokenizer.dataset)
-        folders[layout.COUNTS.format(source=source, counting=tokenizer.counting)] = "counts"
         home = layout.TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name)
-        folders |= {home: "tokenizer", f"{home}/{TOKENS}": "token shards"}
+        folders[home] = "tokenizer"
+        for part in config.parts(tokenizer.dataset):
+            source = config.source_of(part)
+            folders[layout.COUNTS.format(source=source, counting=tokenizer.counting)] = "counts"
+            folders[f"{layout.TOKENIZER.format(dataset=part, tokenizer=name)}/{TOKENS}"] = "token shards"
     for name, model in config.models.items():
         dataset = config.tokenizers[model.tokenizer].dataset
         folders[layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)] = "model"

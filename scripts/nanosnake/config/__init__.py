@@ -2,7 +2,15 @@
 
 from nanosnake.config.load import json_schema, load
 from nanosnake.config.models import Config, Dataset, Tokenizer
-from nanosnake.config.sources import EmbeddedSource, FilesSource, HubSource, LocalSource, S3Source, UrlSource
+from nanosnake.config.sources import (
+    EmbeddedSource,
+    FilesSource,
+    HubSource,
+    LocalSource,
+    MixtureSource,
+    S3Source,
+    UrlSource,
+)
 from nanosnake.config.training import GPT
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "FilesSource",
     "HubSource",
     "LocalSource",
+    "MixtureSource",
     "S3Source",
     "Tokenizer",
     "UrlSource",

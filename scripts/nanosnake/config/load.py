@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
+from nanosnake.config.mixtures import mixture_problems
 from nanosnake.config.models import Config
 from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
@@ -86,6 +87,9 @@ def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str
 def _contradictions(config: Config) -> Iterator[str]:
     """Find what no single section can see: names that are defined elsewhere, folders."""
     yield from _text_problems(config)
+    if problems := list(mixture_problems(config)):
+        yield from problems
+        return  # what follows asks for the parts
     for name, settings in config.datasets.items():
         try:
             settings.look_at_text()

@@ -14,7 +14,15 @@ from pydantic_core import PydanticCustomError
 from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
-from nanosnake.config.sources import FilesSource, LocalSource, S3Source, ShardSpec, Source, UrlSource
+from nanosnake.config.sources import (
+    FilesSource,
+    LocalSource,
+    MixtureSource,
+    S3Source,
+    ShardSpec,
+    Source,
+    UrlSource,
+)
 from nanosnake.config.sweeps import expand
 from nanosnake.config.training import GPT
 from nanosnake.crate import rustbpe
@@ -60,12 +68,13 @@ class Dataset(Model):
     license: str | None = None
     """Licence of the text, by Hugging Face's name for it (`cc-by-sa-4.0`), for model cards; of the embedded corpus it
     is known."""
-    train: ShardSpec
-    """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder."""
+    train: ShardSpec = Field(default_factory=list)
+    """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder. A mixture has
+    those of its parts."""
     validation: Annotated[
         Annotated[HashSplit, Tag("hash")] | Annotated[ShardSpec, Tag("shards")],
         Discriminator(lambda value: "hash" if isinstance(value, dict | HashSplit) else "shards"),
-    ]
+    ] = Field(default_factory=list)
     """Validation shards, pinned: adding training shards never moves them; or {fraction: 0.01, by: hash} of documents."""
 
     @cached_property
@@ -146,8 +155,15 @@ class Dataset(Model):
                 "by: hash",
                 "documents are split where shards are made: set kind: files and shards",
             )
+        if isinstance(self.source, MixtureSource):
+            for key in ("train", "validation", "text_column"):
+                if key in self.model_fields_set:
+                    raise wrong(key, getattr(self, key), "a mixture has that of its parts; leave the key out")
+            return self
         for key in ("train", "validation"):
             spec = getattr(self, key)
+            if key not in self.model_fields_set:
+                raise wrong(key, None, "this key is required and absent; name at least one shard")
             try:
                 names = getattr(self, f"{key}_shards")
             except PydanticCustomError:
@@ -395,9 +411,13 @@ class Config(Model):
 
     @cached_property
     def sources(self) -> dict[str, list[str]]:
-        """Data sets of the same source and text column, by the name of the first of them: they share its shards."""
+        """Data sets of the same source and text column, by the name of the first of them: they share its shards.
+
+        A mixture has no shards of its own and is none of them.
+        """
         found: dict[str, list[str]] = {}
-        for name, dataset in self.datasets.items():
+        for name in [one for one in self.datasets if not self.mixture(one)]:
+            dataset = self.datasets[name]
             same = (first for first in found if self.datasets[first].reads_as(dataset))
             found.setdefault(next(same, name), []).append(name)
         return found
@@ -410,13 +430,23 @@ class Config(Model):
     def _source_of(self) -> dict[str, str]:
         return {name: first for first, names in self.sources.items() for name in names}
 
+    def mixture(self, dataset: str) -> MixtureSource | None:
+        """Return what a data set mixes; None if it has shards of its own."""
+        source = self.datasets[dataset].source
+        return source if isinstance(source, MixtureSource) else None
+
+    def parts(self, dataset: str) -> list[str]:
+        """Return the data sets whose shards a data set has: itself, or those that it mixes."""
+        mixture = self.mixture(dataset)
+        return [dataset] if mixture is None else mixture.part_names
+
     def dataset_of(self, model: str) -> str:
         """Return the name of the data set that a model is trained on."""
         settings = self.models[model]
         return settings.dataset or self.tokenizers[settings.tokenizer].dataset
 
     def training_shards(self, tokenizer: str) -> list[str]:
-        """Return the names of the shards that a tokenizer learns from."""
+        """Return the names of the shards that a tokenizer learns from; none of its own if it learns from a mixture."""
         settings = self.tokenizers[tokenizer]
         dataset = self.datasets[settings.dataset]
         return dataset.train_shards if settings.shards is None else dataset.source.names(settings.shards)

@@ -7,10 +7,10 @@ import glob
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from nanosnake.config.base import FilePath, Model, wrong
 from nanosnake.config.s3 import S3Endpoint
@@ -366,6 +366,76 @@ class FilesSource(Model):
         return _chosen("source.path", self.path, self._named, spec)
 
 
+def _check_parts(value: object) -> object:
+    """Refuse what is neither shares by name nor names; one message where a union of types would give several."""
+    if not isinstance(value, dict | list) or not value:
+        raise ValueError(
+            "write a share for each data set, as {web: 6, code: 3}, or a list of names with temperature"
+        )
+    if others := [name for name in value if not isinstance(name, str)]:
+        raise ValueError(f"{others[0]!r} is not the name of a data set")
+    if isinstance(value, list) and len(set(value)) < len(value):
+        raise ValueError(f"{max(value, key=value.count)!r} is named twice")
+    for name, share in value.items() if isinstance(value, dict) else ():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < float("inf"):
+            raise ValueError(f"the share of {name} is {share!r}; write a number above 0")
+    return value
+
+
+class MixtureSource(Model):
+    """Other data sets in given shares: their shards and counts are used as they are, and nothing is made twice."""
+
+    kind: Literal["mixture"]
+    parts: Annotated[
+        Any,
+        AfterValidator(_check_parts),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                ]
+            }
+        ),
+    ]
+    """Share of each data set, of the bytes of text, in any unit, as {web: 6, code: 3}; or a list of data sets."""
+    temperature: Annotated[float, Field(ge=0, le=1)] | None = None
+    """With a list: a share is the bytes of the part to this power; 1: as they are, 0: equal shares, 0.3: between."""
+    max_epochs: Annotated[float, Field(gt=0)] | None = 4.0
+    """How often a model may read any part; about four times is nearly as good as new text (arXiv:2305.16264). Null: as
+    often as its share takes."""
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return no name: the shards are those of the parts."""
+        return []
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return no place."""
+        return {}
+
+    @property
+    def part_names(self) -> list[str]:
+        """Names of the data sets."""
+        return list(self.parts)
+
+    @property
+    def shares(self) -> list[float]:
+        """Share of each, where there is no temperature."""
+        return list(self.parts.values()) if isinstance(self.parts, dict) else []
+
+    @model_validator(mode="after")
+    def _shares_or_temperature(self) -> Self:
+        if isinstance(self.parts, dict) != (self.temperature is None):
+            raise wrong(
+                "temperature",
+                self.temperature,
+                "makes the shares; write parts as a list of names, without shares"
+                if self.temperature is not None
+                else "parts is a list of names, without shares; set this, or write a share for each",
+            )
+        return self
+
+
 class S3Source(S3Endpoint):
     """Parquet files in a bucket of S3, numbered by a template, or a list of them that goes by file name."""
 
@@ -400,7 +470,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-AnySource = EmbeddedSource | UrlSource | HubSource | LocalSource | FilesSource | S3Source
+AnySource = EmbeddedSource | UrlSource | HubSource | LocalSource | FilesSource | S3Source | MixtureSource
 
 KINDS = ", ".join(
     repr(word) for kind in get_args(AnySource) for word in get_args(kind.model_fields["kind"].annotation)

@@ -63,7 +63,7 @@ class Sources:
     tokenizer: str
     verdicts: tuple[Path, ...] = ()
     curve: Path | None = None
-    shards: Path | None = None
+    shards: Sequence[Path] = ()
     history: Path | None = None
     benchmarks: Path | None = None
     record: Path | None = None

@@ -106,7 +106,7 @@ MODEL_WORDS = (
 def datasets(results: Path) -> Iterator[Row]:
     """Yield a row for each table of shards."""
     for table in sorted(results.glob("*/shards.csv")):
-        total = totals(read_shards(table).records)
+        total = totals(read_shards([table]).records)
         yield {"dataset": table.parent.name, **total, "documents": total["rows"]}
 
 

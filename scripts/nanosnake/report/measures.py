@@ -86,11 +86,13 @@ def whole(value: Any) -> int | None:
     return None if result is None else int(result)
 
 
-def read_shards(path: Path) -> Shards:
-    """Read the manifest of shards, `shards.csv`."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        records = [shard_record(row) for row in csv.DictReader(stream)]
-    note = f"The first {MOST_SHARDS} of {len(records):,} shards; all are in {path.name}."
+def read_shards(paths: Sequence[Path]) -> Shards:
+    """Read the manifests of shards, `shards.csv`: of a data set, or of each part of a mixture."""
+    records = []
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as stream:
+            records += [shard_record(row) for row in csv.DictReader(stream)]
+    note = f"The first {MOST_SHARDS} of {len(records):,} shards; all are in {paths[0].name}."
     table = Table(
         "Shards",
         tuple(column for column in SHARD_COLUMNS if any(record[column.key] for record in records)),

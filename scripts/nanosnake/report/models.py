@@ -44,6 +44,8 @@ class ModelReport:
     """Bits per byte: `label`, `bits_per_byte`, the model first."""
     bytes: int
     """Size of the text that they were measured on."""
+    parts: Table | None
+    """Scores on the validation text of each part of a mixture."""
     tasks: Table | None
     mean_centred: float | None
     """Mean over tasks of the accuracy above chance, over what is possible above chance."""
@@ -86,13 +88,14 @@ def read_model(
     bits = {folder.name: evaluation["bits_per_byte"]} | {
         words: evaluation["baselines"][name] for name, words in BASELINES.items()
     }
-    tasks = evaluation.get("tasks")
+    tasks, parts = evaluation.get("tasks"), evaluation.get("parts")
     return ModelReport(
         dataset=dataset,
         tokenizer=tokenizer,
         name=folder.name,
         scores=[{"label": name, "bits_per_byte": value} for name, value in bits.items()],
         bytes=evaluation["bytes"],
+        parts=from_records("Validation text of each part of the mixture", parts) if parts else None,
         tasks=from_records("Tasks", tasks) if tasks else None,
         mean_centred=evaluation.get("mean_centred"),
         is_core="core" in evaluation,

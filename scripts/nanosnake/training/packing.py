@@ -45,6 +45,8 @@ class Rows:
 class EpochOrder:
     """The order of blocks in one epoch, cut into pools, with the number of rows of each.
 
+    The plan of a mixture gives the order of blocks itself, and its number of rows: the last pool has some empty ones.
+
     Without `shuffle`, for evaluation, blocks keep their order and no piece is split: rows have room left
     instead, so that each piece is read whole and the result does not depend on its neighbours.
     """
@@ -54,7 +56,7 @@ class EpochOrder:
     ) -> None:
         self.data, self.length, self.seed, self.epoch, self.shuffle = data, length, seed, epoch, shuffle
         order = np.arange(len(data.blocks))
-        if shuffle:
+        if shuffle and data.planned is None:
             np.random.default_rng([seed, epoch]).shuffle(order)
         self.pools = [
             [data.blocks[b] for b in order[i : i + POOL_BLOCKS].tolist()]
@@ -64,6 +66,8 @@ class EpochOrder:
             # filling a row costs one position at most: of a start token, or left empty
             sizes = [sum(block_positions(data, block, length) for block in pool) for pool in self.pools]
             rows = [-(-size // (length - 1)) for size in sizes]
+            if data.planned:
+                rows[-1] += max(0, data.planned.rows - sum(rows))
         else:
             rows = [len(self.pack(pool)) for pool in range(len(self.pools))]
         self.first_rows = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
@@ -104,12 +108,17 @@ class EpochOrder:
         )
 
 
-def _document_ends(data: TokenShards, block: Block) -> tuple[Ints, Ints]:
-    """Return (starts, ends) of a block's documents in its shard, those of no tokens left out."""
+def _document_ends(data: TokenShards, block: Block) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Return (starts, ends, whole) of a block's documents in its shard, those of no tokens left out.
+
+    The last one is not whole where the block has fewer tokens than its documents.
+    """
     ends = data.shards[block.shard].ends[block.first : block.last].astype(np.int64)
     before = int(data.shards[block.shard].ends[block.first - 1]) if block.first else 0
     starts = np.concatenate([[before], ends[:-1]])
-    return starts[ends > starts], ends[ends > starts]
+    stops = np.minimum(ends, before + block.tokens)
+    some = stops > starts
+    return starts[some], stops[some], (stops == ends)[some]
 
 
 def _piece_counts(sizes: Ints, length: int) -> Ints:
@@ -119,7 +128,7 @@ def _piece_counts(sizes: Ints, length: int) -> Ints:
 
 def block_positions(data: TokenShards, block: Block, length: int) -> int:
     """Return the positions that a block's pieces take before any is split."""
-    starts, ends = _document_ends(data, block)
+    starts, ends, _ = _document_ends(data, block)
     return block.tokens + int((_piece_counts(ends - starts, length) - 1).sum())
 
 
@@ -129,14 +138,20 @@ def _pieces(
     """Cut the documents of blocks to pieces: (shard, start, tokens, opens, closes)."""
     parts = []
     for block in blocks:
-        starts, ends = _document_ends(data, block)
+        starts, ends, whole = _document_ends(data, block)
         count = _piece_counts(ends - starts, length)
         document = np.repeat(np.arange(len(ends)), count)
         number = np.arange(len(document)) - np.repeat(np.cumsum(count) - count, count)
         start = starts[document] + number * (length - 1) + (number > 0)
         stop = np.minimum(starts[document] + (number + 1) * (length - 1) + 1, ends[document])
         parts.append(
-            (np.full(len(start), block.shard), start, stop - start, number == 0, stop == ends[document])
+            (
+                np.full(len(start), block.shard),
+                start,
+                stop - start,
+                number == 0,
+                (stop == ends[document]) & whole[document],
+            )
         )
     shard, start, size, opens, closes = (np.concatenate(column) for column in zip(*parts, strict=True))
     return shard, start, size, opens, closes

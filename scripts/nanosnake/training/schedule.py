@@ -50,23 +50,9 @@ def make_plan(
         memory_bytes: what a rank may use of its GPU; 0 for the CPU.
         reference: the model that the settings are meant for; None: depth 12 of the same kind.
     """
-    length = model.sequence_length
-    if reference is None:
-        reference = ModelConfig.from_depth(
-            REFERENCE_DEPTH, model.vocab_size, length, architecture=model.architecture
-        )
-    horizon = options.tokens_per_parameter * model.scaling_parameters
-    size = model.scaling_parameters / reference.scaling_parameters
-    batch = options.global_batch
-    if batch == 0:
-        best = REFERENCE_BATCH * size**0.383
-        batch = max(length, 2 ** round(math.log2(best)))
-    if batch % length:
-        raise NanosnakeError(
-            f"training: global_batch is {batch} tokens, no whole number of sequences of {length}; "
-            f"use {max(1, round(batch / length)) * length}"
-        )
-    rows = batch // length
+    size = _size(model, reference)
+    steps, rows = steps_and_rows(model, options, reference)
+    batch = rows * model.sequence_length
     micro = options.micro_batch or fit.estimate(model, rows // world, memory_bytes)
     if rows % (world * micro):
         raise NanosnakeError(
@@ -76,12 +62,38 @@ def make_plan(
         )
     ratio = batch / REFERENCE_BATCH
     return Plan(
-        steps=options.steps or max(1, int(horizon / batch)),
+        steps=steps,
         rows_per_step=rows,
         micro_batch=micro,
         lr_scale=math.sqrt(ratio),
         weight_decay=options.weight_decay * math.sqrt(ratio) * min(MOST_DECAY, 1.0 / size),
     )
+
+
+def steps_and_rows(
+    model: ModelConfig, options: TrainOptions, reference: ModelConfig | None = None
+) -> tuple[int, int]:
+    """Return the steps of a run and the rows of each; they do not depend on the machine."""
+    length, batch = model.sequence_length, options.global_batch
+    if batch == 0:
+        best = REFERENCE_BATCH * _size(model, reference) ** 0.383
+        batch = max(length, 2 ** round(math.log2(best)))
+    if batch % length:
+        raise NanosnakeError(
+            f"training: global_batch is {batch} tokens, no whole number of sequences of {length}; "
+            f"use {max(1, round(batch / length)) * length}"
+        )
+    horizon = options.tokens_per_parameter * model.scaling_parameters
+    return options.steps or max(1, int(horizon / batch)), batch // length
+
+
+def _size(model: ModelConfig, reference: ModelConfig | None) -> float:
+    """Return the parameters of a model over those of the model that the settings are meant for."""
+    if reference is None:
+        reference = ModelConfig.from_depth(
+            REFERENCE_DEPTH, model.vocab_size, model.sequence_length, architecture=model.architecture
+        )
+    return model.scaling_parameters / reference.scaling_parameters
 
 
 def lr_factor(options: TrainOptions, step: int, steps: int) -> float:

@@ -7,7 +7,7 @@ in tokens) and, where there is one, `NAME.json` (counts and hashes).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,12 +36,24 @@ class Shard:
 
 @dataclass(frozen=True)
 class Block:
-    """A run of documents of one shard: [first, last) and their tokens."""
+    """A run of documents of one shard: [first, last) and their tokens; fewer where the last document is cut."""
 
     shard: int
     first: int
     last: int
     tokens: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The blocks of a mixture in their order, and the rows that the plan was made for."""
+
+    blocks: tuple[Block, ...]
+    rows: int
+    digest: str = ""
+    """16 hexadecimal digits of the plan."""
+    sequence_length: int = 0
+    """Positions of a row that the plan was made for."""
 
 
 def find_shards(paths: Sequence[str | Path]) -> list[Path]:
@@ -98,14 +110,55 @@ def open_shard(path: Path) -> Shard:
 
 
 class TokenShards:
-    """All shards of a split, in a fixed order."""
+    """All shards of a split, in a fixed order.
 
-    def __init__(self, paths: Sequence[str | Path], *, block_tokens: int = BLOCK_TOKENS) -> None:
+    Args:
+        paths: .ds files, or folders of them.
+        plan: plan file of a mixture, whose parts the shards are; without it, an epoch has each token once.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        block_tokens: int = BLOCK_TOKENS,
+        plan: Path | None = None,
+    ) -> None:
         self.shards = [open_shard(path) for path in find_shards(paths)]
-        self.blocks = [b for i, shard in enumerate(self.shards) for b in _blocks(i, shard, block_tokens)]
+        self.planned = self._read_plan(plan) if plan else None
+        self._own_blocks = [
+            b for i, shard in enumerate(self.shards) for b in cut_blocks(i, shard, block_tokens)
+        ]
         self.tokens = sum(int(s.ends[-1]) for s in self.shards)
         self.documents = sum(len(s.ends) for s in self.shards)
         self.bos = int(self.shards[0].tokens[0])
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """What an epoch is made of; the order is that of a plan, where there is one."""
+        return self._own_blocks if self.planned is None else self.planned.blocks
+
+    def _read_plan(self, path: Path) -> Planned:
+        said = read_json(path)
+        theirs = [(row["shard"], row["digest"]) for row in said["shards"]]
+        if theirs != list(self.digests):
+            raise NanosnakeError(
+                f"{path}: was made for other token shards than those given; make the plan again"
+            )
+        blocks = tuple(Block(shard, first, last, tokens) for shard, _, first, last, tokens in said["blocks"])
+        return Planned(blocks, said["rows"], sha256_file(path)[:16], said["sequence_length"])
+
+    def taken(self) -> Iterator[Shard]:
+        """Yield what training reads: the shards or, by a plan, each block as a shard."""
+        if self.planned is None:
+            yield from self.shards
+            return
+        for block in self.planned.blocks:
+            shard = self.shards[block.shard]
+            start = int(shard.ends[block.first - 1]) if block.first else 0
+            yield Shard(
+                shard.path, shard.tokens[start : start + block.tokens], shard.ends[block.first : block.last]
+            )
 
     def document(self, shard: int, token: int) -> int:
         """Return the number of the document that a token of a shard belongs to, counted over all shards."""
@@ -139,7 +192,7 @@ class TokenShards:
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that tell this data from other data."""
-        said = "".join(content for _, content in self.digests)
+        said = "".join(content for _, content in self.digests) + (self.planned.digest if self.planned else "")
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @cached_property
@@ -160,7 +213,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 
-def _blocks(number: int, shard: Shard, block_tokens: int) -> list[Block]:
+def cut_blocks(number: int, shard: Shard, block_tokens: int) -> list[Block]:
     """Cut a shard's documents into runs of about `block_tokens` tokens."""
     marks = np.arange(block_tokens, int(shard.ends[-1]) + block_tokens, block_tokens, dtype=np.uint64)
     lasts = np.unique(np.minimum(np.searchsorted(shard.ends, marks) + 1, len(shard.ends)))

@@ -77,6 +77,7 @@ class Trainer:
         memory = torch.tensor([fit.available(device)], dtype=torch.float64, device=device)
         ranks.broadcast(memory)
         self.plan = schedule.make_plan(config, options, ranks.world, float(memory))
+        self._check_plan()
         backend = choose_backend(options.attention, device)
         self.model = build_model(config, device, backend=backend, seed=options.seed)
         self.compiled = options.compile and device.type == "cuda"
@@ -117,6 +118,16 @@ class Trainer:
         """By the first rank's clock a checkpoint was due when the last step was summed."""
         self.last_scores: Scores | None = None
         self.first_step_seconds = 0.0
+
+    def _check_plan(self) -> None:
+        """See that the plan of a mixture was made for this run: all of it is trained on, and nothing twice."""
+        planned, rows = self.files.train.planned, self.plan.steps * self.plan.rows_per_step
+        length = self.config.sequence_length
+        if planned and (planned.rows, planned.sequence_length) != (rows, length):
+            raise NanosnakeError(
+                f"the plan of the mixture is for {planned.rows:,} rows of {planned.sequence_length:,} tokens, and this run "
+                f"takes {rows:,} of {length:,}; make the plan again, with the run's own options"
+            )
 
     def say(self, message: str) -> None:
         """Log a line, once for all ranks."""

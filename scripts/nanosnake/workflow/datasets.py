@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,9 @@ class Datasets:
     def _locations(self) -> dict[str, dict[str, str]]:
         """Where the shards of each source are, by its name and theirs."""
         found: dict[str, dict[str, str]] = {}
-        for name, dataset in self.config.datasets.items():
-            found.setdefault(self.config.source_of(name), {}).update(dataset.locations)
+        for source, names in self.config.sources.items():
+            for name in names:
+                found.setdefault(source, {}).update(self.config.datasets[name].locations)
         return found
 
     def location(self, wildcards: Wildcards) -> str:
@@ -142,6 +143,23 @@ class Datasets:
         """Return the table of checksums that the configuration names, if any."""
         table = getattr(self.config.datasets[wildcards.source].source, "checksums", None)
         return [table] if table else []
+
+    def plain(self) -> list[str]:
+        """Return the data sets that have shards of their own."""
+        return [name for names in self.config.sources.values() for name in names]
+
+    def mixtures(self) -> list[str]:
+        """Return the data sets that are mixtures of others."""
+        return [name for name in self.config.datasets if self.config.mixture(name)]
+
+    def of_parts(self, *patterns: str) -> Callable[[Wildcards], list[str]]:
+        """Return the function that gives files of a data set, or, of a mixture, those of each part."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            parts = self.config.parts(wildcards.dataset)
+            return [pattern.format(dataset=part) for pattern in patterns for part in parts]
+
+        return files
 
     def folder(self, name: str) -> str:
         """Return the folder of a data set's shards."""

@@ -105,6 +105,7 @@ class Keeper:
             if now != before:
                 reasons.append(f"{split} shards: {in_few_words(sorted(now ^ before))}")
             pending += [Path(file).stem for file in tokens if file in made_again]
+        pending += [Path(file).name for file in self.models.plan_of(name) if file in made_again]
         if self.models.config.models[name].follow_code and (code := differences(then.code, self.code)):
             reasons.append(f"code: {in_few_words(code)}")
         if reasons and len(reasons) == bool(options) and not pending and self._is_kept(name):

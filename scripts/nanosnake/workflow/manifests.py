@@ -59,9 +59,10 @@ class Manifests:
         """Return the options that say what a manifest is of, and which settings decided it."""
         part = self.part(wildcards)
         token_shards = [
-            self.tokenizers.token_word(wildcards.tokenizer, wildcards.dataset, split)
+            word
             for split in ("train", "validation")
             if part == "tokens"
+            for word in self.tokenizers.token_words(wildcards.tokenizer, wildcards.dataset, split)
         ]
         return words(
             MakeManifest,
@@ -77,7 +78,10 @@ class Manifests:
         """Return the settings that decide a manifest's files, with every default."""
         config = self.config.model_dump(mode="json")
         return {
-            "datasets": {wildcards.dataset: config["datasets"][wildcards.dataset]},
+            "datasets": {
+                name: config["datasets"][name]
+                for name in [wildcards.dataset, *self.config.parts(wildcards.dataset)]
+            },
             "tokenizers": {wildcards.tokenizer: config["tokenizers"][wildcards.tokenizer]},
             "models": {part: config["models"][part]} if part in self.config.models else {},
             "evaluation": config["evaluation"],

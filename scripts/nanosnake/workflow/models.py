@@ -11,8 +11,10 @@ from nanosnake import layout
 from nanosnake.config import GPT, Config
 from nanosnake.exports.formats import MODEL_FILES
 from nanosnake.stages import words
+from nanosnake.training.config import TrainOptions
 from nanosnake.workflow.shell import Wildcards, repository_path, script
 from nanosnake.workflow.tokenizers import Tokenizers
+from plan_mixture import PlanMixture
 from train_model import TrainModel
 
 OF_A_MODEL = (
@@ -70,7 +72,36 @@ class Models:
 
     def files(self, name: str) -> list[str]:
         """Return all that is made of a model."""
-        return [*(f"{self.home(name)}/{file}" for file in OF_A_MODEL), *self.export(name)]
+        files = [*OF_A_MODEL, *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else [])]
+        return [*(f"{self.home(name)}/{file}" for file in files), *self.export(name)]
+
+    def of_mixtures(self) -> list[str]:
+        """Return the names of the models that are trained on a mixture."""
+        return [name for name in self.config.models if self.config.mixture(self.config.dataset_of(name))]
+
+    def plan_of(self, name: str) -> list[str]:
+        """Return the plan that a model is trained by, if it is trained on a mixture."""
+        return [self._path(layout.PLAN, name)] if name in self.of_mixtures() else []
+
+    def plan(self, wildcards: Wildcards) -> list[str]:
+        """Return the same for a rule."""
+        return self.plan_of(wildcards.model)
+
+    def plan_mixture(self, wildcards: Wildcards) -> str:
+        """Return the options that plan what a model is trained on."""
+        model, mixture = self.of(wildcards), self.config.mixture(wildcards.dataset)
+        assert mixture is not None
+        return words(
+            PlanMixture,
+            parts=mixture.part_names,
+            shares=mixture.shares,
+            temperature=mixture.temperature,
+            max_epochs=mixture.max_epochs,
+            train=self._words(wildcards, "train"),
+            **vars(model.shape),
+            **model.options.model_dump(include={"steps", "global_batch", "tokens_per_parameter"}),
+            seed=TrainOptions(**model.options.model_dump()).seed_of_order,
+        )
 
     def export(self, name: str) -> list[str]:
         """Return the files of a model's folder for others, where the configuration asks for one."""
@@ -99,8 +130,8 @@ class Models:
         files = self.tokenizers.token_shards(wildcards.tokenizer, wildcards.dataset, split)
         return [part for file in files for part in (file, f"{file}.index")]
 
-    def _word(self, wildcards: Wildcards, split: str) -> str:
-        return self.tokenizers.token_word(wildcards.tokenizer, wildcards.dataset, split)
+    def _words(self, wildcards: Wildcards, split: str) -> tuple[str, ...]:
+        return self.tokenizers.token_words(wildcards.tokenizer, wildcards.dataset, split)
 
     def tokenizer_files(self, wildcards: Wildcards) -> list[str]:
         """Return the files that a tokenizer is loaded from."""
@@ -121,8 +152,9 @@ class Models:
         model, name = self.of(wildcards), wildcards.model
         options = words(
             TrainModel,
-            train=(self._word(wildcards, "train"),),
-            validation=(self._word(wildcards, "validation"),),
+            train=self._words(wildcards, "train"),
+            validation=self._words(wildcards, "validation"),
+            plan=next(map(Path, self.plan(wildcards)), None),
             tokenizer=Path(input.tokenizer[0]).parent,
             checkpoints=Path(self.checkpoints_of(name)),
             out=Path(self.home(name)),
@@ -138,8 +170,10 @@ class Models:
         model = self.of(wildcards)
         return words(
             EvaluateModel,
-            validation=(self._word(wildcards, "validation"),),
-            train=(self._word(wildcards, "train"),),
+            validation=self._words(wildcards, "validation"),
+            train=self._words(wildcards, "train"),
+            plan=next(map(Path, self.plan(wildcards)), None),
+            parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
             prompts=model.prompts,
             tasks=model.tasks,
         )

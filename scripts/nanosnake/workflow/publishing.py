@@ -77,8 +77,8 @@ class Publishing:
                 "report/index.html",
                 *(f"checks/{check}.json" for check in self.tokenizers.checks()),
             ]
-            table = layout.SHARD_TABLE.format(dataset=wildcards.dataset)
-            return [*(f"{home}/{file}" for file in (*of_report, "figures.json", "curve.json")), table]
+            tables = self.tokenizers.datasets.of_parts(layout.SHARD_TABLE)(wildcards)
+            return [*(f"{home}/{file}" for file in (*of_report, "figures.json", "curve.json")), *tables]
         if kind == "shards":
             datasets = self.tokenizers.datasets
             return [
@@ -128,6 +128,8 @@ class Publishing:
         """Return the names of receipts by the folder below published/ that they are in."""
         things = {"": ["tokenizer", "report"]}
         include = self.settings.include if self.settings else []
+        if self.config.mixture(wildcards.dataset):
+            return things  # shards and token shards are those of the parts
         dataset = self.config.datasets[wildcards.dataset]
         if "shards" in include:
             things["shards/"] = [*dataset.train_shards, *dataset.validation_shards]

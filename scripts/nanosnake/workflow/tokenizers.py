@@ -11,12 +11,13 @@ from count_pretokens import CountPretokens
 from cut_merges import CutMerges
 from export_tokenizer import ExportTokenizer
 from merge_counts import MergeCounts
+from mix_counts import MixCounts
 from nanosnake import layout
 from nanosnake.checks import CHECKS
 from nanosnake.checks.stability import LEAST_UNITS
 from nanosnake.config import Config, Tokenizer
 from nanosnake.exports.formats import TOKENIZER_FILES
-from nanosnake.naming import compact
+from nanosnake.naming import compact, selection_name
 from nanosnake.snakemake_internals import per_job
 from nanosnake.stages import words
 from nanosnake.workflow.datasets import Datasets
@@ -69,52 +70,86 @@ class Tokenizers:
         tokenizer = next(
             tokenizer
             for tokenizer in self.config.tokenizers.values()
-            if self.config.source_of(tokenizer.dataset) == wildcards.source
-            and tokenizer.counting == wildcards.counting
+            if tokenizer.counting == wildcards.counting
+            and wildcards.source in map(self.config.source_of, self.config.parts(tokenizer.dataset))
         )
         column = tokenizer.text_column or self.datasets.column(wildcards)
         return words(CountPretokens, text_column=column, pattern=tokenizer.pattern, doc_cap=tokenizer.doc_cap)
 
-    def _selected(self, wildcards: Wildcards) -> str:
-        """Return the name of a tokenizer that is trained on a selection of shards."""
+    def _selected(self, wildcards: Wildcards) -> str | None:
+        """Return the name of a tokenizer that is trained on a selection of shards; None for all of a mixture's part."""
         return next(
-            name
-            for name, tokenizer in self.config.tokenizers.items()
-            if tokenizer.dataset == wildcards.dataset
-            and tokenizer.counting == wildcards.counting
-            and self.config.selection(name) == wildcards.selection
+            (
+                name
+                for name, tokenizer in self.config.tokenizers.items()
+                if tokenizer.dataset == wildcards.dataset
+                and tokenizer.counting == wildcards.counting
+                and self.config.selection(name) == wildcards.selection
+            ),
+            None,
         )
 
-    def _counts_folder(self, name: str) -> str:
-        tokenizer = self.config.tokenizers[name]
-        source = self.config.source_of(tokenizer.dataset)
-        return layout.COUNTS.format(source=source, counting=tokenizer.counting)
+    def _selected_shards(self, wildcards: Wildcards) -> list[str]:
+        name = self._selected(wildcards)
+        return (
+            self.config.training_shards(name)
+            if name is not None
+            else self.config.datasets[wildcards.dataset].train_shards
+        )
+
+    def _counts_folder(self, dataset: str, counting: str) -> str:
+        return layout.COUNTS.format(source=self.config.source_of(dataset), counting=counting)
 
     def counts(self, wildcards: Wildcards) -> list[str]:
         """Return the count files of the selected shards."""
-        name = self._selected(wildcards)
-        folder = self._counts_folder(name)
-        return [f"{folder}/{shard}.arrow" for shard in self.config.training_shards(name)]
+        folder = self._counts_folder(wildcards.dataset, wildcards.counting)
+        return [f"{folder}/{shard}.arrow" for shard in self._selected_shards(wildcards)]
 
     def shards_to_recount(self, wildcards: Wildcards) -> list[str]:
         """Return the selected shards where characters are limited: the one at the limit is counted in part."""
         name = self._selected(wildcards)
-        tokenizer = self.config.tokenizers[name]
-        if tokenizer.max_chars is None:
+        if name is None or self.config.tokenizers[name].max_chars is None:
             return []
-        return self.datasets.files(tokenizer.dataset, self.config.training_shards(name))
+        return self.datasets.files(wildcards.dataset, self._selected_shards(wildcards))
 
     def merge_counts(self, wildcards: Wildcards) -> str:
         """Return the options that sum the counts of a selection."""
         name = self._selected(wildcards)
-        tokenizer = self.config.tokenizers[name]
+        limits = (
+            self.config.tokenizers[name].model_dump(include={"min_count", "max_chars"})
+            if name is not None
+            else {}
+        )
         return words(
             MergeCounts,
-            counts=Path(self._counts_folder(name)),
-            shards=self.config.training_shards(name),
-            shard_folder=Path(self.datasets.folder(tokenizer.dataset)),
-            min_count=tokenizer.min_count,
-            max_chars=tokenizer.max_chars,
+            counts=Path(self._counts_folder(wildcards.dataset, wildcards.counting)),
+            shards=self._selected_shards(wildcards),
+            shard_folder=Path(self.datasets.folder(wildcards.dataset)),
+            **limits,
+        )
+
+    def counts_of_parts(self, wildcards: Wildcards) -> list[str]:
+        """Return the summed counts of each part of a mixture: of all its training shards."""
+        return self._of_parts(wildcards.dataset, wildcards.counting)
+
+    def _of_parts(self, dataset: str, counting: str) -> list[str]:
+        selection = selection_name(None, max_chars=None, min_count=1)
+        return [
+            layout.MERGED_COUNTS.format(dataset=part, counting=counting, selection=selection)
+            for part in self.config.parts(dataset)
+        ]
+
+    def mix_counts(self, wildcards: Wildcards) -> str:
+        """Return the options that sum the counts of a mixture's parts."""
+        mixture, name = self.config.mixture(wildcards.dataset), self._selected(wildcards)
+        assert mixture is not None
+        assert name is not None
+        return words(
+            MixCounts,
+            parts=mixture.part_names,
+            shares=mixture.shares,
+            temperature=mixture.temperature,
+            min_count=self.config.tokenizers[name].min_count,
         )
 
     # Merges and exports
@@ -150,8 +185,18 @@ class Tokenizers:
 
     def training_metadata(self, wildcards: Wildcards) -> list[str]:
         """Return the metadata files of the shards that a tokenizer learns from."""
-        shards = self.config.training_shards(wildcards.tokenizer)
-        return self.datasets.files(self.of(wildcards).dataset, shards, ".json")
+        return [
+            file
+            for part, shards in self._training_shards(wildcards.tokenizer).items()
+            for file in self.datasets.files(part, shards, ".json")
+        ]
+
+    def _training_shards(self, name: str) -> dict[str, list[str]]:
+        """Return the shards that a tokenizer learns from, by data set."""
+        dataset = self.config.tokenizers[name].dataset
+        if not self.config.mixture(dataset):
+            return {dataset: self.config.training_shards(name)}
+        return {part: self.config.datasets[part].train_shards for part in self.config.parts(dataset)}
 
     def export(self, wildcards: Wildcards) -> str:
         """Return the options that describe a tokenizer to other tools."""
@@ -166,8 +211,10 @@ class Tokenizers:
             eos=tokenizer.eos,
             pad=tokenizer.pad,
             chat_template=tokenizer.chat_template,
-            folder=Path(self.datasets.folder(tokenizer.dataset)),
-            shards=self.config.training_shards(wildcards.tokenizer),
+            shards=[
+                f"{self.datasets.folder(part)}/{compact(shards)}"
+                for part, shards in self._training_shards(wildcards.tokenizer).items()
+            ],
         )
 
     def chat_template(self, wildcards: Wildcards) -> list[str]:
@@ -178,8 +225,15 @@ class Tokenizers:
     # Checks and the report
 
     def checks(self) -> list[str]:
-        """Return the names of the checks that the configuration does not turn off."""
-        return [name for name, settings in self.config.checks if settings.mode != "off"]
+        """Return the names of the checks that the configuration does not turn off, and that some tokenizer needs."""
+        learned_from_mixtures = any(
+            self.config.mixture(tokenizer.dataset) for tokenizer in self.config.tokenizers.values()
+        )
+        return [
+            name
+            for name, settings in self.config.checks
+            if settings.mode != "off" and (learned_from_mixtures or "parts" not in CHECKS[name].needs)
+        ]
 
     def checks_of_the_corpus(self) -> list[str]:
         """Return the names of the checks that look at the counts of the whole training text."""
@@ -207,11 +261,17 @@ class Tokenizers:
         found: dict[str, Any] = {}
         if "counts" in needs:
             found["counts"] = Path(self.merged_counts(wildcards))
-        if "units" in needs:
+        tokenizer = self.config.tokenizers[name]
+        mixture = self.config.mixture(tokenizer.dataset)
+        if "parts" in needs and mixture:
+            files = self._of_parts(tokenizer.dataset, tokenizer.counting)
+            found |= {"mixture": found["counts"].with_suffix(".json"), "parts": list(map(Path, files))}
+        if "units" in needs and not mixture:
             shards = self.config.training_shards(name)
-            found |= {"shards": shards, "count_folder": Path(self._counts_folder(name))}
+            folder = self._counts_folder(tokenizer.dataset, tokenizer.counting)
+            found |= {"shards": shards, "count_folder": Path(folder)}
             if len(shards) < LEAST_UNITS:
-                found["shard_folder"] = Path(self.datasets.folder(self.config.tokenizers[name].dataset))
+                found["shard_folder"] = Path(self.datasets.folder(tokenizer.dataset))
         if "parallel" in needs and self.config.evaluation.parallel:
             found["parallel"] = Path(self.config.evaluation.parallel)
         return found
@@ -220,7 +280,7 @@ class Tokenizers:
         """Return the files that a check reads besides the tokenizer, the texts and the samples."""
         found = self._sources(wildcards)
         shards = found.get("shards", ())
-        files = [found["counts"]] if "counts" in found else []
+        files = [found[key] for key in ("counts", "mixture") if key in found] + found.get("parts", [])
         files += [found["count_folder"] / f"{shard}.arrow" for shard in shards]
         if "shard_folder" in found:
             files += [found["shard_folder"] / f"{shard}.parquet" for shard in shards]
@@ -290,14 +350,20 @@ class Tokenizers:
         )
 
     def token_shards(self, tokenizer: str, dataset: str, split: str) -> list[str]:
-        """Return the token shards of a split."""
-        folder = layout.TOKENS.format(dataset=dataset, tokenizer=tokenizer, split=split)
-        return [f"{folder}/{name}.ds" for name in self.config.datasets[dataset].shards_of(split)]
+        """Return the token shards of a split; of a mixture, those of its parts."""
+        return [
+            f"{layout.TOKENS.format(dataset=part, tokenizer=tokenizer, split=split)}/{name}.ds"
+            for part in self.config.parts(dataset)
+            for name in self.config.datasets[part].shards_of(split)
+        ]
 
-    def token_word(self, tokenizer: str, dataset: str, split: str) -> str:
-        """Return the token shards of a split in one word: the folder and the names."""
-        folder = layout.TOKENS.format(dataset=dataset, tokenizer=tokenizer, split=split)
-        return f"{folder}/{compact(self.config.datasets[dataset].shards_of(split))}.ds"
+    def token_words(self, tokenizer: str, dataset: str, split: str) -> tuple[str, ...]:
+        """Return the token shards of a split in one word, the folder and the names; of a mixture, a word for each part."""
+        return tuple(
+            f"{layout.TOKENS.format(dataset=part, tokenizer=tokenizer, split=split)}/"
+            f"{compact(self.config.datasets[part].shards_of(split))}.ds"
+            for part in self.config.parts(dataset)
+        )
 
     def all_token_shards(self) -> list[str]:
         """Return every token shard of every tokenizer, of its own data set."""

@@ -63,6 +63,17 @@ impl Totals {
         self.characters += other.characters;
         self.bytes += other.bytes;
     }
+
+    /// Adds the same several times; none if a sum passes 64 bits.
+    #[must_use]
+    pub fn add_times(&mut self, other: &Self, times: u64) -> Option<()> {
+        let sum = |mine: u64, theirs: u64| theirs.checked_mul(times)?.checked_add(mine);
+        self.documents = sum(self.documents, other.documents)?;
+        self.nulls = sum(self.nulls, other.nulls)?;
+        self.characters = sum(self.characters, other.characters)?;
+        self.bytes = sum(self.bytes, other.bytes)?;
+        Some(())
+    }
 }
 
 /// The columns of a count file.

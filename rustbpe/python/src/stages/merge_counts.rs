@@ -23,11 +23,16 @@ pub struct Totals {
 
 /// Sums count files into one, reading a record batch of each at a time.
 #[pyfunction]
-#[pyo3(signature = (paths, out, *, extra=Vec::new(), min_count=1, threads=0, progress=None))]
+#[pyo3(signature = (paths, out, *, weights=Vec::new(), extra=Vec::new(), min_count=1, threads=0, progress=None))]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are named where it is called"
+)]
 pub fn merge_counts(
     py: Python<'_>,
     paths: Vec<PathBuf>,
     out: PathBuf,
+    weights: Vec<u64>,
     extra: Vec<PyRef<'_, Counts>>,
     min_count: u64,
     threads: usize,
@@ -39,7 +44,7 @@ pub fn merge_counts(
         .collect();
     let totals = doorway::run(py, progress, move |progress| {
         let extra: Vec<&counts::Counts> = extra.iter().map(Arc::as_ref).collect();
-        merging::merge_counts(&paths, &out, &extra, min_count, threads, progress)
+        merging::merge_counts(&paths, &weights, &out, &extra, min_count, threads, progress)
     })?;
     Ok(Totals {
         documents: totals.documents,
