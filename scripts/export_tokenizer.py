@@ -46,7 +46,7 @@ class ExportTokenizer(Stage):
     """Jinja template of conversations; nanochat's if absent, where its tokens are there."""
     folder: Path
     """Folder of the shards' metadata files."""
-    shards: Names
+    shards: Names = ()
     """Shards that it was trained on."""
     output: Path
     """Folder to write into."""
@@ -58,8 +58,10 @@ class ExportTokenizer(Stage):
 
 def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
     """Write the artifacts and return the content of `meta.json`."""
-    from nanosnake.tokenizer.export import Recipe, export, read_merges
+    from nanosnake.crate import rustbpe
+    from nanosnake.tokenizer.export import Recipe, export
 
+    merges = rustbpe.Merges.read(str(options.merges))
     template = options.chat_template
     recipe = Recipe(
         name=options.name,
@@ -73,11 +75,10 @@ def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
             "chat_template": template.read_text(encoding="utf-8") if template else None,
         },
         shards=shard_hashes(options.folder, options.shards),
+        given=merges.given,
     )
     counting = counting_facts(options.counts, recipe.regex)
-    return export(
-        read_merges(options.merges), Recipe(**{**vars(recipe), "counting": counting}), options.output
-    )
+    return export(merges.pairs(), Recipe(**{**vars(recipe), "counting": counting}), options.output)
 
 
 def counting_facts(path: Path, regex: str) -> dict[str, Any]:

@@ -24,7 +24,11 @@ pub fn train_merges(
     let counts = Counts::read(counts, progress)?;
     let threads = thread_count(threads);
     let found = train_from(counts.iter(), start, num_merges, threads, progress)?;
-    Merges::new(&counts.counting.pattern, start.len().min(found.len()), &found)
+    Merges::new(
+        &counts.counting.pattern,
+        start.len().min(found.len()),
+        &found,
+    )
 }
 
 /// The most bytes of memory that [`train_merges`] takes; the file is read once, a batch at a time.

@@ -1,7 +1,7 @@
 """The configuration: typed models, their JSON schema, and one clear message for each mistake."""
 
 from nanosnake.config.load import json_schema, load
-from nanosnake.config.models import Config, Dataset, Tokenizer
+from nanosnake.config.models import Config, Dataset, Taken, Tokenizer
 from nanosnake.config.sources import EmbeddedSource, FilesSource, HubSource, LocalSource, S3Source, UrlSource
 from nanosnake.config.training import GPT
 
@@ -14,6 +14,7 @@ __all__ = [
     "HubSource",
     "LocalSource",
     "S3Source",
+    "Taken",
     "Tokenizer",
     "UrlSource",
     "json_schema",

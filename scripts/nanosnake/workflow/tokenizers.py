@@ -14,11 +14,12 @@ from merge_counts import MergeCounts
 from nanosnake import layout
 from nanosnake.checks import CHECKS
 from nanosnake.checks.stability import LEAST_UNITS
-from nanosnake.config import Config, Tokenizer
+from nanosnake.config import Config, Taken, Tokenizer
 from nanosnake.exports.formats import TOKENIZER_FILES
 from nanosnake.naming import compact
 from nanosnake.snakemake_internals import per_job
 from nanosnake.stages import words
+from nanosnake.tokenizer.conversion import RANKS_ENDING, file_of
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.shell import Wildcards
 from tokenize_shard import TokenizeShard
@@ -128,13 +129,30 @@ class Tokenizers:
             selection=self.config.selection(wildcards.tokenizer),
         )
 
-    def of(self, wildcards: Wildcards) -> Tokenizer:
+    def of(self, wildcards: Wildcards) -> Taken | Tokenizer:
         """Return the settings of a tokenizer."""
         return self.config.tokenizers[wildcards.tokenizer]
 
     def train(self, wildcards: Wildcards) -> str:
         """Return the options that learn a tokenizer's merges."""
-        return words(TrainTokenizer, merges=self.of(wildcards).num_merges)
+        tokenizer = self.of(wildcards)
+        file = next(iter(self.base(wildcards)), tokenizer.base)
+        return words(
+            TrainTokenizer,
+            merges=tokenizer.num_merges,
+            base=file,
+            pattern=tokenizer.pattern if str(file).endswith(RANKS_ENDING) else None,
+            seeds=tuple(tokenizer.seeds),
+            baseline_cache=Path(layout.BASELINES),
+        )
+
+    def base(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of the tokenizer whose merges come first, if there is one."""
+        base = self.of(wildcards).base
+        if base in self.config.tokenizers:
+            return [f"{self.home(base)}/merges.arrow"]
+        file = file_of(base) if base else None
+        return [str(file)] if file else []
 
     def trained(self) -> list[str]:
         """Return the tokenizers that are trained; the others of a sweep are cut from these."""
@@ -167,7 +185,9 @@ class Tokenizers:
             pad=tokenizer.pad,
             chat_template=tokenizer.chat_template,
             folder=Path(self.datasets.folder(tokenizer.dataset)),
-            shards=self.config.training_shards(wildcards.tokenizer),
+            shards=self.config.training_shards(wildcards.tokenizer)
+            if isinstance(tokenizer, Tokenizer)
+            else (),
         )
 
     def chat_template(self, wildcards: Wildcards) -> list[str]:

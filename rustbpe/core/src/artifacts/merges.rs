@@ -148,9 +148,11 @@ impl Merges {
         let pattern =
             pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
         let given = schema.metadata().get("given").map_or("0", String::as_str);
-        let given = given
-            .parse()
-            .map_err(|_| damaged(format!("its metadata says that {given:?} merges were given")))?;
+        let given = given.parse().map_err(|_| {
+            damaged(format!(
+                "its metadata says that {given:?} merges were given"
+            ))
+        })?;
         let mut merges = Vec::new();
         while let Some(batch) = reader.next().map_err(cut_off)? {
             let found = rows(&batch).ok_or_else(|| {
