@@ -8,10 +8,14 @@ from train_tokenizer import TrainTokenizer
 
 
 rule train_tokenizer:
-    """Learn the merges. One job whatever the size of the corpus: it needs the summed counts alone."""
+    """Learn the merges. One job whatever the size of the corpus: it needs the summed counts alone.
+
+    The merges of a base come first; those of a tokenizer that was made elsewhere are all.
+    """
     input:
         code=code(TrainTokenizer),
         counts=tokenizers.merged_counts,
+        base=tokenizers.base,
     output:
         layout.MERGES,
     log:

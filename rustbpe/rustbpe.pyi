@@ -164,6 +164,9 @@ class Merges:
     @property
     def pattern(self) -> str:
         """The split pattern's regex."""
+    @property
+    def given(self) -> int:
+        """How many of the first merges were given, and not found in the counts."""
     def write(self, path: _Path) -> None:
         """Writes the merges as a file (Arrow IPC, zstd).
 
@@ -398,14 +401,18 @@ def train_merges(
     counts_path: _Path,
     num_merges: int,
     *,
+    start: Sequence[tuple[int, int]] = ...,
     threads: int = 0,
     progress: _Progress | None = None,
 ) -> Merges:
     """Finds up to `num_merges` merges over a count file, fewer where no pair is left; progress is in merges.
 
+    Args:
+        start: the first merges, pairs of ids, whatever their counts.
+
     Raises:
         FileFormatError: the file is no count file, cut off or damaged.
-        InvalidValueError: more merges than ids.
+        InvalidValueError: more merges than ids, or `start` takes a token that is not made before it.
         OSError: the file cannot be read.
     """
 

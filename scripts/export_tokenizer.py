@@ -45,7 +45,7 @@ class ExportTokenizer(Stage):
     """The one that fills rows of a batch; eos if absent."""
     chat_template: Path | None = None
     """Jinja template of conversations; nanochat's if absent, where its tokens are there."""
-    shards: tuple[str, ...]
+    shards: tuple[str, ...] = ()
     """Shards that it was trained on, each word a folder of metadata files and names in it, as in the example."""
     output: Path
     """Folder to write into."""
@@ -57,8 +57,10 @@ class ExportTokenizer(Stage):
 
 def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
     """Write the artifacts and return the content of `meta.json`."""
-    from nanosnake.tokenizer.export import Recipe, export, read_merges
+    from nanosnake.crate import rustbpe
+    from nanosnake.tokenizer.export import Recipe, export
 
+    merges = rustbpe.Merges.read(str(options.merges))
     template = options.chat_template
     recipe = Recipe(
         name=options.name,
@@ -72,11 +74,10 @@ def export_tokenizer(options: ExportTokenizer) -> dict[str, Any]:
             "chat_template": template.read_text(encoding="utf-8") if template else None,
         },
         shards=shard_hashes(options.shards),
+        given=merges.given,
     )
     counting = counting_facts(options.counts, recipe.regex)
-    return export(
-        read_merges(options.merges), Recipe(**{**vars(recipe), "counting": counting}), options.output
-    )
+    return export(merges.pairs(), Recipe(**{**vars(recipe), "counting": counting}), options.output)
 
 
 def counting_facts(path: Path, regex: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Train a tokenizer: turn summed pre-token counts into a list of merges.
 
-In:  one count file.
+In:  one count file; with --base another tokenizer, whose merges come first.
 Out: an Arrow file with a row per merge: left id, right id, count of the pair when it was merged.
 
     python scripts/train_tokenizer.py --counts merged.arrow --merges 32503 --output merges.arrow
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nanosnake.files import NanosnakeError
 from nanosnake.messages import Progress, log
-from nanosnake.stages import Stage, main
+from nanosnake.stages import Stage, Texts, main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,16 @@ class TrainTokenizer(Stage):
     counts: Path
     """Count file."""
     merges: int
-    """Merges to learn."""
+    """Merges in all."""
+    base: str | None = None
+    """Tokenizer whose merges come first: a tokenizer.json, its folder, a .tiktoken or .arrow file, or gpt2, cl100k_base,
+    o200k_base."""
+    pattern: str | None = None
+    """Split pattern of a .tiktoken file."""
+    seeds: Texts = ()
+    """Tokens whose merges come next, a JSON list."""
+    baseline_cache: Path = Path(".cache/baselines")
+    """Where published vocabularies are kept."""
     output: Path
     """Merges to write, Arrow."""
     threads: int = 1
@@ -37,15 +46,21 @@ def train(options: TrainTokenizer) -> str:
     """Write the merges and return a line that says how far the training went.
 
     Raises:
-        NanosnakeError: if the text has fewer pairs to merge than asked for.
+        NanosnakeError: if the text has fewer pairs to merge than asked for, or the first merges cannot be had.
     """
     from nanosnake.crate import rustbpe
 
+    start = first_merges(options)
+    if len(start) > options.merges:
+        raise NanosnakeError(
+            f"vocab_size has room for {options.merges:,} merges, and base and seeds need {len(start):,}; raise vocab_size by "
+            f"{len(start) - options.merges:,} or more"
+        )
     needed = rustbpe.training_memory(str(options.counts), options.merges)
     log(f"{options.merges:,} merges over {options.counts} will take up to {needed / 1e6:,.0f} MB of memory")
     with Progress("merging", unit="merges") as progress:
         merges = rustbpe.train_merges(
-            str(options.counts), options.merges, threads=options.threads, progress=progress
+            str(options.counts), options.merges, start=start, threads=options.threads, progress=progress
         )
     if len(merges) < options.merges:
         raise NanosnakeError(
@@ -53,7 +68,27 @@ def train(options: TrainTokenizer) -> str:
             f"lower vocab_size by {options.merges - len(merges):,} or more, or train on more text"
         )
     merges.write(str(options.output))
-    return f"{options.output}: {len(merges):,} merges"
+    given = f", {merges.given:,} of them given" if merges.given else ""
+    return f"{options.output}: {len(merges):,} merges{given}"
+
+
+def first_merges(options: TrainTokenizer) -> list[tuple[int, int]]:
+    """Return the merges that are not learned: those of the base, then those that make the seeds.
+
+    Raises:
+        NanosnakeError: if the base cannot be converted, or cannot be extended.
+    """
+    from nanosnake.tokenizer.conversion import convert, with_seeds
+
+    if options.base is None:
+        return with_seeds([], options.seeds)
+    found = convert(options.base, options.pattern, options.baseline_cache)
+    if found.whole and options.merges > len(found.pairs):
+        raise NanosnakeError(
+            f"{options.base}: cannot be extended, because no merges lead to {len(found.whole):,} of its tokens, such as "
+            f"{found.whole[0]!r}: new merges could make them a second time"
+        )
+    return with_seeds(found.pairs, options.seeds)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,22 @@ Object = Annotated[Mapping[str, Any], Word(read_object, lambda value: json.dumps
 """A JSON object."""
 
 
+def read_texts(text: str) -> tuple[str, ...]:
+    """Return the texts of a JSON list.
+
+    Raises:
+        ValueError: if `text` is something else.
+    """
+    value = json.loads(text)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("a JSON list of texts was expected")
+    return tuple(value)
+
+
+Texts = Annotated[tuple[str, ...], Word(read_texts, json.dumps)]
+"""Texts that may begin with a dash, as a JSON list."""
+
+
 class Stage:
     """A stage; subclasses are frozen dataclasses with keyword-only fields, each followed by its docstring."""
 

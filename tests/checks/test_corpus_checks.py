@@ -21,7 +21,6 @@ from nanosnake.checks.material import Document, Item, Subject
 from nanosnake.checks.run import run_check
 from nanosnake.checks.verdict import Verdict
 from nanosnake.files import NanosnakeError
-from nanosnake.tokenizer.export import read_merges
 from nanosnake.tokenizer.folder import TokenizerFolder
 from tiny_tokenizers import evaluation_texts, train
 
@@ -61,7 +60,7 @@ def test_uses_are_those_of_the_encoded_text(trained: TokenizerFolder) -> None:
 
 def test_a_token_is_made_as_often_as_its_pair_was_merged(trained: TokenizerFolder) -> None:
     place = trained.folder.parent
-    pairs = read_merges(place / "merges.arrow")
+    pairs = rustbpe.Merges.read(place / "merges.arrow").pairs()
     assert merge_parts(trained.tokens)[256:] == pairs[: len(trained.tokens) - 256]
     made = Corpus(place / "counts.arrow", trained).made[256:].tolist()
     with pa.ipc.open_file(str(place / "merges.arrow")) as reader:

@@ -63,7 +63,11 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     # unknown and missing keys
     (
         tokenizer(vocab_sze=3),
-        ["tokenizers.bpe4k.vocab_sze", "did you mean 'vocab_size'", "allowed: bos, chat_template, dataset,"],
+        [
+            "tokenizers.bpe4k.vocab_sze",
+            "did you mean 'vocab_size'",
+            "allowed: base, bos, chat_template, dataset,",
+        ],
     ),
     (replaced(tokenizer={}), ["tokenizer: unknown key", "did you mean 'tokenizers'"]),
     (lambda raw: raw.pop("tokenizers"), ["tokenizers: this key is required"]),

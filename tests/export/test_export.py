@@ -239,11 +239,11 @@ def test_damaged_merges(tmp_path: Path) -> None:
         export.export([(97, 98), (97, 98)], recipe(259, "<|bos|>"), tmp_path)
     (tmp_path / "merges.arrow").write_bytes(b"ARROW1 no")
     with pytest.raises(rustbpe.FileFormatError, match=r"merges\.arrow: not a sound merges file"):
-        export.read_merges(tmp_path / "merges.arrow")
+        rustbpe.Merges.read(tmp_path / "merges.arrow")
     with pa.ipc.new_file(str(tmp_path / "other.arrow"), pa.schema([("x", pa.uint32())])):
         pass
     with pytest.raises(rustbpe.FileFormatError, match=r"other\.arrow: not a sound merges file"):
-        export.read_merges(tmp_path / "other.arrow")
+        rustbpe.Merges.read(tmp_path / "other.arrow")
     assert not (tmp_path / META).exists()
 
 

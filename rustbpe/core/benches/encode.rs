@@ -16,7 +16,7 @@ fn main() {
 /// The bytes and 32,512 merges learned from the documents.
 fn vocabulary(documents: &[String]) -> Vec<Vec<u8>> {
     let merges = train(text::counted(documents).iter(), 32_512, 1, &Silent);
-    let merges = merges.and_then(|merges| Merges::new(text::splitter().regex(), &merges));
+    let merges = merges.and_then(|merges| Merges::new(text::splitter().regex(), 0, &merges));
     merges
         .unwrap_or_else(|error| panic!("{error}"))
         .token_bytes()

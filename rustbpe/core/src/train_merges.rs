@@ -8,21 +8,27 @@ use crate::artifacts::merges::Merges;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::threads::thread_count;
-use crate::train::{memory_with_table, train};
+use crate::train::{memory_with_table, train_from};
 
-/// Finds up to `num_merges` merges, fewer where no pair is left. Progress counts merges.
+/// Finds up to `num_merges` merges, fewer where no pair is left; the first are those of `start`. Progress counts merges.
 ///
 /// # Errors
-/// Those of [`Counts::read`] and of [`train`].
+/// Those of [`Counts::read`] and of [`train_from`].
 pub fn train_merges(
     counts: &Path,
+    start: &[(u32, u32)],
     num_merges: usize,
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Merges> {
     let counts = Counts::read(counts, progress)?;
-    let found = train(counts.iter(), num_merges, thread_count(threads), progress)?;
-    Merges::new(&counts.counting.pattern, &found)
+    let threads = thread_count(threads);
+    let found = train_from(counts.iter(), start, num_merges, threads, progress)?;
+    Merges::new(
+        &counts.counting.pattern,
+        start.len().min(found.len()),
+        &found,
+    )
 }
 
 /// The most bytes of memory that [`train_merges`] takes; the file is read once, a batch at a time.

@@ -21,7 +21,7 @@ static SOUND: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
                 count: 9,
             })
             .collect();
-        Merges::new("p", &made).unwrap().write(&path).unwrap();
+        Merges::new("p", 0, &made).unwrap().write(&path).unwrap();
         std::fs::read(&path).unwrap()
     };
     vec![write(&[]), write(&[(97, 98), (256, 99), (257, 257)])]

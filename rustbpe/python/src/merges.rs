@@ -24,6 +24,12 @@ impl Merges {
         &self.inner.pattern
     }
 
+    /// How many of the first merges were given, and not found in the counts.
+    #[getter]
+    fn given(&self) -> usize {
+        self.inner.given
+    }
+
     /// Writes the merges as a file, whole or not at all.
     fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let inner = Arc::clone(&self.inner);

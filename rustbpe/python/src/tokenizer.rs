@@ -218,7 +218,7 @@ impl Tokenizer {
     ) -> PyResult<()> {
         let trained = doorway::run(py, None, move |progress| {
             let found = train::train(counts.iter(), num_merges, thread_count(0), progress)?;
-            let merges = merges::Merges::new(splitter.regex(), &found)?;
+            let merges = merges::Merges::new(splitter.regex(), 0, &found)?;
             let encoder = encode::Encoder::new(merges.token_bytes().to_vec(), splitter)?;
             Ok(Trained {
                 merges,

@@ -80,25 +80,37 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
         return not_measured(
             "needs the counts of shards of one data set; resamples of a mixture are not drawn"
         )
-    tokens = subject.tokenizer.tokens[BYTES:]
+    given = int(subject.tokenizer.meta.get("given", 0))
+    tokens = subject.tokenizer.tokens[BYTES + given :]
+    if given and not tokens:
+        return not_measured(
+            "does not apply: no merge was learned from these counts, they were made elsewhere"
+        )
     with tempfile.TemporaryDirectory(prefix="nanosnake-") as folder:
         units = _units(subject, Path(folder))
         if len(units) < LEAST_UNITS or not tokens:
             note = f"needs {LEAST_UNITS} shards, or {LEAST_DOCUMENTS} documents in fewer shards"
             return not_measured(note)
-        learn = _learner(subject, Path(folder), len(tokens))
+        learn = _learner(subject, Path(folder), given, len(tokens))
         draw = random.Random(0)
         draws = [draw.choices(units, k=len(units)) for _ in range(RESAMPLES)]
         without = [[*units[:at], *units[at + 1 :]] for at in range(len(units))]
         learned = list(_in_parallel(learn, [units, *draws, *without]))
         names = [path.stem for path in units]
     whole, resampled, left_out = learned[0], learned[1 : RESAMPLES + 1], learned[RESAMPLES + 1 :]
-    return _findings(tokens, whole, resampled, dict(zip(names, left_out, strict=True)), thresholds)
+    return _findings(
+        tokens, BYTES + given, whole, resampled, dict(zip(names, left_out, strict=True)), thresholds
+    )
 
 
-def _learner(subject: Subject, folder: Path, merges: int) -> Callable[[Sequence[Path]], Learned]:
-    """Return the function that learns merges from the sum of some count files."""
+def _learner(subject: Subject, folder: Path, given: int, merges: int) -> Callable[[Sequence[Path]], Learned]:
+    """Return the function that learns merges, after those that were given, from the sum of some count files."""
+    from nanosnake.checks.corpus import merge_parts
     from nanosnake.crate import rustbpe
+    from nanosnake.tokenizer.export import BYTES
+
+    parts = merge_parts(subject.tokenizer.tokens[: BYTES + given])[BYTES:]
+    start = [(left, right) for left, right in parts]
 
     sample = subject.sample("validation")
     texts = sample.texts if sample else []
@@ -108,7 +120,7 @@ def _learner(subject: Subject, folder: Path, merges: int) -> Callable[[Sequence[
     def learn(units: Sequence[Path]) -> Learned:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".arrow") as file:
             rustbpe.merge_counts(list(map(str, units)), file.name, min_count=least, threads=1)
-            found = rustbpe.train_merges(file.name, merges, threads=1)
+            found = rustbpe.train_merges(file.name, given + merges, start=start, threads=1)
         encoder = rustbpe.Encoder(found, pattern=subject.tokenizer.pattern)
         count = sum(map(len, named("rustbpe", encoder.encode_batch)(texts, 1)))
         return Learned(frozenset(found.token_bytes()), size / max(count, 1))
@@ -185,11 +197,13 @@ def _by_documents(subject: Subject, folder: Path) -> list[Path]:
 
 def _findings(
     tokens: Sequence[bytes],
+    first: int,
     whole: Learned,
     resampled: Sequence[Learned],
     without: dict[str, Learned],
     thresholds: Limits,
 ) -> Findings:
+    """Return what the check found; `first` is the id of the first learned token."""
     import numpy as np
 
     shares = np.array([sum(token in found.tokens for found in resampled) for token in tokens]) / len(
@@ -197,14 +211,14 @@ def _findings(
     )
     rows = [_row("learned tokens", shares)]
     for part in np.array_split(np.arange(len(tokens)), RANGES) if len(tokens) >= RANGES else ():
-        rows.append(_row(f"ids {256 + part[0]:,} to {256 + part[-1]:,}", shares[part]))
+        rows.append(_row(f"ids {first + part[0]:,} to {first + part[-1]:,}", shares[part]))
     ratio, spread = (
         whole.bytes_per_token,
         float(np.std([found.bytes_per_token for found in resampled], ddof=1)),
     )
     low, high = ratio - 1.96 * spread, ratio + 1.96 * spread
     lost = {unit: [token for token in tokens if token not in found.tokens] for unit, found in without.items()}
-    ranks = {token: rank for rank, token in enumerate(tokens, 256)}
+    ranks = {token: rank for rank, token in enumerate(tokens, first)}
     times = Counter(token for found in lost.values() for token in found)
     hanging = sorted((token for token, n in times.items() if n == 1), key=ranks.__getitem__)
     stable = float((shares >= ALWAYS).mean())
@@ -227,7 +241,8 @@ def _findings(
             ],
             "What changes if one unit is left out": _influence(lost, without, whole),
             "Tokens that are lost without one unit and without no other, lowest ids first": [
-                _hanging(token, ranks[token], lost, shares) for token in hanging[:LISTED]
+                _hanging(token, ranks[token], lost, float(shares[ranks[token] - first]))
+                for token in hanging[:LISTED]
             ],
         },
     )
@@ -266,14 +281,12 @@ def _other(tokens: Sequence[bytes], whole: Learned, units: int) -> str:
     )
 
 
-def _hanging(
-    token: bytes, rank: int, lost: dict[str, list[bytes]], shares: npt.NDArray[np.float64]
-) -> Figure:
+def _hanging(token: bytes, rank: int, lost: dict[str, list[bytes]], share: float) -> Figure:
     return {
         "token": shown(token),
         "id": rank,
         "unit": next(unit for unit, found in lost.items() if token in found),
-        "share_in_resamples": float(shares[rank - 256]),
+        "share_in_resamples": share,
     }
 
 

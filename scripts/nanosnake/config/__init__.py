@@ -1,7 +1,7 @@
 """The configuration: typed models, their JSON schema, and one clear message for each mistake."""
 
 from nanosnake.config.load import json_schema, load
-from nanosnake.config.models import Config, Dataset, Tokenizer
+from nanosnake.config.models import Config, Dataset, Taken, Tokenizer
 from nanosnake.config.sources import (
     EmbeddedSource,
     FilesSource,
@@ -23,6 +23,7 @@ __all__ = [
     "LocalSource",
     "MixtureSource",
     "S3Source",
+    "Taken",
     "Tokenizer",
     "UrlSource",
     "json_schema",

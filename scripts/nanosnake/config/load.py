@@ -200,11 +200,14 @@ def _tags(detail: ErrorDetails) -> str:
 def _path(loc: tuple[int | str, ...]) -> str:
     """Return a key's path as a user writes it.
 
-    Below a data set's `source` and `validation`, pydantic adds the kind of value, which is not a key of the file.
+    Below a data set's `source` and `validation`, and below a tokenizer, pydantic adds the kind of value, which is not a
+    key of the file.
     """
     steps = list(loc)
     if len(steps) > 3 and steps[0] == "datasets" and steps[2] in ("source", "validation"):
         del steps[3]
+    if len(steps) > 2 and steps[0] == "tokenizers" and steps[2] in ("taken", "trained"):
+        del steps[2]
     if steps and steps[-1] == "[key]":
         steps.pop()
     words = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps]

@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from nanosnake.config.base import FilePath, Model, Name, wrong
+from nanosnake.config.base import FilePath, Model, Name, find_path, wrong
+from nanosnake.config.bases import with_bases
 from nanosnake.config.checks import Checks
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import (
@@ -33,6 +42,7 @@ from nanosnake.provenance.code import REPOSITORY
 from nanosnake.sources import parquet
 from nanosnake.sources.formats import look
 from nanosnake.tokenizer import BASELINE_NAMES, BaselineName
+from nanosnake.tokenizer.conversion import header
 
 NANOCHAT_SPECIAL_TOKENS = [
     "<|bos|>",
@@ -192,18 +202,9 @@ def one_or_list(schema: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
 
 
-class Tokenizer(Model):
-    """What a tokenizer is trained on, and how."""
+class Counted(Model):
+    """What any tokenizer has: text that it is looked at with, and special tokens."""
 
-    dataset: str
-    """Name of the dataset."""
-    vocab_size: Annotated[int, Field(le=2**31), one_or_list({"type": "integer", "maximum": 2**31})]
-    """Tokens in all: 256 bytes, merges and special tokens. A list makes a tokenizer for each, from one training."""
-    pattern: Annotated[str, Field(min_length=1), one_or_list({"type": "string", "minLength": 1})] = "nanochat"
-    """Split pattern: gpt2, gpt4, gpt4o, nanochat, or any regex. No merge crosses its pieces. A list makes a tokenizer
-    for each."""
-    sweep: SkipJsonSchema[str | None] = None
-    """Name of the settings whose lists made this one."""
     text_column: Annotated[str, Field(min_length=1)] | None = None
     """Column to learn from, where it is not the dataset's."""
     doc_cap: Annotated[int, Field(ge=0)] = 0
@@ -226,16 +227,18 @@ class Tokenizer(Model):
     """File with a Jinja template of conversations; nanochat's if absent, where its special tokens are there."""
     exports: Annotated[list[TokenizerFormat], Field(default_factory=list)]
     """Further formats: nanochat's tokenizer.pkl and token_bytes.pt, llama.cpp's tokenizer.gguf."""
+    sweep: SkipJsonSchema[str | None] = None
+    """Name of the settings whose lists made this one."""
+
+    if TYPE_CHECKING:
+        dataset: str
+        pattern: str
+        vocab_size: int
 
     @property
     def regex(self) -> str:
         """The split pattern as a regex."""
         return str(rustbpe.PATTERNS.get(self.pattern, self.pattern))
-
-    @property
-    def num_merges(self) -> int:
-        """Merges to learn."""
-        return self.vocab_size - 256 - len(self.special_tokens)
 
     @property
     def counting(self) -> str:
@@ -247,7 +250,12 @@ class Tokenizer(Model):
             text_column=self.text_column,
         )
 
-    @field_validator("pattern")
+    @property
+    def num_merges(self) -> int:
+        """Merges in all, those of a base and of seeds among them."""
+        return self.vocab_size - 256 - len(self.special_tokens)
+
+    @field_validator("pattern", check_fields=False)
     @classmethod
     def _pattern_compiles(cls, value: str) -> str:
         if value not in rustbpe.PATTERNS:
@@ -283,6 +291,23 @@ class Tokenizer(Model):
             raise wrong("exports", self.exports, problem)
         return self
 
+
+class Tokenizer(Counted):
+    """What a tokenizer is trained on, and how."""
+
+    dataset: str
+    """Name of the dataset."""
+    vocab_size: Annotated[int, Field(le=2**31), one_or_list({"type": "integer", "maximum": 2**31})]
+    """Tokens in all: 256 bytes, merges and special tokens. A list makes a tokenizer for each, from one training."""
+    pattern: Annotated[str, Field(min_length=1), one_or_list({"type": "string", "minLength": 1})] = "nanochat"
+    """Split pattern: gpt2, gpt4, gpt4o, nanochat, or any regex; with `base`, that of the base. No merge crosses its
+    pieces. A list makes a tokenizer for each."""
+    base: FilePath | None = None
+    """Tokenizer whose merges come first: the name of another one here, gpt2, cl100k_base, o200k_base, or a file or folder
+    as in `path`."""
+    seeds: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Texts that have to be tokens; the merges that make them come before those that are learned."""
+
     @model_validator(mode="after")
     def _vocabulary_holds_the_bytes(self) -> Self:
         least = 256 + len(self.special_tokens)
@@ -293,6 +318,91 @@ class Tokenizer(Model):
                 f"256 bytes and {len(self.special_tokens)} special tokens need at least {least}",
             )
         return self
+
+    @model_validator(mode="after")
+    def _seeds_are_pieces(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise wrong("seeds", self.seeds, f"{max(self.seeds, key=self.seeds.count)!r} is named twice")
+        encoder = rustbpe.Encoder([bytes([byte]) for byte in range(256)], pattern=self.pattern)
+        for seed in self.seeds:
+            if (pieces := encoder.split(seed)) != [seed]:
+                raise wrong(
+                    "seeds",
+                    self.seeds,
+                    f"the split pattern makes {pieces} of {seed!r}, and no token crosses its pieces; name these",
+                )
+        return self
+
+
+class Elsewhere(Model):
+    """A tokenizer that was made elsewhere."""
+
+    path: FilePath
+    """A tokenizer.json, the folder that transformers wrote it to, or a .tiktoken file."""
+    pattern: Annotated[str, Field(min_length=1)] | None = None
+    """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex."""
+
+    @model_validator(mode="after")
+    def _ranks_have_a_pattern(self) -> Self:
+        if Path(self.path).suffix == ".tiktoken" and self.pattern is None:
+            raise wrong("pattern", None, "a .tiktoken file does not say its split pattern; name it")
+        return self
+
+
+class Taken(Counted):
+    """A tokenizer that was made elsewhere and is used as if it were one of ours."""
+
+    path: FilePath
+    """gpt2, cl100k_base, o200k_base, or a tokenizer.json, the folder that transformers wrote it to, a .tiktoken file."""
+    dataset: str = ""
+    """Name of the dataset whose text it is looked at with; the only one if absent."""
+    pattern: Annotated[str, Field(min_length=1)] = ""
+    """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex. Other files say it."""
+    vocab_size: SkipJsonSchema[int] = 0
+    """Tokens in all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_what_it_is(cls, data: Any) -> Any:
+        """Fill in what the file says: pattern, special tokens and which of them is what."""
+        if not isinstance(data, dict) or not isinstance(data.get("path"), str) or not data["path"]:
+            return data
+        try:
+            found = header(find_path(data["path"]), data.get("pattern"))
+        except NanosnakeError as error:
+            raise wrong("path", data["path"], str(error)) from error
+        for key in ("vocab_size", *(["special_tokens"] if found.special_tokens else [])):
+            if key in data:
+                raise wrong(key, data[key], "the file says it; leave the key out")
+        special = list(found.special_tokens or data.get("special_tokens", NANOCHAT_SPECIAL_TOKENS))
+        says = {
+            "pattern": found.pattern,
+            "special_tokens": special,
+            "vocab_size": found.tokens + len(special),
+        }
+        return {**(found.roles or {}), **data, **says}
+
+    @property
+    def base(self) -> str:
+        """The tokenizer whose merges come first; there are no others."""
+        return self.path
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Texts that have to be tokens."""
+        return ()
+
+
+AnyTokenizer = Annotated[
+    Annotated[Taken, Tag("taken")] | Annotated[Tokenizer, Tag("trained")],
+    Discriminator(
+        lambda value: (
+            "taken"
+            if isinstance(value, Taken) or (isinstance(value, dict) and "path" in value)
+            else "trained"
+        )
+    ),
+]
 
 
 class Evaluation(Model):
@@ -318,21 +428,6 @@ class Evaluation(Model):
         if self.texts is not None and Path(self.texts).resolve() != Path(ours).resolve():
             folders.append(self.texts)
         return folders
-
-
-class Elsewhere(Model):
-    """A tokenizer that was made elsewhere."""
-
-    path: FilePath
-    """A tokenizer.json, the folder that transformers wrote it to, or a .tiktoken file."""
-    pattern: Annotated[str, Field(min_length=1)] | None = None
-    """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex."""
-
-    @model_validator(mode="after")
-    def _ranks_have_a_pattern(self) -> Self:
-        if Path(self.path).suffix == ".tiktoken" and self.pattern is None:
-            raise wrong("pattern", None, "a .tiktoken file does not say its split pattern; name it")
-        return self
 
 
 class Comparison(Model):
@@ -362,7 +457,7 @@ class Config(Model):
 
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     """Datasets by name."""
-    tokenizers: Annotated[dict[Name, Tokenizer], Field(min_length=1)]
+    tokenizers: Annotated[dict[Name, AnyTokenizer], Field(min_length=1)]
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
@@ -376,8 +471,11 @@ class Config(Model):
 
     @field_validator("tokenizers", mode="before")
     @classmethod
-    def _lists_are_sweeps(cls, value: Any) -> Any:
-        return expand(value) if isinstance(value, dict) else value
+    def _lists_are_sweeps(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            return value
+        datasets = list(info.data.get("datasets", ()))
+        return with_bases(expand(value), datasets[0] if len(datasets) == 1 else None)
 
     @cached_property
     def sweeps(self) -> dict[str, list[str]]:
@@ -402,6 +500,8 @@ class Config(Model):
     def trained_as(self, name: str) -> str:
         """Return the tokenizer whose merges a tokenizer has the first of: the largest of its sweep and pattern."""
         tokenizer = self.tokenizers[name]
+        if tokenizer.base or tokenizer.seeds:
+            return name  # its own job sees that all of the first merges are there
         alike = [
             other
             for other in self.sweeps.get(tokenizer.sweep or "", [name])

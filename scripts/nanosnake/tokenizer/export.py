@@ -52,6 +52,7 @@ class Recipe:
         roles: which of them is what, as in `Roles.of`; by default the first begins every document and ends it.
         shards: names and SHA-256 of the shards that the merges were learned from.
         counting: how the pre-tokens were counted.
+        given: how many of the first merges are those of another tokenizer or of seeds.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Recipe:
     roles: Mapping[str, str | None] = field(default_factory=dict)
     shards: Sequence[Mapping[str, str]] = ()
     counting: Mapping[str, Any] = field(default_factory=dict)
+    given: int = 0
 
     @property
     def regex(self) -> str:
@@ -150,15 +152,6 @@ def token_bytes(merges: Sequence[tuple[int, int]]) -> list[bytes]:
         known[token] = len(tokens)
         tokens.append(token)
     return tokens
-
-
-def read_merges(path: str | Path) -> list[tuple[int, int]]:
-    """Return the pairs of a merges file.
-
-    Raises:
-        rustbpe.FileFormatError: if it is no such file, or a merge takes a token that is not made before it.
-    """
-    return rustbpe.Merges.read(path).pairs()
 
 
 def byte_characters() -> list[str]:
@@ -259,6 +252,7 @@ def _meta(
         "pattern_name": recipe.pattern_name,
         "vocab_size": recipe.vocab_size,
         "merges": recipe.num_merges,
+        **({"given": recipe.given} if recipe.given else {}),
         "special_tokens": dict(special_tokens),
         "bos": roles.bos,
         "files": {

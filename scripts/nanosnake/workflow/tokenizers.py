@@ -15,11 +15,12 @@ from mix_counts import MixCounts
 from nanosnake import layout
 from nanosnake.checks import CHECKS
 from nanosnake.checks.stability import LEAST_UNITS
-from nanosnake.config import Config, Tokenizer
+from nanosnake.config import Config, Taken, Tokenizer
 from nanosnake.exports.formats import TOKENIZER_FILES
 from nanosnake.naming import compact, selection_name
 from nanosnake.snakemake_internals import per_job
 from nanosnake.stages import words
+from nanosnake.tokenizer.conversion import RANKS_ENDING, file_of
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.shell import Wildcards
 from tokenize_shard import TokenizeShard
@@ -163,13 +164,30 @@ class Tokenizers:
             selection=self.config.selection(wildcards.tokenizer),
         )
 
-    def of(self, wildcards: Wildcards) -> Tokenizer:
+    def of(self, wildcards: Wildcards) -> Taken | Tokenizer:
         """Return the settings of a tokenizer."""
         return self.config.tokenizers[wildcards.tokenizer]
 
     def train(self, wildcards: Wildcards) -> str:
         """Return the options that learn a tokenizer's merges."""
-        return words(TrainTokenizer, merges=self.of(wildcards).num_merges)
+        tokenizer = self.of(wildcards)
+        file = next(iter(self.base(wildcards)), tokenizer.base)
+        return words(
+            TrainTokenizer,
+            merges=tokenizer.num_merges,
+            base=file,
+            pattern=tokenizer.pattern if str(file).endswith(RANKS_ENDING) else None,
+            seeds=tuple(tokenizer.seeds),
+            baseline_cache=Path(layout.BASELINES),
+        )
+
+    def base(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of the tokenizer whose merges come first, if there is one."""
+        base = self.of(wildcards).base
+        if base in self.config.tokenizers:
+            return [f"{self.home(base)}/merges.arrow"]
+        file = file_of(base) if base else None
+        return [str(file)] if file else []
 
     def trained(self) -> list[str]:
         """Return the tokenizers that are trained; the others of a sweep are cut from these."""
@@ -193,7 +211,10 @@ class Tokenizers:
 
     def _training_shards(self, name: str) -> dict[str, list[str]]:
         """Return the shards that a tokenizer learns from, by data set."""
-        dataset = self.config.tokenizers[name].dataset
+        tokenizer = self.config.tokenizers[name]
+        if not isinstance(tokenizer, Tokenizer):
+            return {}
+        dataset = tokenizer.dataset
         if not self.config.mixture(dataset):
             return {dataset: self.config.training_shards(name)}
         return {part: self.config.datasets[part].train_shards for part in self.config.parts(dataset)}

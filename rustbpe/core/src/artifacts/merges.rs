@@ -1,7 +1,8 @@
 //! Merge lists, in memory and as Arrow IPC files.
 //!
 //! A merges file holds the columns `left: uint32`, `right: uint32` and `count: uint64`; row `i` makes token
-//! `256 + i`. Its schema's metadata says how the pre-tokens were counted.
+//! `256 + i`. Its schema's metadata has the split pattern and, where the first merges were given and not found, `given`:
+//! how many.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -28,6 +29,8 @@ const FORMAT: &str = "nanosnake.merges.1";
 pub struct Merges {
     /// The split pattern's regex.
     pub pattern: String,
+    /// How many of the first merges were given, and not found in the counts.
+    pub given: usize,
     left: UInt32Array,
     right: UInt32Array,
     batch: RecordBatch,
@@ -35,11 +38,11 @@ pub struct Merges {
 }
 
 impl Merges {
-    /// A list of merges found with a split pattern.
+    /// A list of merges, the first `given` of them given and the others found with a split pattern.
     ///
     /// # Errors
     /// [`Error::Value`] where a merge takes a token that is not made before it.
-    pub fn new(pattern: &str, merges: &[Merge]) -> Result<Self> {
+    pub fn new(pattern: &str, given: usize, merges: &[Merge]) -> Result<Self> {
         let left = UInt32Array::from_iter_values(merges.iter().map(|merge| merge.left));
         let right = UInt32Array::from_iter_values(merges.iter().map(|merge| merge.right));
         let count = UInt64Array::from_iter_values(merges.iter().map(|merge| merge.count));
@@ -48,16 +51,20 @@ impl Merges {
             Arc::new(right.clone()),
             Arc::new(count),
         ];
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_owned()),
             ("pattern".to_owned(), pattern.to_owned()),
         ]);
+        if given > 0 {
+            metadata.insert("given".to_owned(), given.to_string());
+        }
         let schema = Arc::new(Schema::new_with_metadata(fields(), metadata));
         let batch = RecordBatch::try_new(schema, columns)
             .map_err(|error| Error::Value(format!("merges do not make a table: {error}")))?;
         let tokens = token_bytes(merges.iter().map(|merge| (merge.left, merge.right)))?;
         Ok(Self {
             pattern: pattern.to_owned(),
+            given,
             left,
             right,
             batch,
@@ -140,6 +147,12 @@ impl Merges {
         let pattern = schema.metadata().get("pattern");
         let pattern =
             pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
+        let given = schema.metadata().get("given").map_or("0", String::as_str);
+        let given = given.parse().map_err(|_| {
+            damaged(format!(
+                "its metadata says that {given:?} merges were given"
+            ))
+        })?;
         let mut merges = Vec::new();
         while let Some(batch) = reader.next().map_err(cut_off)? {
             let found = rows(&batch).ok_or_else(|| {
@@ -148,7 +161,7 @@ impl Merges {
             })?;
             merges.extend(found);
         }
-        Self::new(pattern, &merges).map_err(|error| damaged(error.to_string()))
+        Self::new(pattern, given, &merges).map_err(|error| damaged(error.to_string()))
     }
 }
 
@@ -220,12 +233,12 @@ mod tests {
 
     #[test]
     fn tokens_are_made_of_earlier_ones() {
-        let merges = Merges::new("", &[merge(97, 98), merge(256, 256)]).unwrap();
+        let merges = Merges::new("", 0, &[merge(97, 98), merge(256, 256)]).unwrap();
         assert_eq!(
             merges.token_bytes()[255..],
             [vec![255], b"ab".to_vec(), b"abab".to_vec()]
         );
-        let error = Merges::new("", &[merge(97, 98), merge(97, 257)]).unwrap_err();
+        let error = Merges::new("", 0, &[merge(97, 98), merge(97, 257)]).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -1,5 +1,7 @@
 //! The merge loop.
 
+use std::collections::HashSet;
+
 use super::corpus::{Cell, Corpus, Run};
 use super::pairs::{Pair, Pairs, pack, unpack};
 use super::{BYTES, Merge, scan};
@@ -45,8 +47,10 @@ pub(super) struct Trainer<C> {
     left: Side<C>,
     right: Side<C>,
     occurrences: Vec<Occurrence<C>>,
-    /// The pairs with the new token that reach the floor, until they are in `pairs`.
+    /// The pairs with the new token that are kept, until they are in `pairs`.
     fresh: Vec<Pair>,
+    /// While given merges are done, their pairs: no others are kept, whatever their counts.
+    given: HashSet<u64>,
 }
 
 /// The neighbours on one side of the pair that is being merged.
@@ -96,16 +100,21 @@ impl<C: Cell> Trainer<C> {
             right: Side::new(values),
             occurrences: Vec::new(),
             fresh: Vec::new(),
+            given: HashSet::new(),
         }
     }
 
-    pub fn run(mut self, progress: &dyn Progress) -> Result<Vec<Merge>> {
+    /// Does the merges of `start`, then finds the others.
+    pub fn run(mut self, start: &[(u32, u32)], progress: &dyn Progress) -> Result<Vec<Merge>> {
         let floor = (self.corpus.weight() / (LAST_SHARE * self.wanted as u64).max(1)).max(1);
-        self.pairs = scan::byte_pairs(&self.corpus, floor, self.threads);
+        if start.is_empty() {
+            self.pairs = scan::byte_pairs(&self.corpus, floor, self.threads);
+        } else {
+            self.follow(&start[..start.len().min(self.wanted)], progress)?;
+            self.pairs = scan::all_pairs(&self.corpus, &self.lengths, floor, self.threads);
+        }
         while self.merges.len() < self.wanted {
-            if self.merges.len().is_multiple_of(REPORT) {
-                progress.update(self.merges.len() as u64, self.wanted as u64)?;
-            }
+            self.report(progress)?;
             let Some(next) = self.pairs.pop() else {
                 if self.pairs.floor == 1 {
                     break;
@@ -114,21 +123,47 @@ impl<C: Cell> Trainer<C> {
                 self.pairs = scan::all_pairs(&self.corpus, &self.lengths, floor, self.threads);
                 continue;
             };
-            let (left, right) = unpack(next.pair);
-            self.merges.push(Merge {
-                left: left as u32,
-                right: right as u32,
-                count: next.count,
-            });
-            let lengths = &mut self.lengths;
-            lengths.push(lengths[left + 1] + lengths[right + 1]);
-            // the last token has no use in the corpus, and no value where all are in use
-            if self.merges.len() < self.wanted {
-                self.merge(left + 1, right + 1, &next.positions);
-            }
+            self.add(&next);
         }
         progress.update(self.merges.len() as u64, self.merges.len() as u64)?;
         Ok(self.merges)
+    }
+
+    fn report(&self, progress: &dyn Progress) -> Result<()> {
+        if self.merges.len().is_multiple_of(REPORT) {
+            progress.update(self.merges.len() as u64, self.wanted as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Does given merges in their order. Only pairs that are still to be merged are counted and have positions.
+    fn follow(&mut self, start: &[(u32, u32)], progress: &dyn Progress) -> Result<()> {
+        let packed = |&(left, right): &(u32, u32)| pack(left as usize, right as usize);
+        self.given = start.iter().map(packed).collect();
+        self.pairs = scan::byte_pairs(&self.corpus, 1, self.threads);
+        for pair in start.iter().map(packed) {
+            self.report(progress)?;
+            let next = self.pairs.take(pair);
+            self.add(&next.unwrap_or(Pair::with_room(pair, 0, 0)));
+        }
+        self.given.clear();
+        Ok(())
+    }
+
+    /// Makes a pair a token.
+    fn add(&mut self, next: &Pair) {
+        let (left, right) = unpack(next.pair);
+        self.merges.push(Merge {
+            left: left as u32,
+            right: right as u32,
+            count: next.count,
+        });
+        let lengths = &mut self.lengths;
+        lengths.push(lengths[left + 1] + lengths[right + 1]);
+        // the last token has no use in the corpus, and no value where all are in use
+        if self.merges.len() < self.wanted {
+            self.merge(left + 1, right + 1, &next.positions);
+        }
     }
 
     /// Merges all occurrences of the cell values `a` and `b` into the newest token.
@@ -174,19 +209,21 @@ impl<C: Cell> Trainer<C> {
             });
         }
     }
-    /// Lowers the counts of the pairs that are broken up, and notes the new ones that reach the floor.
+    /// Lowers the counts of the pairs that are broken up, and notes the new ones that are kept.
     fn count_pairs(&mut self, a: usize, b: usize, new: usize) {
         // A left neighbour that is the new token itself was an `a b` when that one was merged: `new a` was
         // counted on the right there and is `new new` now.
         let doubled = self.left.neighbours[new].weight;
+        let (floor, given) = (self.pairs.floor, &self.given);
+        let keeps = |pair, count| count >= floor && (given.is_empty() || given.contains(&pair));
         for &cell in &self.left.touched {
             let neighbour = &mut self.left.neighbours[cell.index()];
             if cell.index() != new {
                 self.pairs
                     .lower(pack(cell.index() - 1, a - 1), neighbour.weight);
             }
-            if neighbour.weight >= self.pairs.floor {
-                let pair = pack(cell.index() - 1, new - 1);
+            let pair = pack(cell.index() - 1, new - 1);
+            if keeps(pair, neighbour.weight) {
                 self.fresh
                     .push(Pair::with_room(pair, neighbour.weight, neighbour.seen));
                 neighbour.fresh = self.fresh.len() as u32;
@@ -197,8 +234,8 @@ impl<C: Cell> Trainer<C> {
             self.pairs
                 .lower(pack(b - 1, cell.index() - 1), neighbour.weight);
             let count = neighbour.weight - if cell.index() == a { doubled } else { 0 };
-            if count >= self.pairs.floor {
-                let pair = pack(new - 1, cell.index() - 1);
+            let pair = pack(new - 1, cell.index() - 1);
+            if keeps(pair, count) {
                 self.fresh
                     .push(Pair::with_room(pair, count, neighbour.seen));
                 neighbour.fresh = self.fresh.len() as u32;

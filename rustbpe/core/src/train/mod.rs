@@ -39,11 +39,8 @@ pub struct Merge {
 
 /// Finds up to `num_merges` merges, fewer where no pair is left.
 ///
-/// Goes through `words` (distinct pre-tokens and their counts) twice; each clone of it has to give the same.
-/// A pre-token that stands in it twice counts with the sum. Progress counts merges.
-///
 /// # Errors
-/// [`Error::Value`] where ids or positions would need more than 32 bits, and what `progress` returns.
+/// Those of [`train_from`].
 pub fn train<'a, I>(
     words: I,
     num_merges: usize,
@@ -53,12 +50,41 @@ pub fn train<'a, I>(
 where
     I: Iterator<Item = (&'a [u8], u64)> + Clone,
 {
+    train_from(words, &[], num_merges, threads, progress)
+}
+
+/// Finds up to `num_merges` merges, of which the first are those of `start`, whatever their counts.
+///
+/// Goes through `words` (distinct pre-tokens and their counts) twice; each clone of it has to give the same.
+/// A pre-token that stands in it twice counts with the sum. Progress counts merges.
+///
+/// # Errors
+/// [`Error::Value`] where ids or positions would need more than 32 bits, or a merge of `start` takes a token that is
+/// not made before it, and what `progress` returns.
+pub fn train_from<'a, I>(
+    words: I,
+    start: &[(u32, u32)],
+    num_merges: usize,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<Merge>>
+where
+    I: Iterator<Item = (&'a [u8], u64)> + Clone,
+{
+    for (made, &(left, right)) in (BYTES..).zip(start) {
+        if left.max(right) as usize >= made {
+            return Err(Error::Value(format!(
+                "merge {} takes the tokens {left} and {right}, but only tokens below {made} are made before it",
+                made - BYTES
+            )));
+        }
+    }
     // The token of the last merge never gets into the corpus, and one value is no token.
     let values = BYTES + num_merges;
     if values <= u16::MAX.id_limit() {
-        run::<u16, I>(words, num_merges, threads, progress)
+        run::<u16, I>(words, start, num_merges, threads, progress)
     } else if values <= u32::MAX.id_limit() {
-        run::<u32, I>(words, num_merges, threads, progress)
+        run::<u32, I>(words, start, num_merges, threads, progress)
     } else {
         let most = u32::MAX.id_limit() - BYTES;
         Err(Error::Value(format!(
@@ -69,6 +95,7 @@ where
 
 fn run<'a, C: Cell, I>(
     words: I,
+    start: &[(u32, u32)],
     num_merges: usize,
     threads: usize,
     progress: &dyn Progress,
@@ -77,5 +104,5 @@ where
     I: Iterator<Item = (&'a [u8], u64)> + Clone,
 {
     let corpus = Corpus::<C>::new(words)?;
-    Trainer::new(corpus, num_merges, threads).run(progress)
+    Trainer::new(corpus, num_merges, threads).run(start, progress)
 }

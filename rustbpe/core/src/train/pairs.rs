@@ -143,6 +143,16 @@ impl Pairs {
         }
     }
 
+    /// A pair, which is then gone from here; `None` where it is nowhere in the corpus.
+    pub fn take(&mut self, pair: u64) -> Option<Pair> {
+        let entry = self.table.get(pair).filter(|entry| entry.count > 0)?;
+        Some(Pair {
+            pair,
+            count: std::mem::take(&mut entry.count),
+            positions: std::mem::take(&mut entry.positions),
+        })
+    }
+
     /// The next pair to merge, which is then gone from here; `None` where none reaches the floor.
     pub fn pop(&mut self) -> Option<Pair> {
         while let Some(top) = self.heap.pop() {

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 
 use super::{BYTES, Merge};
 
-/// Counts all pairs again before each merge.
-pub(super) fn train(words: &[(Vec<u8>, u64)], num_merges: usize) -> Vec<Merge> {
+/// Counts all pairs again before each merge; the first merges are given.
+pub(super) fn train(
+    words: &[(Vec<u8>, u64)],
+    start: &[(u32, u32)],
+    num_merges: usize,
+) -> Vec<Merge> {
     let mut words: Vec<(Vec<u32>, u64)> = words
         .iter()
         .map(|(bytes, count)| (bytes.iter().map(|b| u32::from(*b)).collect(), *count))
@@ -18,9 +22,12 @@ pub(super) fn train(words: &[(Vec<u8>, u64)], num_merges: usize) -> Vec<Merge> {
                 *counts.entry((pair[0], pair[1])).or_default() += count;
             }
         }
-        let best = counts
-            .into_iter()
-            .min_by_key(|&(pair, count)| (std::cmp::Reverse(count), pair));
+        let best = match start.get(merges.len()) {
+            Some(pair) => Some((*pair, counts.get(pair).copied().unwrap_or(0))),
+            None => counts
+                .into_iter()
+                .min_by_key(|&(pair, count)| (std::cmp::Reverse(count), pair)),
+        };
         let Some(((left, right), count)) = best else {
             break;
         };

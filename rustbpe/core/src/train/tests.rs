@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Merge, memory_needed, reference, train};
+use super::{Merge, memory_needed, reference, train, train_from};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Silent};
 
@@ -61,10 +61,58 @@ fn equals_the_reference_on_random_words() {
         let wanted = [3, 40, 400][round as usize % 3];
         assert_eq!(
             fast(&words, wanted, 1),
-            reference::train(&words, wanted),
+            reference::train(&words, &[], wanted),
             "round {round}: {words:?}"
         );
     }
+}
+
+fn pairs(merges: &[Merge]) -> Vec<(u32, u32)> {
+    merges
+        .iter()
+        .map(|merge| (merge.left, merge.right))
+        .collect()
+}
+
+fn from(words: &Words, start: &[(u32, u32)], num_merges: usize, threads: usize) -> Vec<Merge> {
+    let words = words.iter().map(|(word, count)| (word.as_slice(), *count));
+    train_from(words, start, num_merges, threads, &Silent).unwrap()
+}
+
+#[test]
+fn merges_of_other_words_come_first_as_in_the_reference() {
+    let mut draw = Draw(7);
+    for round in 0..400 {
+        let letters = 1 + round % 5;
+        let others = draw.words(1 + round % 40, 1 + round % 19, letters, 5);
+        let start = pairs(&fast(&others, [1, 9, 100][round as usize % 3], 1));
+        let words = draw.words(1 + round % 60, 1 + round % 23, letters + round % 2, 1_000);
+        let wanted = [3, 40, 400][round as usize % 3];
+        let first = &start[..start.len().min(wanted)];
+        assert_eq!(
+            from(&words, &start, wanted, 1 + round as usize % 2),
+            reference::train(&words, first, wanted),
+            "round {round}: {start:?}, {words:?}"
+        );
+    }
+}
+
+#[test]
+fn going_on_from_fewer_merges_gives_more_merges() {
+    let words = Draw(8).words(400, 12, 6, 30);
+    let most = fast(&words, 350, 1);
+    for given in [1, 17, 349, 350] {
+        assert_eq!(from(&words, &pairs(&most[..given]), 350, 2), most);
+    }
+}
+
+#[test]
+fn a_given_merge_of_a_token_that_is_not_made_yet_is_refused() {
+    let words = [(b"ab".as_slice(), 1)];
+    let refused = train_from(words.into_iter(), &[(97, 98), (97, 257)], 9, 1, &Silent);
+    assert!(
+        matches!(refused, Err(Error::Value(message)) if message.contains("merge 1 takes the tokens 97 and 257"))
+    );
 }
 
 #[test]
@@ -76,14 +124,14 @@ fn equals_the_reference_where_the_floor_has_to_fall() {
         ("commoner", 1 << 33),
         ("banana", 1 << 20),
     ]));
-    assert_eq!(fast(&words, 500, 1), reference::train(&words, 500));
+    assert_eq!(fast(&words, 500, 1), reference::train(&words, &[], 500));
 }
 
 #[test]
 fn threads_and_order_change_nothing() {
     let mut words = Draw(2).words(500, 15, 5, 9);
     let expected = fast(&words, 300, 1);
-    assert_eq!(expected, reference::train(&words, 300));
+    assert_eq!(expected, reference::train(&words, &[], 300));
     for threads in [0, 2, 16] {
         assert_eq!(fast(&words, 300, threads), expected);
     }
@@ -152,7 +200,7 @@ fn a_prefix_of_more_merges_is_fewer_merges() {
 #[test]
 fn counts_beyond_32_bits_are_right() {
     let words = words(&[("abab", 1 << 40), ("ab", (1 << 40) + 1), ("ba", 3 << 40)]);
-    assert_eq!(fast(&words, 5, 1), reference::train(&words, 5));
+    assert_eq!(fast(&words, 5, 1), reference::train(&words, &[], 5));
     assert_eq!(fast(&words, 1, 1)[0].count, 1 << 42);
 }
 

@@ -17,18 +17,19 @@ pub fn training_memory(py: Python<'_>, counts_path: PathBuf, num_merges: u64) ->
     })
 }
 
-/// Finds up to `num_merges` merges over a count file; fewer where no pair is left.
+/// Finds up to `num_merges` merges over a count file; fewer where no pair is left. The first are those of `start`.
 #[pyfunction]
-#[pyo3(signature = (counts_path, num_merges, *, threads=0, progress=None))]
+#[pyo3(signature = (counts_path, num_merges, *, start=Vec::new(), threads=0, progress=None))]
 pub fn train_merges(
     py: Python<'_>,
     counts_path: PathBuf,
     num_merges: usize,
+    start: Vec<(u32, u32)>,
     threads: usize,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Merges> {
     let inner = doorway::run(py, progress, move |progress| {
-        training::train_merges(&counts_path, num_merges, threads, progress)
+        training::train_merges(&counts_path, &start, num_merges, threads, progress)
     })?;
     Ok(Merges {
         inner: Arc::new(inner),
