@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
+from nanosnake.config.ladders import ladder_problems
 from nanosnake.config.mixtures import mixture_problems
 from nanosnake.config.models import Config
 from nanosnake.config.sources import KINDS, FilesSource
@@ -95,7 +96,10 @@ def _contradictions(config: Config) -> Iterator[str]:
             settings.look_at_text()
         except NanosnakeError as error:
             yield f"datasets.{name}.text_column: {error}; got {_shown(settings.text_column)}"
+    yield from ladder_problems(config)
     for name, model in config.models.items():
+        if name in config.made_by_ladders:
+            continue  # what is wrong is said of the ladder
         if model.tokenizer not in config.tokenizers:
             yield (
                 f"models.{name}.tokenizer: no tokenizer is named {model.tokenizer!r}; defined: "
@@ -115,14 +119,14 @@ def _contradictions(config: Config) -> Iterator[str]:
         for other, where in comparison.others.items():
             if not Path(where.path).exists():
                 yield (
-                    f"comparisons.{name}.others.{other}.path: {Path(where.path).resolve()} does not exist; got "
+                    f"tokenizer_comparisons.{name}.others.{other}.path: {Path(where.path).resolve()} does not exist; got "
                     f"{_shown(where.path)}"
                 )
         for tokenizer_name in comparison.tokenizers:
             if tokenizer_name not in config.tokenizers:
                 known = [*config.tokenizers, *config.sweeps]
                 yield (
-                    f"comparisons.{name}.tokenizers: no tokenizer or sweep is named {tokenizer_name!r}; defined: "
+                    f"tokenizer_comparisons.{name}.tokenizers: no tokenizer or sweep is named {tokenizer_name!r}; defined: "
                     f"{listed(known)}{nearest(tokenizer_name, known)}"
                 )
     for name, tokenizer in config.tokenizers.items():

@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from nanosnake.config.base import FilePath, Model, Name, wrong
 from nanosnake.config.checks import Checks
+from nanosnake.config.ladders import Comparison, Ladder, ladder_models, whole
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import (
     FilesSource,
@@ -335,7 +336,7 @@ class Elsewhere(Model):
         return self
 
 
-class Comparison(Model):
+class TokenizerComparison(Model):
     """Tokenizers that a page compares on the same texts; each sweep has such a page without being asked."""
 
     tokenizers: Annotated[list[str], Field(min_length=1)]
@@ -366,18 +367,48 @@ class Config(Model):
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
+    ladders: Annotated[dict[Name, Ladder], Field(default_factory=dict)]
+    """Ladders by name: models of several depths and seeds, which share all other settings."""
     comparisons: Annotated[dict[Name, Comparison], Field(default_factory=dict)]
+    """Comparisons of two ladders by name, each with a claim."""
+    tokenizer_comparisons: Annotated[dict[Name, TokenizerComparison], Field(default_factory=dict)]
     """Pages that compare tokenizers, by name; the documents are those of the first one's dataset."""
     evaluation: Evaluation = Field(default_factory=Evaluation)
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
     publish: Publish | None = None
     """Where results are published; absent: nowhere."""
+    _members: dict[str, list[str]] = PrivateAttr(default_factory=dict)
+    _made: set[str] = PrivateAttr(default_factory=set)
 
     @field_validator("tokenizers", mode="before")
     @classmethod
     def _lists_are_sweeps(cls, value: Any) -> Any:
         return expand(value) if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _ladders_make_models(self) -> Self:
+        """Add the models of the ladders, which are models as any other."""
+        added, members = ladder_models(self.whole_ladders, self.models)
+        self.models.update(added)
+        self._members.update(members)
+        self._made.update(added)
+        return self
+
+    @property
+    def members(self) -> dict[str, list[str]]:
+        """Names of the models of each ladder."""
+        return self._members
+
+    @property
+    def made_by_ladders(self) -> set[str]:
+        """Names of the models that are not in the configuration itself."""
+        return self._made
+
+    @cached_property
+    def whole_ladders(self) -> dict[str, Ladder]:
+        """The ladders with what they take from others."""
+        return whole(self.ladders)
 
     @cached_property
     def sweeps(self) -> dict[str, list[str]]:
@@ -389,12 +420,14 @@ class Config(Model):
         return found
 
     @cached_property
-    def compared(self) -> dict[str, Comparison]:
-        """All comparisons by name: one for each sweep of several tokenizers, and those of the configuration."""
+    def compared(self) -> dict[str, TokenizerComparison]:
+        """All comparisons of tokenizers by name: one for each sweep of several tokenizers, and those of the configuration."""
         found = {
-            sweep: Comparison(tokenizers=names) for sweep, names in self.sweeps.items() if len(names) > 1
+            sweep: TokenizerComparison(tokenizers=names)
+            for sweep, names in self.sweeps.items()
+            if len(names) > 1
         }
-        for name, comparison in self.comparisons.items():
+        for name, comparison in self.tokenizer_comparisons.items():
             names = [one for given in comparison.tokenizers for one in self.sweeps.get(given, [given])]
             found[name] = comparison.model_copy(update={"tokenizers": list(dict.fromkeys(names))})
         return found
@@ -444,6 +477,11 @@ class Config(Model):
         """Return the name of the data set that a model is trained on."""
         settings = self.models[model]
         return settings.dataset or self.tokenizers[settings.tokenizer].dataset
+
+    def dataset_of_ladder(self, ladder: str) -> str:
+        """Return the name of the data set that a ladder's models are trained on."""
+        settings = self.whole_ladders[ladder]
+        return settings.dataset or self.tokenizers[str(settings.tokenizer)].dataset
 
     def training_shards(self, tokenizer: str) -> list[str]:
         """Return the names of the shards that a tokenizer learns from; none of its own if it learns from a mixture."""
