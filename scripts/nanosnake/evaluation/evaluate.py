@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,7 @@ def evaluate_documents(
     *,
     micro_batch: int,
     max_tokens: int = 0,
+    documents: Collection[int] = (),
 ) -> Tensor:
     """Return the sums of each document, float64[documents, 4]: nats of the text, nats of all, tokens, bytes.
 
@@ -101,6 +102,7 @@ def evaluate_documents(
     Args:
         forward: the model, or its compiled form.
         lengths: bytes of each token, 0 for special tokens.
+        documents: numbers of the documents that are wanted; the sums of others are not whole. Empty: all.
     """
     device, length = ranks.device, model.config.sequence_length
     source = RowSource(data, length, 0, 0, 0, shuffle=False)
@@ -113,6 +115,8 @@ def evaluate_documents(
             continue
         source.documents = []
         tensors = assemble(source, micro_batch)
+        if documents and not set(documents) & set(source.documents):
+            continue
         document_N = torch.from_numpy(_document_of_each(*tensors, source.documents)).to(device)
         tensors[1][(rows - first) * length :] = -1  # rows after the last, read only to fill the micro-batch
         batch = Batch(*tensors, row=first, epoch=0).to(device)
