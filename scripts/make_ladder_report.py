@@ -33,6 +33,8 @@ class MakeLadderReport(Stage):
     """Page to write."""
 
     def run(self) -> str:
+        import os
+
         from nanosnake.files import read_json
         from nanosnake.report.ladders import comparison_page, ladder_page
         from nanosnake.report.render import write_page
@@ -41,7 +43,10 @@ class MakeLadderReport(Stage):
         curves = [read_json(path) for path in self.curves]
         if self.comparison and self.claim:
             found, claim = read_json(self.comparison), read_json(self.claim)
-            text = comparison_page(self.dataset, self.name, curves, found, claim)
+            pages = [
+                os.path.relpath(path.with_name("index.html"), self.output.parent) for path in self.curves
+            ]
+            text = comparison_page(self.dataset, self.name, curves, pages, found, claim)
         else:
             text = ladder_page(self.dataset, curves[0], self.output)
         return f"{self.output}: {format_size(write_page(text, self.output))}"

@@ -45,6 +45,7 @@ def write_model(
         "model": config.to_dict(),
         "options": options,
         "device": "cpu",
+        "ranks": 1,
         "recipe": {"code": {}},
     }
     write_json(folder / "training.json", said)

@@ -41,7 +41,7 @@ def ladder_curves(points: Rows, lines: Rows, names: Sequence[str], words: str) -
         colour = alt.Color(
             "ladder:N",
             scale=series_scale(names),
-            legend=alt.Legend(title=None, orient="top") if len(names) > 1 else None,
+            legend=alt.Legend(title=None, orient="top", symbolOpacity=1) if len(names) > 1 else None,
         )
         layers = []
         bounded = [row for row in lines if row.get("low") is not None]
@@ -69,7 +69,7 @@ def ladder_curves(points: Rows, lines: Rows, names: Sequence[str], words: str) -
         shape = alt.Shape(
             "ladder:N",
             scale=shape_scale(names),
-            legend=alt.Legend(title=None, orient="top") if len(names) > 1 else None,
+            legend=alt.Legend(title=None, orient="top", symbolOpacity=1) if len(names) > 1 else None,
         )
         layers.append(dots.encode(x=x, y=y, color=colour, shape=shape))
         return fitted(alt.layer(*layers), width).properties(height=320)

@@ -94,11 +94,19 @@ def ladder_page(dataset: str, curve: Found, output: Path) -> str:
         for point in points
         for run in point["runs"]
     ]
-    return render(page, drawn=draw([curve]), models=Table("Models of the ladder", MODELS, rows))
+    apart = any(row["seed"] != row["order_seed"] for row in rows)
+    columns = tuple(column for column in MODELS if apart or column.key != "order_seed")
+    return render(page, drawn=draw([curve]), models=Table("Models of the ladder", columns, rows))
 
 
-def comparison_page(dataset: str, name: str, curves: Sequence[Found], found: Found, claim: Found) -> str:
-    """Return the page of a comparison of two ladders."""
+def comparison_page(
+    dataset: str, name: str, curves: Sequence[Found], pages: Sequence[str], found: Found, claim: Found
+) -> str:
+    """Return the page of a comparison of two ladders.
+
+    Args:
+        pages: where the pages of the ladders are, from this one.
+    """
     overall, multiplier = found["difference"]["overall"], (found["multiplier"] or {}).get("overall")
     tiles = [("bits per byte", *_tile(overall, percent=True))] if overall else []
     if multiplier:
@@ -127,7 +135,7 @@ def comparison_page(dataset: str, name: str, curves: Sequence[Found], found: Fou
         sections=[(anchor, title) for anchor, title, present in sections if present],
         links=[
             ("../../../index.html", "all results"),
-            *((f"../../ladders/{one}/index.html", one) for one in found["of"]),
+            *zip(pages, found["of"], strict=True),
         ],
     )
     effects = {
@@ -232,7 +240,7 @@ def effect(key: str, summary: Found | None, title: str, still: float, found: Fou
 def facts(claim: Found) -> list[tuple[str, str]]:
     """Return what there is to know of a claim, in pairs."""
     n, registered = claim["n"], claim["preregistration"]
-    models = " and ".join(f"{count} of {name}" for name, count in n["models"].items())
+    models = " and ".join(f"{n['models'][name]} models of {name}" for name in claim["terms"]["of"])
     found = [
         ("claim", claim["claim"]),
         ("verdict", f"{claim['verdict']}: {claim['why']}"),
@@ -240,7 +248,8 @@ def facts(claim: Found) -> list[tuple[str, str]]:
         ("preregistered", f"{'yes' if registered['preregistered'] else 'no'}: {registered['why']}"),
     ]
     if registered["recorded"]:
-        found.append(("terms recorded", f"{registered['recorded']}, version {registered['versions']}"))
+        when = registered["recorded"].replace("T", " ").replace("+00:00", " UTC")
+        found.append(("terms recorded", f"{when}; versions of the terms: {registered['versions']}"))
     return found
 
 
