@@ -65,6 +65,9 @@ CLAIM = "results/{dataset}/claims/{compared}.json"
 PREREGISTRATION = "history/preregistrations/{compared}.json"
 """What a comparison claimed, and when that was written down."""
 
+CORE_TASKS = "results/_core"
+"""CORE's task files; no data set can have that name."""
+
 MANIFEST = f"{TOKENIZER}{{part}}/manifest.json"
 PUBLISHED = f"{TOKENIZER}/published"
 

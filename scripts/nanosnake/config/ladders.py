@@ -47,7 +47,7 @@ class Ladder(Model):
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None
-    """Folder of task files to evaluate on."""
+    """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
 
     @model_validator(mode="after")
     def _each_is_named_once(self) -> Self:
@@ -193,7 +193,7 @@ def ladder_problems(config: Config) -> Iterator[str]:
                 f"{nearest(ladder.dataset, config.datasets)}"
             )
         for path_key, path in (("prompts", ladder.prompts), ("tasks", ladder.tasks)):
-            if path is not None and not Path(path).exists():
+            if path is not None and not config.is_there(path):
                 yield f"ladders.{name}.{path_key}: {Path(path).resolve()} does not exist; got {path!r}"
     for name, comparison in config.comparisons.items():
         key = f"comparisons.{name}"

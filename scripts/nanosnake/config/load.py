@@ -15,7 +15,7 @@ from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
 from nanosnake.config.ladders import ladder_problems
 from nanosnake.config.mixtures import mixture_problems
-from nanosnake.config.models import Config
+from nanosnake.config.models import CORE_TASKS, Config
 from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
@@ -113,8 +113,9 @@ def _contradictions(config: Config) -> Iterator[str]:
         if name in layout.RESERVED_IN_TOKENIZER:
             yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
         for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
-            if path is not None and not Path(path).exists():
-                yield f"models.{name}.{key}: {Path(path).resolve()} does not exist; got {_shown(path)}"
+            if path is not None and not config.is_there(path):
+                core = "; for CORE's tasks, set evaluation.core" if path == CORE_TASKS else ""
+                yield f"models.{name}.{key}: {Path(path).resolve()} does not exist{core}; got {_shown(path)}"
     for name, comparison in config.compared.items():
         for other, where in comparison.others.items():
             if not Path(where.path).exists():

@@ -7,11 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, PrivateAttr, Tag, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from nanosnake.config.base import FilePath, Model, Name, wrong
+from nanosnake.config.base import FilePath, Model, Name, find_path, wrong
 from nanosnake.config.checks import Checks
 from nanosnake.config.ladders import Comparison, Ladder, ladder_models, whole
 from nanosnake.config.s3 import Publish
@@ -47,6 +56,9 @@ NANOCHAT_SPECIAL_TOKENS = [
     "<|output_end|>",
 ]
 """nanochat's nine."""
+
+CORE_TASKS = "core"
+"""What `tasks` says for the tasks of CORE's bundle."""
 
 VALIDATION = "validation"
 """Name of the shard of the documents that a hash chooses."""
@@ -296,8 +308,36 @@ class Tokenizer(Model):
         return self
 
 
+def _url_or_path(value: str) -> str:
+    return value if "://" in value else find_path(value)
+
+
+class CoreBundle(Model):
+    """The published bundle of CORE's tasks."""
+
+    bundle: Annotated[str, Field(min_length=1), AfterValidator(_url_or_path)]
+    """URL, zip file or folder."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the zip file behind a URL."""
+    baselines: FilePath | None = None
+    """Table of random baselines in place of the bundle's, in its form."""
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the bundle is downloaded."""
+        return self.bundle.startswith(("https://", "http://"))
+
+    @model_validator(mode="after")
+    def _a_download_has_a_hash(self) -> Self:
+        if self.is_url and self.sha256 is None:
+            raise wrong(
+                "sha256", None, "a bundle behind a URL needs its SHA-256; download it once to find out"
+            )
+        return self
+
+
 class Evaluation(Model):
-    """What the checks look at."""
+    """What the checks look at, and the tasks that models answer."""
 
     texts: FilePath | None = None
     """Folder of .txt files of your own, besides the built-in ones."""
@@ -310,6 +350,9 @@ class Evaluation(Model):
     """Documents sampled from the training shards and from the validation shards, each."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Which documents are sampled."""
+
+    core: CoreBundle | None = None
+    """CORE's bundle: models with `tasks: core` are evaluated on it."""
 
     @property
     def text_folders(self) -> list[str]:
@@ -404,6 +447,10 @@ class Config(Model):
     def made_by_ladders(self) -> set[str]:
         """Names of the models that are not in the configuration itself."""
         return self._made
+
+    def is_there(self, path: str) -> bool:
+        """Return whether a file or folder that a model is evaluated with exists, or is made by a rule."""
+        return Path(path).exists() or (path == CORE_TASKS and self.evaluation.core is not None)
 
     @cached_property
     def whole_ladders(self) -> dict[str, Ladder]:

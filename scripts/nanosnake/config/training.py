@@ -57,7 +57,7 @@ class GPT(ShapeOptions):
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None
-    """Folder of task files to evaluate on."""
+    """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]
     """Further formats, the tokenizer with them: a folder for transformers, a GGUF file for llama.cpp (llama)."""
 
