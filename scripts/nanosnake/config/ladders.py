@@ -224,9 +224,17 @@ def _comparison_problems(config: Config, key: str, comparison: Comparison) -> It
         )
     if first.tokenizer in config.tokenizers and second.tokenizer in config.tokenizers:
         names = [config.dataset_of_ladder(one) for one in comparison.of]
-        a, b = (config.datasets.get(name) for name in names)
-        if a and b and not (a.reads_as(b) and a.validation_shards == b.validation_shards):
+        if all(name in config.datasets for name in names) and _text(config, names[0]) != _text(
+            config, names[1]
+        ):
             yield (
                 f"{key}.of: the two are evaluated on different text; use data sets with the same source and validation "
                 f"shards; got {names[0]!r} and {names[1]!r}"
             )
+
+
+def _text(config: Config, dataset: str) -> list[tuple[str, list[str]]]:
+    """Return what a model of a data set is evaluated on: sources and shards, of a mixture those of its parts."""
+    return [
+        (config.source_of(part), config.datasets[part].validation_shards) for part in config.parts(dataset)
+    ]
