@@ -20,6 +20,7 @@ include: "rules/validation.smk"
 include: "rules/tokens.smk"
 include: "rules/model.smk"
 include: "rules/report.smk"
+include: "rules/ladders.smk"
 include: "rules/manifest.smk"
 include: "rules/publish.smk"
 include: "rules/cluster.smk"
@@ -35,6 +36,7 @@ rule all:
         tokenizers.each(f"{layout.TOKENIZER}/manifest.json"),
         tokenizers.comparisons(),
         models.each(f"{layout.MODEL}/manifest.json"),
+        ladders.all(),
         publishing.published(),
 
 

@@ -21,6 +21,7 @@ from nanosnake.snakemake_internals import Run, ignore_code_of, plan_quickly, ref
 from nanosnake.workflow.code import Code
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.keeping import Keeper
+from nanosnake.workflow.ladders import Ladders
 from nanosnake.workflow.leftovers import Leftovers
 from nanosnake.workflow.manifests import Manifests
 from nanosnake.workflow.models import Models
@@ -61,6 +62,7 @@ code = Code(run)
 datasets = Datasets(CONFIG)
 tokenizers = Tokenizers(CONFIG, datasets)
 models = Models(CONFIG, tokenizers)
+ladders = Ladders(CONFIG, models, run)
 manifests = Manifests(CONFIG, tokenizers, models)
 publishing = Publishing(CONFIG, tokenizers, models)
 keeper = Keeper(models, code, run)
@@ -81,3 +83,5 @@ wildcard_constraints:
     check=any_of(tokenizers.checks()),
     comparison=any_of(CONFIG.compared),
     model=any_of(CONFIG.models),
+    ladder=any_of(CONFIG.whole_ladders),
+    compared=any_of(CONFIG.comparisons),

@@ -1,5 +1,6 @@
 """A model: trained on token shards, evaluated on the pinned validation shards, exported on request."""
 
+from convert_core import ConvertCore
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from nanosnake.exports.formats import MODEL_FILES
@@ -111,6 +112,32 @@ rule evaluate_model:
             tokenizer="params.folder",
             out="output.evaluation",
         )
+
+
+if CONFIG.evaluation.core is not None:
+
+    rule convert_core:
+        """Make task files of CORE's bundle, in nanochat's order of items."""
+        input:
+            code=code(ConvertCore),
+            bundle=models.core_bundle,
+        output:
+            models.core_tasks(),
+        log:
+            **logs(f"{layout.CORE_TASKS}/convert"),
+        benchmark:
+            benchmark_of(f"{layout.CORE_TASKS}/convert")
+        localrule: True
+        conda:
+            "../envs/nanosnake.yaml"
+        resources:
+            mem_mb=2000,
+            downloads=1,
+        params:
+            options=models.convert_core,
+            folder=layout.CORE_TASKS,
+        shell:
+            command(ConvertCore, "{params.options}", out="params.folder")
 
 
 MODELING = repository_path("scripts/nanosnake/exports/modeling_nanosnake.py")

@@ -48,7 +48,9 @@ class EvaluateModel(Stage):
     tasks: Path | None = None
     """Folder of task files."""
     max_items: int = 0
-    """Items per task; 0: all."""
+    """Items per task, of which solved ones are drawn too; 0: all."""
+    task_context: int = 0
+    """Tokens of a task's prompt that the model sees, its last; 0: all, however many it was trained on."""
     max_tokens: int = 0
     """Validation tokens; 0: all."""
     sample_tokens: int = 64
@@ -108,7 +110,9 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             )
             result["samples"].append({"prompt": prompt, "text": text})
         if tasks:
-            result |= evaluate_tasks(model, vocabulary, tasks, ranks, max_items=options.max_items)
+            result |= evaluate_tasks(
+                model, vocabulary, tasks, ranks, max_items=options.max_items, context=options.task_context
+            )
         if ranks.first:
             written = evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary)
             result["certificate"] = {**certificate(options, data), "evidence": written}

@@ -56,6 +56,18 @@ CHECKPOINTS = "checkpoints/{dataset}/{tokenizer}/{model}"
 RECIPE = ".cache/models/{dataset}.{tokenizer}.{model}.json"
 """Options that were given for a model."""
 
+LADDER = "results/{dataset}/ladders/{ladder}"
+LADDER_CURVE = f"{LADDER}/curve.json"
+LADDER_PAGE = f"{LADDER}/index.html"
+LADDER_COMPARISON = "results/{dataset}/comparisons/{compared}/comparison.json"
+LADDER_COMPARISON_PAGE = "results/{dataset}/comparisons/{compared}/index.html"
+CLAIM = "results/{dataset}/claims/{compared}.json"
+PREREGISTRATION = "history/preregistrations/{compared}.json"
+"""What a comparison claimed, and when that was written down."""
+
+CORE_TASKS = "results/_core"
+"""CORE's task files; no data set can have that name."""
+
 MANIFEST = f"{TOKENIZER}{{part}}/manifest.json"
 PUBLISHED = f"{TOKENIZER}/published"
 
@@ -65,7 +77,7 @@ TRIALS = ".cache/trials"
 CODE = ".cache/code"
 """What decides the result of each stage, a file for each."""
 
-RESERVED_IN_DATASET = {"shards", "read", "counts", "samples", "comparisons"}
+RESERVED_IN_DATASET = {"shards", "read", "counts", "samples", "comparisons", "ladders", "claims"}
 """Folders of a data set that no tokenizer can be named after."""
 RESERVED_IN_TOKENIZER = {"checks", "published", "report", "tokenizer", "tokens"}
 """Folders of a tokenizer that no model can be named after."""

@@ -16,7 +16,7 @@ FLOORS = (
     {"closures", "crate", "files", "layout", "messages", "naming", "options", "s3", "snakemake_internals"},
     {"process", "provenance", "stages", "tokenizer"},
     {"checks", "evaluation", "sources", "training"},
-    {"config", "exports", "runs", "slurm"},
+    {"config", "exports", "ladders", "runs", "slurm"},
     {"console", "publish", "report", "workflow"},
     {"commands"},
 )

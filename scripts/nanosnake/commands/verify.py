@@ -4,7 +4,11 @@
     nanosnake verify results/demo/bpe4k/manifest.json     one of them
     nanosnake verify --files-only copied/manifest.json    the files beside it, and not what they were made from
 
-The bits per byte of a model are added up again from nats.parquet. Prints a line for each file that differs, and exits with 1 if there is one.
+    nanosnake verify --documents 20 results/demo/bpe4k/tiny   also compute 20 documents again, on the CPU
+
+The bits per byte of a model are added up again from nats.parquet. With --documents, some documents of each model are
+run through it again, and their nats compared. Prints a line for each thing that differs, and exits with 1 if there is
+one.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ class Verify(Stage):
     """Manifests, or folders that hold one; default: all in results/."""
     files_only: bool = False
     """Leave the inputs out."""
+    documents: int = 0
+    """Documents of each model whose nats are computed again on the CPU, from model, tokenizer and text."""
     threads: int = min(8, os.cpu_count() or 1)
     """Files at once."""
 
@@ -47,7 +53,7 @@ class Verify(Stage):
             path = path / "manifest.json" if path.is_dir() else path
             with Progress(f"hashing {path}", unit="MB", scale=1e6) as progress:
                 outcome = verify(path, inputs=not self.files_only, threads=self.threads, say=progress)
-            differing = list(evidence_problems(path.parent))
+            differing = [*evidence_problems(path.parent), *self.recompute(path.parent)]
             for problem in (*outcome.problems, *differing):
                 print(problem)
             print(f"{path}: {outcome.summary}")
@@ -58,10 +64,24 @@ class Verify(Stage):
             code = code or int(bool(outcome.problems or differing))
         return code
 
+    def recompute(self, folder: Path) -> Iterator[str]:
+        """Yield what is not as recorded of some documents of a model, after a line that says how far they are off."""
+        if self.documents and has_evidence(folder):
+            from nanosnake.evaluation.recompute import recompute  # torch is heavy
+
+            found = recompute(folder, self.documents)
+            print(f"{folder}: {found.summary}")
+            yield from found.problems
+
 
 def evidence_problems(folder: Path) -> Iterator[str]:
     """Yield what `nats.parquet` says otherwise than the evaluation of a model; nothing if the folder has none."""
-    if all((folder / Path(name).name).is_file() for name in (layout.EVALUATION, layout.NATS)):
+    if has_evidence(folder):
         from nanosnake.evaluation import evidence  # pyarrow is heavy
 
         yield from evidence.problems(folder)
+
+
+def has_evidence(folder: Path) -> bool:
+    """Return whether a folder is that of a model with an evaluation and what each document adds to it."""
+    return all((folder / Path(name).name).is_file() for name in (layout.EVALUATION, layout.NATS))

@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, nearest
+from nanosnake.config.ladders import ladder_problems
 from nanosnake.config.mixtures import mixture_problems
-from nanosnake.config.models import Config
+from nanosnake.config.models import CORE_TASKS, Config
 from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
@@ -95,7 +96,10 @@ def _contradictions(config: Config) -> Iterator[str]:
             settings.look_at_text()
         except NanosnakeError as error:
             yield f"datasets.{name}.text_column: {error}; got {_shown(settings.text_column)}"
+    yield from ladder_problems(config)
     for name, model in config.models.items():
+        if name in config.made_by_ladders:
+            continue  # what is wrong is said of the ladder
         if model.tokenizer not in config.tokenizers:
             yield (
                 f"models.{name}.tokenizer: no tokenizer is named {model.tokenizer!r}; defined: "
@@ -109,20 +113,21 @@ def _contradictions(config: Config) -> Iterator[str]:
         if name in layout.RESERVED_IN_TOKENIZER:
             yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
         for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
-            if path is not None and not Path(path).exists():
-                yield f"models.{name}.{key}: {Path(path).resolve()} does not exist; got {_shown(path)}"
+            if path is not None and not config.is_there(path):
+                core = "; for CORE's tasks, set evaluation.core" if path == CORE_TASKS else ""
+                yield f"models.{name}.{key}: {Path(path).resolve()} does not exist{core}; got {_shown(path)}"
     for name, comparison in config.compared.items():
         for other, where in comparison.others.items():
             if not Path(where.path).exists():
                 yield (
-                    f"comparisons.{name}.others.{other}.path: {Path(where.path).resolve()} does not exist; got "
+                    f"tokenizer_comparisons.{name}.others.{other}.path: {Path(where.path).resolve()} does not exist; got "
                     f"{_shown(where.path)}"
                 )
         for tokenizer_name in comparison.tokenizers:
             if tokenizer_name not in config.tokenizers:
                 known = [*config.tokenizers, *config.sweeps]
                 yield (
-                    f"comparisons.{name}.tokenizers: no tokenizer or sweep is named {tokenizer_name!r}; defined: "
+                    f"tokenizer_comparisons.{name}.tokenizers: no tokenizer or sweep is named {tokenizer_name!r}; defined: "
                     f"{listed(known)}{nearest(tokenizer_name, known)}"
                 )
     for name, tokenizer in config.tokenizers.items():

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationInfo,
     WithJsonSchema,
@@ -22,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from nanosnake.config.base import FilePath, Model, Name, find_path, wrong
 from nanosnake.config.bases import with_bases
 from nanosnake.config.checks import Checks
+from nanosnake.config.ladders import Comparison, Ladder, ladder_models, whole
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import (
     FilesSource,
@@ -56,6 +59,9 @@ NANOCHAT_SPECIAL_TOKENS = [
     "<|output_end|>",
 ]
 """nanochat's nine."""
+
+CORE_TASKS = "core"
+"""What `tasks` says for the tasks of CORE's bundle."""
 
 VALIDATION = "validation"
 """Name of the shard of the documents that a hash chooses."""
@@ -405,8 +411,36 @@ AnyTokenizer = Annotated[
 ]
 
 
+def _url_or_path(value: str) -> str:
+    return value if "://" in value else find_path(value)
+
+
+class CoreBundle(Model):
+    """The published bundle of CORE's tasks."""
+
+    bundle: Annotated[str, Field(min_length=1), AfterValidator(_url_or_path)]
+    """URL, zip file or folder."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the zip file behind a URL."""
+    baselines: FilePath | None = None
+    """Table of random baselines in place of the bundle's, in its form."""
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the bundle is downloaded."""
+        return self.bundle.startswith(("https://", "http://"))
+
+    @model_validator(mode="after")
+    def _a_download_has_a_hash(self) -> Self:
+        if self.is_url and self.sha256 is None:
+            raise wrong(
+                "sha256", None, "a bundle behind a URL needs its SHA-256; download it once to find out"
+            )
+        return self
+
+
 class Evaluation(Model):
-    """What the checks look at."""
+    """What the checks look at, and the tasks that models answer."""
 
     texts: FilePath | None = None
     """Folder of .txt files of your own, besides the built-in ones."""
@@ -420,6 +454,9 @@ class Evaluation(Model):
     seed: Annotated[int, Field(ge=0)] = 0
     """Which documents are sampled."""
 
+    core: CoreBundle | None = None
+    """CORE's bundle: models with `tasks: core` are evaluated on it."""
+
     @property
     def text_folders(self) -> list[str]:
         """Folders of evaluation texts, the built-in ones first."""
@@ -430,7 +467,7 @@ class Evaluation(Model):
         return folders
 
 
-class Comparison(Model):
+class TokenizerComparison(Model):
     """Tokenizers that a page compares on the same texts; each sweep has such a page without being asked."""
 
     tokenizers: Annotated[list[str], Field(min_length=1)]
@@ -461,13 +498,19 @@ class Config(Model):
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
     """Models by name; none: the run ends with the tokenizers."""
+    ladders: Annotated[dict[Name, Ladder], Field(default_factory=dict)]
+    """Ladders by name: models of several depths and seeds, which share all other settings."""
     comparisons: Annotated[dict[Name, Comparison], Field(default_factory=dict)]
+    """Comparisons of two ladders by name, each with a claim."""
+    tokenizer_comparisons: Annotated[dict[Name, TokenizerComparison], Field(default_factory=dict)]
     """Pages that compare tokenizers, by name; the documents are those of the first one's dataset."""
     evaluation: Evaluation = Field(default_factory=Evaluation)
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
     publish: Publish | None = None
     """Where results are published; absent: nowhere."""
+    _members: dict[str, list[str]] = PrivateAttr(default_factory=dict)
+    _made: set[str] = PrivateAttr(default_factory=set)
 
     @field_validator("tokenizers", mode="before")
     @classmethod
@@ -476,6 +519,34 @@ class Config(Model):
             return value
         datasets = list(info.data.get("datasets", ()))
         return with_bases(expand(value), datasets[0] if len(datasets) == 1 else None)
+
+    @model_validator(mode="after")
+    def _ladders_make_models(self) -> Self:
+        """Add the models of the ladders, which are models as any other."""
+        added, members = ladder_models(self.whole_ladders, self.models)
+        self.models.update(added)
+        self._members.update(members)
+        self._made.update(added)
+        return self
+
+    @property
+    def members(self) -> dict[str, list[str]]:
+        """Names of the models of each ladder."""
+        return self._members
+
+    @property
+    def made_by_ladders(self) -> set[str]:
+        """Names of the models that are not in the configuration itself."""
+        return self._made
+
+    def is_there(self, path: str) -> bool:
+        """Return whether a file or folder that a model is evaluated with exists, or is made by a rule."""
+        return Path(path).exists() or (path == CORE_TASKS and self.evaluation.core is not None)
+
+    @cached_property
+    def whole_ladders(self) -> dict[str, Ladder]:
+        """The ladders with what they take from others."""
+        return whole(self.ladders)
 
     @cached_property
     def sweeps(self) -> dict[str, list[str]]:
@@ -487,12 +558,14 @@ class Config(Model):
         return found
 
     @cached_property
-    def compared(self) -> dict[str, Comparison]:
-        """All comparisons by name: one for each sweep of several tokenizers, and those of the configuration."""
+    def compared(self) -> dict[str, TokenizerComparison]:
+        """All comparisons of tokenizers by name: one for each sweep of several tokenizers, and those of the configuration."""
         found = {
-            sweep: Comparison(tokenizers=names) for sweep, names in self.sweeps.items() if len(names) > 1
+            sweep: TokenizerComparison(tokenizers=names)
+            for sweep, names in self.sweeps.items()
+            if len(names) > 1
         }
-        for name, comparison in self.comparisons.items():
+        for name, comparison in self.tokenizer_comparisons.items():
             names = [one for given in comparison.tokenizers for one in self.sweeps.get(given, [given])]
             found[name] = comparison.model_copy(update={"tokenizers": list(dict.fromkeys(names))})
         return found
@@ -544,6 +617,11 @@ class Config(Model):
         """Return the name of the data set that a model is trained on."""
         settings = self.models[model]
         return settings.dataset or self.tokenizers[settings.tokenizer].dataset
+
+    def dataset_of_ladder(self, ladder: str) -> str:
+        """Return the name of the data set that a ladder's models are trained on."""
+        settings = self.whole_ladders[ladder]
+        return settings.dataset or self.tokenizers[str(settings.tokenizer)].dataset
 
     def training_shards(self, tokenizer: str) -> list[str]:
         """Return the names of the shards that a tokenizer learns from; none of its own if it learns from a mixture."""

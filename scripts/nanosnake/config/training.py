@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
 
 from pydantic import ConfigDict, Field, create_model, model_validator
@@ -12,25 +13,32 @@ from nanosnake.exports.formats import MODEL_FILES, ModelFormat
 from nanosnake.options import docstrings
 from nanosnake.training.config import Shape, TrainOptions
 
+SET_BY_A_LADDER = ("depth", "seed", "order_seed")
+"""Options of a model that a ladder has lists of."""
 
-def _options(kind: type) -> type[MadeModel]:
-    """Return a model with the fields of a dataclass of plain values."""
-    meanings, types = docstrings(kind), get_type_hints(kind)
+
+def _options(name: str, *kinds: type, without: Sequence[str] = ()) -> type[MadeModel]:
+    """Return a model with the fields of dataclasses of plain values, some left out."""
     made: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        default = ... if field.default is dataclasses.MISSING else field.default
-        made[field.name] = (
-            types[field.name],
-            Field(default, description=meanings[field.name], **field.metadata),
-        )
-    return create_model(kind.__name__, __base__=MadeModel, __doc__=kind.__doc__, **made)
+    for kind in kinds:
+        meanings, types = docstrings(kind), get_type_hints(kind)
+        for field in dataclasses.fields(kind):
+            if field.name not in without:
+                default = ... if field.default is dataclasses.MISSING else field.default
+                made[field.name] = (
+                    types[field.name],
+                    Field(default, description=meanings[field.name], **field.metadata),
+                )
+    return create_model(name, __base__=MadeModel, __doc__=kinds[0].__doc__, **made)
 
 
 if TYPE_CHECKING:  # a type checker cannot see a model that is made at run time
     TrainingOptions = Any
+    LadderOptions = Any
     ShapeOptions = Model
 else:
-    TrainingOptions, ShapeOptions = _options(TrainOptions), _options(Shape)
+    TrainingOptions, ShapeOptions = _options("TrainOptions", TrainOptions), _options("Shape", Shape)
+    LadderOptions = _options("LadderOptions", Shape, TrainOptions, without=SET_BY_A_LADDER)
 
 
 class GPT(ShapeOptions):
@@ -49,7 +57,7 @@ class GPT(ShapeOptions):
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None
-    """Folder of task files to evaluate on."""
+    """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]
     """Further formats, the tokenizer with them: a folder for transformers, a GGUF file for llama.cpp (llama)."""
 

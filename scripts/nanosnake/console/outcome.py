@@ -84,6 +84,11 @@ class Outcome:
             yield from _model(name, folder, states)
             if f"{folder}/training.json" in states and (note := older_code(Path(folder), self.trainer)):
                 yield f"{name}: {note}; --forcerun train_model trains it again"
+        for name, comparison in self.config.comparisons.items():
+            where = {"dataset": self.config.dataset_of_ladder(comparison.of[0]), "compared": name}
+            if states.get(claim := layout.CLAIM.format(**where)) in ("made", "up to date"):
+                found = read_json(claim)
+                yield f"{name}: {found['verdict']}: {found['claim']}; see {layout.LADDER_COMPARISON_PAGE.format(**where)}"
 
 
 def _readable(part: Callable[[], Iterator[str]]) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import lzma
 import math
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from nanosnake.training.attention import describe_documents
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import CACHED_ELEMENTS, CHUNK_ELEMENTS, softcapped, target_nats
 from nanosnake.training.loader import Batch, RowSource, assemble
-from nanosnake.training.model import GPT
+from nanosnake.training.model import GPT, rotary_table
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
 
@@ -92,6 +92,7 @@ def evaluate_documents(
     *,
     micro_batch: int,
     max_tokens: int = 0,
+    documents: Collection[int] = (),
 ) -> Tensor:
     """Return the sums of each document, float64[documents, 4]: nats of the text, nats of all, tokens, bytes.
 
@@ -101,6 +102,7 @@ def evaluate_documents(
     Args:
         forward: the model, or its compiled form.
         lengths: bytes of each token, 0 for special tokens.
+        documents: numbers of the documents that are wanted; the sums of others are not whole. Empty: all.
     """
     device, length = ranks.device, model.config.sequence_length
     source = RowSource(data, length, 0, 0, 0, shuffle=False)
@@ -113,6 +115,8 @@ def evaluate_documents(
             continue
         source.documents = []
         tensors = assemble(source, micro_batch)
+        if documents and not set(documents) & set(source.documents):
+            continue
         document_N = torch.from_numpy(_document_of_each(*tensors, source.documents)).to(device)
         tensors[1][(rows - first) * length :] = -1  # rows after the last, read only to fill the micro-batch
         batch = Batch(*tensors, row=first, epoch=0).to(device)
@@ -142,16 +146,15 @@ def _document_of_each(
 
 @torch.no_grad()
 def next_logits(model: GPT, rows: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
-    """Return (softcapped logits [B, T, vocabulary] of rows of ids, T), each row a document, padded at its
-    end."""
+    """Return (softcapped logits [B, T, vocabulary] of rows of ids, T), each row a document, padded at its end.
+
+    A row may be longer than those of training: positions go on, and windows are as wide as there.
+    """
     device = model.head.device
-    longest = max(len(row) for row in rows)
-    if longest > model.config.sequence_length:
-        raise NanosnakeError(
-            f"evaluation: a text of {longest} tokens, but the model sees {model.config.sequence_length}; "
-            f"shorten it"
-        )
-    length = min(-(-longest // 64) * 64, model.config.sequence_length)
+    length = -(-max(len(row) for row in rows) // 64) * 64
+    if length > model.get_buffer("cosine").size(0):
+        longer = replace(model.config, sequence_length=length)
+        model.cosine, model.sine = rotary_table(longer, device)
     tokens = torch.zeros(len(rows), length, dtype=torch.int32)
     for i, row in enumerate(rows):
         tokens[i, : len(row)] = torch.tensor(row, dtype=torch.int32)
@@ -182,6 +185,10 @@ def sample(
     generator = torch.Generator().manual_seed(seed)
     ids = vocabulary.encode(prompt)
     start = len(ids)
+    if start > model.config.sequence_length:
+        raise NanosnakeError(
+            f"evaluation: a text of {start} tokens, but the model sees {model.config.sequence_length}; shorten it"
+        )
     for _ in range(min(tokens, model.config.sequence_length - start)):
         logits_V = next_logits(model, [ids])[0][0, len(ids) - 1].cpu()
         if temperature == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,11 @@ class Evidence:
         return cls(table["document"].to_pylist(), *columns)
 
     @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """The documents' places, sorted by hash, then by bytes and nats."""
+        return np.lexsort((self.nats, self.bytes, np.array(self.document)))
+
+    @property
     def sums(self) -> dict[str, Any]:
         """Documents, bytes, tokens and nats of all."""
         return {
@@ -146,14 +151,10 @@ def difference(a: Evidence, b: Evidence) -> Difference | None:
     Documents are drawn with replacement, each with its bytes and both models' nats. The interval is that of other
     documents of the same kind, not that of other seeds of the models.
     """
-    first, second = _sorted(a), _sorted(b)
-    if [row[:2] for row in first] != [row[:2] for row in second]:
+    both = aligned([a, b])
+    if both is None or len(both[0]) < 2:
         return None
-    size = np.array([row[1] for row in first], dtype=np.float64)
-    nats = np.array([two[2] - one[2] for one, two in zip(first, second, strict=True)])
-    nats, size = nats[size > 0], size[size > 0]  # an empty document changes no sum
-    if len(size) < 2:
-        return None
+    size, nats = both[0], both[1][1] - both[1][0]
     draw = np.random.default_rng(SEED)
     values = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
@@ -163,5 +164,32 @@ def difference(a: Evidence, b: Evidence) -> Difference | None:
     return Difference(float(nats.sum() / size.sum() / math.log(2)), float(low), float(high), len(size))
 
 
-def _sorted(evidence: Evidence) -> list[tuple[str, int, float]]:
-    return sorted(zip(evidence.document, evidence.bytes.tolist(), evidence.nats.tolist(), strict=True))
+def aligned(found: Sequence[Evidence]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+    """Return the bytes of the documents and the nats of each evidence, [evidences, documents], in one order.
+
+    None if they are not of the same documents. Empty documents are left out: they change no sum.
+    """
+    orders = [one.order for one in found]
+    names, size = np.array(found[0].document)[orders[0]], found[0].bytes[orders[0]]
+    for one, order in zip(found[1:], orders[1:], strict=True):
+        if not np.array_equal(np.array(one.document)[order], names) or not np.array_equal(
+            one.bytes[order], size
+        ):
+            return None
+    nats = np.array([one.nats[order] for one, order in zip(found, orders, strict=True)])
+    return size[size > 0].astype(np.float64), nats[:, size > 0]
+
+
+def mean(found: Sequence[Evidence]) -> Evidence:
+    """Return the evidence with the mean nats of each document, of models that saw the same documents.
+
+    Raises:
+        NanosnakeError: if they did not.
+    """
+    first = found[0]
+    together = aligned(found)
+    if together is None:
+        raise NanosnakeError(f"{FILE}: the models were evaluated on different documents; evaluate them again")
+    kept = first.order[first.bytes[first.order] > 0]
+    names = [first.document[at] for at in kept.tolist()]
+    return Evidence(names, first.bytes[kept], first.tokens[kept], together[1].mean(0))

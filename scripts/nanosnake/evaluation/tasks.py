@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nanosnake.evaluation.core import CORE
 from nanosnake.evaluation.evaluate import next_logits
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.training.distributed import Ranks
@@ -37,23 +38,6 @@ KINDS = {
     "schema": ("context_options", "continuation", "gold"),
     "language_modeling": ("context", "continuation"),
 }
-
-CORE = frozenset(
-    (
-        *(
-            "agi_eval_lsat_ar",
-            "arc_challenge",
-            "arc_easy",
-            "bigbench_cs_algorithms",
-            "bigbench_dyck_languages",
-        ),
-        *("bigbench_language_identification", "bigbench_operators", "bigbench_qa_wikidata"),
-        *("bigbench_repeat_copy_logic", "boolq", "commonsense_qa", "copa", "coqa", "hellaswag"),
-        *("hellaswag_zeroshot", "jeopardy", "lambada_openai", "openbook_qa", "piqa", "squad", "winograd"),
-        "winogrande",
-    )
-)
-"""Names of CORE's tasks (DCLM, arXiv:2406.11794, appendix G)."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +122,7 @@ def _scored_from(task: Task, rows: Sequence[Sequence[int]], before: Sequence[int
     if task.kind == "schema":
         tail = _common([row[::-1] for row in rows])
         return [len(row) - tail for row in rows]
-    shared = _common(rows)
-    return [min(shared, len(row) - 1) for row in rows]
+    return [_common(rows)] * len(rows)
 
 
 def _common(rows: Sequence[Sequence[int]]) -> int:
@@ -151,16 +134,22 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
     return count
 
 
-def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int) -> bool:
-    """Return whether the model answers an item rightly."""
+def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, context: int = 0) -> bool:
+    """Return whether the model answers an item rightly.
+
+    A choice that other choices only go on from has no token of its own and no mean: as in nanochat, it is chosen if it
+    comes first, and never else.
+
+    Args:
+        context: the model sees so many tokens of a prompt, its last; 0: all.
+    """
     item = task.items[number]
     solved = _solved(task, number)
     pairs = _prompts(task, item)
-    limit = model.config.sequence_length
     whole = [vocabulary.encode(f"{solved}{c}{task.delimiter}{a}") for c, a in pairs]
     before = vocabulary.encode(f"{solved}{pairs[0][0]}{task.delimiter}".rstrip())
     firsts = _scored_from(task, whole, before)
-    rows = [row[-limit:] for row in whole]  # a text that is too long loses its beginning
+    rows = [row[-context:] for row in whole]  # of 0 tokens: all
     firsts = [
         max(1, first - (len(full) - len(row))) for first, full, row in zip(firsts, whole, rows, strict=True)
     ]
@@ -175,23 +164,34 @@ def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int) -> bool:
 
 
 def _mean_nats(logits_TV: Tensor, row: Sequence[int], first: int) -> float:
-    targets = torch.tensor(row[first:], device=logits_TV.device)
+    targets = torch.tensor(row[first:], dtype=torch.long, device=logits_TV.device)
     return float(F.cross_entropy(logits_TV[first - 1 : len(row) - 1], targets))
 
 
 def evaluate_tasks(
-    model: GPT, vocabulary: Vocabulary, tasks: Sequence[Task], ranks: Ranks, *, max_items: int = 0
+    model: GPT,
+    vocabulary: Vocabulary,
+    tasks: Sequence[Task],
+    ranks: Ranks,
+    *,
+    max_items: int = 0,
+    context: int = 0,
 ) -> dict[str, Any]:
     """Return {"mean_centred": mean centred accuracy, "tasks": [one row per task]}, and "core" where that is CORE.
 
     Items are shared by the ranks.
+
+    Args:
+        max_items: the first so many items of each task, from which solved ones are drawn too; 0: all.
+        context: tokens of a prompt that the model sees, its last; 0: all.
     """
     table: list[dict[str, Any]] = []
-    for task in tasks:
-        count = min(len(task.items), max_items) if max_items else len(task.items)
+    for whole in tasks:
+        task = first_items(whole, max_items) if max_items else whole
+        count = len(task.items)
         right = torch.zeros(1, dtype=torch.float64, device=ranks.device)
         for number in range(ranks.rank, count, ranks.world):
-            right += float(answer(model, vocabulary, task, number))
+            right += float(answer(model, vocabulary, task, number, context=context))
         accuracy = float(ranks.sum(right)) / count
         centred = (accuracy - task.chance) / (1.0 - task.chance)
         table.append(
@@ -200,3 +200,16 @@ def evaluate_tasks(
     mean = sum(float(row["centred"]) for row in table) / len(table)
     is_core = {task.name for task in tasks} == CORE and not max_items
     return {"mean_centred": mean, "tasks": table} | ({"core": mean} if is_core else {})
+
+
+def first_items(task: Task, count: int) -> Task:
+    """Return a task with its first items alone.
+
+    Raises:
+        NanosnakeError: if they are too few for the solved ones before each.
+    """
+    if count <= task.few_shot:
+        raise NanosnakeError(
+            f"{task.name}: {count} items are too few for {task.few_shot} solved ones before each; raise --max-items"
+        )
+    return replace(task, items=task.items[:count])

@@ -47,12 +47,23 @@ MODELS = (
     Column("tokens", "tokens seen", "integer"),
     Column("device", "trained on"),
 )
-COMPARISONS = (Column("page", "comparison", "link"), Column("dataset", "data set"))
+COMPARISONS = (
+    Column("page", "comparison", "link"),
+    Column("dataset", "data set"),
+    Column("verdict", "claim"),
+)
+LADDERS = (
+    Column("page", "ladder", "link"),
+    Column("dataset", "data set"),
+    Column("depths", "depths"),
+    Column("models", "models", "integer"),
+    Column("noise", "noise over seeds"),
+)
 
 
 READ = (
     *("*/shards.csv", "*/*/figures.json", "*/*/report/index.html", "*/comparisons/*/index.html"),
-    *("*/*/*/evaluation.json", "*/*/*/report/index.html"),
+    *("*/*/*/evaluation.json", "*/*/*/report/index.html", "*/ladders/*/index.html", "*/claims/*.json"),
 )
 """Files that the page shows or links to."""
 
@@ -71,6 +82,7 @@ def write_index(project: Path) -> Path | None:
     found = {
         "tokenizers": (Table("Tokenizers", TOKENIZERS, list(tokenizers(results))), TOKENIZER_WORDS),
         "models": (Table("Models", MODELS, list(models(results))), MODEL_WORDS),
+        "ladders": (Table("Ladders", LADDERS, list(ladders(results))), ""),
         "comparisons": (Table("Comparisons", COMPARISONS, list(comparisons(results))), ""),
         "datasets": (Table("Data sets", DATASETS, list(datasets(results))), ""),
     }
@@ -149,10 +161,27 @@ def models(results: Path) -> Iterator[Row]:
 
 
 def comparisons(results: Path) -> Iterator[Row]:
-    """Yield a row for each page that compares tokenizers."""
+    """Yield a row for each page that compares tokenizers or ladders, with what became of the claim on these."""
     for path in sorted(results.glob("*/comparisons/*/index.html")):
-        link = {"href": path.relative_to(results).as_posix(), "text": path.parent.name}
-        yield {"page": link, "dataset": path.parents[2].name}
+        name, home = path.parent.name, path.parents[2]
+        claim = _read(home / f"claims/{name}.json")
+        verdict = f"{claim['verdict']}: {claim['claim']}" if {"verdict", "claim"} <= claim.keys() else None
+        link = {"href": path.relative_to(results).as_posix(), "text": name}
+        yield {"page": link, "dataset": home.name, "verdict": verdict}
+
+
+def ladders(results: Path) -> Iterator[Row]:
+    """Yield a row for each ladder with a page."""
+    for path in sorted(results.glob("*/ladders/*/index.html")):
+        points = _read(path.with_name("curve.json")).get("points", [])
+        noise = _read(path.with_name("curve.json")).get("noise", {}).get("relative")
+        yield {
+            "page": {"href": path.relative_to(results).as_posix(), "text": path.parent.name},
+            "dataset": path.parents[2].name,
+            "depths": ", ".join(str(point.get("depth")) for point in points),
+            "models": sum(len(point.get("runs", [])) for point in points),
+            "noise": None if noise is None else f"{noise:.2%}",
+        }
 
 
 def _page(folder: Path, results: Path) -> dict[str, str]:

@@ -9,7 +9,20 @@ from typing import Any, Literal
 
 from nanosnake.tokenizer import BASELINE_NAMES
 
-Kind = Literal["text", "link", "token", "hash", "integer", "number", "share", "change", "size", "seconds"]
+Kind = Literal[
+    "text",
+    "link",
+    "token",
+    "hash",
+    "integer",
+    "number",
+    "share",
+    "change",
+    "size",
+    "seconds",
+    "bits",
+    "power",
+]
 
 LABELS = {
     "bytes": "UTF-8 bytes",
@@ -113,6 +126,10 @@ def format_value(value: Any, kind: Kind) -> str:
         return format_change(value)
     if kind == "seconds":
         return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if kind == "bits":
+        return f"{value:.5f}".replace("-", "\u2212")
+    if kind == "power":
+        return f"{value:.2e}".replace("e+", "e")
     if kind == "integer" or isinstance(value, int):
         return f"{value:,.0f}"
     return (
@@ -120,9 +137,9 @@ def format_value(value: Any, kind: Kind) -> str:
     )
 
 
-def format_change(value: float) -> str:
+def format_change(value: float, digits: int = 1) -> str:
     """A relative difference in percent with its sign, a real minus among the digits."""
-    return f"{value:+.1%}".replace("-", "\u2212")
+    return f"{value:+.{digits}%}".replace("-", "\u2212")
 
 
 def format_size(value: float) -> str:

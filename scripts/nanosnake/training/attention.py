@@ -90,7 +90,9 @@ def describe_documents(
         return Documents(length, ends=ends)
     document_BT = (positions_N == 0).cumsum(0).view(-1, length)
     mask = _dense_mask if backend == "sdpa" else _block_mask
-    return Documents(length, long=mask(document_BT, length), short=mask(document_BT, config.short_window))
+    # a row of evaluation may be longer than those of training, with windows as there
+    whole = length if config.architecture == "llama" else min(length, config.sequence_length)
+    return Documents(length, long=mask(document_BT, whole), short=mask(document_BT, config.short_window))
 
 
 def _dense_mask(document_BT: Tensor, window: int) -> Tensor:

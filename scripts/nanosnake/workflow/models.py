@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from convert_core import ConvertCore
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from nanosnake import layout
 from nanosnake.config import GPT, Config
+from nanosnake.config.models import CORE_TASKS
+from nanosnake.evaluation.core import CORE
 from nanosnake.exports.formats import MODEL_FILES
 from nanosnake.stages import words
 from nanosnake.training.config import TrainOptions
@@ -175,7 +178,7 @@ class Models:
             plan=next(map(Path, self.plan(wildcards)), None),
             parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
             prompts=model.prompts,
-            tasks=model.tasks,
+            tasks=layout.CORE_TASKS if self._answers_core(model) else model.tasks,
         )
 
     def card(self, wildcards: Wildcards) -> str:
@@ -190,5 +193,37 @@ class Models:
     def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the files of prompts and tasks that a model is evaluated with."""
         model = self.of(wildcards)
-        tasks = sorted(map(str, Path(model.tasks).glob("*"))) if model.tasks else []
+        if self._answers_core(model):
+            tasks = self.core_tasks()
+        else:
+            tasks = sorted(map(str, Path(model.tasks).glob("*"))) if model.tasks else []
         return ([model.prompts] if model.prompts else []) + tasks
+
+    def _answers_core(self, model: GPT) -> bool:
+        return model.tasks == CORE_TASKS and self.config.evaluation.core is not None
+
+    @staticmethod
+    def core_tasks() -> list[str]:
+        """Return the files of CORE's tasks."""
+        return [f"{layout.CORE_TASKS}/{name}.json" for name in sorted(CORE)]
+
+    def core_bundle(self, wildcards: Wildcards) -> list[str]:
+        """Return the files on this machine that CORE's task files are made from."""
+        core = self.config.evaluation.core
+        if core is None:
+            return []
+        bundle = Path(core.bundle)
+        inside = (
+            sorted(str(path) for path in bundle.rglob("*") if path.is_file())
+            if bundle.is_dir()
+            else [core.bundle]
+        )
+        return [*([] if core.is_url else inside), *([core.baselines] if core.baselines else [])]
+
+    def convert_core(self, wildcards: Wildcards) -> str:
+        """Return the options that make CORE's task files."""
+        core = self.config.evaluation.core
+        assert core is not None
+        downloads = self.config.downloads.model_dump() if core.is_url else {}
+        baselines = Path(core.baselines) if core.baselines else None
+        return words(ConvertCore, bundle=core.bundle, sha256=core.sha256, baselines=baselines, **downloads)

@@ -1,0 +1,54 @@
+"""Make task files of CORE's published bundle, in nanochat's order of items.
+
+In:  the bundle (eval_bundle.zip): a URL with its SHA-256, a zip file, or a folder.
+Out: a file NAME.json for each of the 22 tasks.
+
+    python scripts/convert_core.py --bundle eval_bundle.zip --out results/_core
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanosnake.sources.download import Patience
+from nanosnake.stages import Stage, main
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertCore(Stage, Patience):
+    """Make task files of CORE's bundle."""
+
+    bundle: str
+    """URL, zip file or folder of the bundle."""
+    sha256: str | None = None
+    """What the SHA-256 of a download has to be."""
+    baselines: Path | None = None
+    """Table of random baselines in place of the bundle's, in its form."""
+    out: Path
+    """Folder of the task files."""
+
+    def run(self) -> str:
+        import tempfile
+
+        from nanosnake.evaluation.core import convert
+        from nanosnake.sources.download import Download, fetch
+
+        counts: dict[str, int] = {}
+
+        def accept(arrived: Download) -> None:
+            counts.update(convert(arrived.path, self.baselines, self.out))
+
+        if self.bundle.startswith(("https://", "http://")):
+            self.out.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.out) as folder:
+                fetch(
+                    self.bundle, Path(folder, "bundle.zip"), sha256=self.sha256, patience=self, accept=accept
+                )
+        else:
+            counts = convert(Path(self.bundle), self.baselines, self.out)
+        return f"{self.out}: {len(counts)} tasks, {sum(counts.values()):,} items"
+
+
+if __name__ == "__main__":
+    main(ConvertCore)

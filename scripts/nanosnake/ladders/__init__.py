@@ -1,0 +1,1 @@
+"""Ladders of models, their curves, comparisons of two of them, and claims."""
