@@ -45,7 +45,7 @@ def test_what_got_through_is_kept_for_the_next_run(
     ("direct", "words"),
     [
         (False, "sends a file of 100000 bytes, 127.0.0.1:"),  # and the size that the host announced
-        (True, "not a parquet file"),  # a plain server's word is not known to be another's
+        (True, "not a readable parquet file"),  # a plain server's word is not known to be another's
     ],
     ids=["redirect", "direct"],
 )

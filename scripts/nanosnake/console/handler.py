@@ -130,6 +130,8 @@ class LogHandler(LogHandlerBase):
         message = _REFUSAL.sub(r"\1", record.getMessage() if record.msg else "")
         if not message.strip() or message.startswith(SAID_ELSEWHERE):
             return
+        if message.startswith("This was a dry-run") and not self.planned:
+            message = table((), self.board.times)  # Snakemake says so only where no target is left out either
         during = self.started and not message.startswith("Nothing to be done")
         if record.levelno >= logging.WARNING or not during:
             self._print(message)
