@@ -48,10 +48,9 @@ def content(site: Site, project: Project) -> dict[str, bytes]:
         for path in (project.folder / folder).rglob("*"):
             if path.is_file() and path.name != ".snakemake_timestamp":
                 name = str(path.relative_to(project.folder))
-                # the page of all results is named after its project
-                body = path.read_bytes().replace(
-                    f"<bdi>{project.folder.name}</bdi>".encode(), b"<bdi>#</bdi>"
-                )
+                body = path.read_bytes()
+                if name == "results/index.html":  # the page of all results is named after its project
+                    body = body.replace(project.folder.name.encode(), b"#")
                 found[name] = comparable(name, body)
     found |= {f"s3:{key}": comparable(key, body) for key, body in site.objects().items()}
     return found

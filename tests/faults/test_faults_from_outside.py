@@ -165,7 +165,7 @@ def test_a_clock_that_jumps_back(project: Project, wanted: dict[str, bytes]) -> 
     assert ended.returncode != 0
     assert re.search(r"which is in the future \(\d+ such files\): the clock was set back", printed)
     assert "Traceback" not in printed
-    command = re.search(r"the time of now: (find .*)", printed)
+    command = re.search(r"the current time: (find .*)", printed)
     assert command
     subprocess.run(["bash", "-c", command[1]], cwd=project.folder, check=True)
     project.make(*UNTIL)

@@ -192,7 +192,7 @@ def _explain(detail: ErrorDetails) -> str:
     if kind == "union_tag_not_found":
         return f"{path}.kind: this key is required and absent; allowed: {_tags(detail)}"
     if kind == "union_tag_invalid":
-        return f"{path}.kind: got {detail['ctx']['tag']!r}; allowed: {_tags(detail)}"
+        return f"{path}.kind: got {_shown(detail['ctx']['tag'])}; allowed: {_tags(detail)}"
     message = detail["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return f"{path}: {message}; got {_shown(value)}"
