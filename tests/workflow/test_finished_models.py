@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from typing import Any
 
 import pytest
@@ -119,35 +114,6 @@ def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None
     made_model.make(f"{HOME}/training.json")
     assert training(made_model)["figures"]["steps"] == 3
     assert (made_model.folder / HOME / RESULTS[0]).stat().st_ino == first[RESULTS[0]].st_ino
-
-
-def test_a_killed_run_gives_the_old_model_back_at_the_next_start(made_model: Project) -> None:
-    first = weights(made_model)
-    steps(made_model, 100_000)
-    made_model.snakemake("--dry-run")  # writes the configuration
-    command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2"]
-    with subprocess.Popen(
-        command,
-        cwd=made_model.folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as run:
-        try:
-            give_up = time.monotonic() + 240
-            while not list((made_model.folder / CHECKPOINTS).glob("*/*/metrics.jsonl"))[1:]:
-                assert run.poll() is None
-                assert time.monotonic() < give_up
-                time.sleep(0.2)
-            assert not (made_model.folder / HOME / "model.safetensors").exists()
-        finally:
-            os.killpg(run.pid, signal.SIGKILL)
-    steps(made_model, 3)
-    printed = made_model.make()
-    assert f"d1: was not trained again; the model from before is back in {HOME}" in printed
-    assert weights(made_model) == first
-    assert training(made_model)["figures"]["steps"] == 3
-    assert made_model.plan() == {}
 
 
 def test_a_model_that_was_deleted_comes_from_its_checkpoints(made_model: Project) -> None:
