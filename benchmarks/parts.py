@@ -39,7 +39,7 @@ from nanosnake.training.trainer import Files, Trainer
 from nanosnake.training.vocabulary import Vocabulary
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DATA = REPOSITORY / "results/demo/bpe4k"
+DATA = REPOSITORY / "results/demo/bpe-4096"
 WIDTH = 192
 SETTINGS = {
     **{"global_batch": 2048, "warmup_steps": 20, "embedding_lr": 2.5, "head_lr": 0.1},

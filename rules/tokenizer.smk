@@ -4,7 +4,31 @@ from convert_tokenizer import ConvertTokenizer
 from cut_merges import CutMerges
 from export_tokenizer import ExportTokenizer
 from nanosnake.exports.formats import TOKENIZER_FILES
+from take_merges import TakeMerges
 from train_tokenizer import TrainTokenizer
+
+
+rule take_merges:
+    """Take the merges of a tokenizer that was made elsewhere."""
+    input:
+        code=code(TakeMerges),
+        source=tokenizers.source,
+    output:
+        layout.GIVEN,
+    log:
+        **logs(layout.GIVEN),
+    benchmark:
+        benchmark_of(layout.GIVEN)
+    wildcard_constraints:
+        tokenizer=any_of(tokenizers.taken()),
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        options=tokenizers.take,
+    shell:
+        command(TakeMerges, "{params.options}", output="output")
 
 
 rule train_tokenizer:

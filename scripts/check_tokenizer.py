@@ -5,9 +5,9 @@ training text, parallel text. Output: the verdict, JSON. Whether a verdict stops
 scripts/decide_gate.py; this one exits with 1 only if the check could not run.
 
     python scripts/check_tokenizer.py --check compression --mode warn --thresholds '{"min_bytes_per_token": 3}' \\
-        --tokenizer results/demo/bpe4k/tokenizer --texts resources/texts \\
+        --tokenizer results/demo/bpe-4096/tokenizer --texts resources/texts \\
         --samples results/demo/samples/train.jsonl results/demo/samples/validation.jsonl \\
-        --output results/demo/bpe4k/checks/compression.json
+        --output results/demo/bpe-4096/checks/compression.json
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Input: a tokenizer folder. Outputs, in the folder named by --output: tokenizer.pkl and token_bytes.pt for nanochat,
 tokenizer.gguf for llama.cpp.
 
-    python scripts/convert_tokenizer.py --tokenizer results/demo/bpe4k/tokenizer --format nanochat --output out
+    python scripts/convert_tokenizer.py --tokenizer results/demo/bpe-4096/tokenizer --format nanochat --output out
 """
 
 from __future__ import annotations

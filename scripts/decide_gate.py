@@ -3,8 +3,8 @@
 Inputs: the verdicts on a tokenizer, its folder. Output: gate.json, written only if no blocking check failed; else
 this exits with 1 and names the check, the text, the figure and the next step. Warnings are printed.
 
-    python scripts/decide_gate.py --tokenizer results/demo/bpe4k/tokenizer \\
-        --verdicts results/demo/bpe4k/checks/*.json --output results/demo/bpe4k/gate.json
+    python scripts/decide_gate.py --tokenizer results/demo/bpe-4096/tokenizer \\
+        --verdicts results/demo/bpe-4096/checks/*.json --output results/demo/bpe-4096/gate.json
 """
 
 from __future__ import annotations

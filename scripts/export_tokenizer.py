@@ -3,10 +3,10 @@
 Inputs: merges and the counts that they were learned from (Arrow files), the shards' metadata files.
 Outputs: the four files, in one folder; equal inputs give equal bytes.
 
-    python scripts/export_tokenizer.py --name bpe4k --merges results/demo/bpe4k/merges.arrow \\
+    python scripts/export_tokenizer.py --name bpe-4096 --merges results/demo/bpe-4096/merges.arrow \\
         --counts results/demo/counts/nanochat/merged/train.arrow --pattern nanochat --vocab-size 4096 \\
         --special-tokens '<|bos|>' --shards 'results/demo/shards/shard_[00000-00003]' \\
-        --output results/demo/bpe4k/tokenizer
+        --output results/demo/bpe-4096/tokenizer
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ In:  s3://bucket/prefix/DATASET/TOKENIZER, or that and /MODEL: a place whose man
 Out: the files below --to, where they stand in results/. A file that is there with the right sha256 is not fetched
      again; a download that was stopped goes on where it was. The manifest gets its place last.
 
-    python scripts/fetch_published.py s3://bucket/prefix/demo/bpe4k --to results --only tokenizer tokens
-    python scripts/train_model.py --tokenizer results/demo/bpe4k/tokenizer \
-        --train results/demo/bpe4k/tokens/train --validation results/demo/bpe4k/tokens/validation ...
+    python scripts/fetch_published.py s3://bucket/prefix/demo/bpe-4096 --to results --only tokenizer tokens
+    python scripts/train_model.py --tokenizer results/demo/bpe-4096/tokenizer \
+        --train results/demo/bpe-4096/tokens/train --validation results/demo/bpe-4096/tokens/validation ...
 """
 
 from __future__ import annotations

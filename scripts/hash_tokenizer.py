@@ -2,8 +2,8 @@
 
 Inputs: files in one folder. Output: a line for each, `sha256sum --check` reads it from the output's own folder.
 
-    python scripts/hash_tokenizer.py --files results/demo/bpe4k/tokenizer/tokenizer.json \\
-        --output results/demo/bpe4k/tokenizer.sha256
+    python scripts/hash_tokenizer.py --files results/demo/bpe-4096/tokenizer/tokenizer.json \\
+        --output results/demo/bpe-4096/tokenizer.sha256
 """
 
 from __future__ import annotations

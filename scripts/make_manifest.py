@@ -5,8 +5,8 @@ Out: manifest.json, which `nanosnake verify` reads.
 
 Hashes of shards and token shards were taken when these were made, and are read from the JSON files beside them.
 
-    python scripts/make_manifest.py --dataset demo --tokenizer bpe4k --part tokenizer --config '{}' --code . \\
-        --files results/demo/bpe4k/tokenizer/tokenizer.json --output results/demo/bpe4k/manifest.json
+    python scripts/make_manifest.py --dataset demo --tokenizer bpe-4096 --part tokenizer --config '{}' --code . \\
+        --files results/demo/bpe-4096/tokenizer/tokenizer.json --output results/demo/bpe-4096/manifest.json
 """
 
 from __future__ import annotations

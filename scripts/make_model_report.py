@@ -4,8 +4,8 @@ In:  the model's folder with `training.json`, `metrics.jsonl` and `evaluation.js
      files of its jobs.
 Out: the page.
 
-    python scripts/make_model_report.py --dataset demo --tokenizer bpe4k --model results/demo/bpe4k/tiny \
-        --benchmarks logs/demo/bpe4k/tiny --output results/demo/bpe4k/tiny/report/index.html
+    python scripts/make_model_report.py --dataset demo --tokenizer bpe-4096 --model results/demo/bpe-4096/tiny \
+        --benchmarks logs/demo/bpe-4096/tiny --output results/demo/bpe-4096/tiny/report/index.html
 """
 
 from __future__ import annotations

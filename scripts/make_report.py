@@ -5,10 +5,10 @@ In:  the tokenizer's folder, the verdict files of its checks, and whatever else 
      not given is left out of the page.
 Out: the page.
 
-    python scripts/make_report.py --dataset demo --tokenizer results/demo/bpe4k/tokenizer \
-        --verdicts results/demo/bpe4k/checks/*.json --curve results/demo/bpe4k/vocabulary_curve.json \
-        --shards results/demo/shards.csv --history history/demo/bpe4k.jsonl --benchmarks logs/demo \
-        --texts resources/texts --baseline-cache .cache/baselines --output results/demo/bpe4k/report/index.html
+    python scripts/make_report.py --dataset demo --tokenizer results/demo/bpe-4096/tokenizer \
+        --verdicts results/demo/bpe-4096/checks/*.json --curve results/demo/bpe-4096/vocabulary_curve.json \
+        --shards results/demo/shards.csv --history history/demo/bpe-4096.jsonl --benchmarks logs/demo \
+        --texts resources/texts --baseline-cache .cache/baselines --output results/demo/bpe-4096/report/index.html
 """
 
 from __future__ import annotations

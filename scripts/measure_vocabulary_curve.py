@@ -8,9 +8,9 @@ In:  a tokenizer folder, and a file of sampled documents.
 Out: a JSON file: `curve` and `baselines` (tokenizer, vocabulary without special tokens, tokens, bytes_per_token),
      `frequent` (id, count), `documents`, `bytes`, `tokens`, `notes`.
 
-    python scripts/measure_vocabulary_curve.py --tokenizer results/demo/bpe4k/tokenizer \
+    python scripts/measure_vocabulary_curve.py --tokenizer results/demo/bpe-4096/tokenizer \
         --samples results/demo/samples/validation.jsonl --baseline-cache .cache/baselines \
-        --output results/demo/bpe4k/vocabulary_curve.json
+        --output results/demo/bpe-4096/vocabulary_curve.json
 """
 
 from __future__ import annotations

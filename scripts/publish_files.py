@@ -5,8 +5,8 @@ In:  files below results/, folders of such files, and the gate that has to be op
 Out: objects s3://bucket/prefix/... with the files' sha256 and this run's name in their metadata, and the receipt.
      What already stands there with the same sha256 is not sent again.
 
-    python scripts/publish_files.py --destination s3://bucket/prefix --gate results/demo/bpe4k/gate.json \
-        --receipt results/demo/bpe4k/published/tokenizer.json results/demo/bpe4k/tokenizer
+    python scripts/publish_files.py --destination s3://bucket/prefix --gate results/demo/bpe-4096/gate.json \
+        --receipt results/demo/bpe-4096/published/tokenizer.json results/demo/bpe-4096/tokenizer
 """
 
 from __future__ import annotations

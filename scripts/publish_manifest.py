@@ -4,8 +4,8 @@ In:  the manifest of what was made, and the receipts of what was published.
 Out: manifest.json in the bucket and a copy of it: the manifest with its files cut to those that were published, and
      completed by the token shards, shards and models that were. Each is seen to stand in the bucket before.
 
-    python scripts/publish_manifest.py --destination s3://bucket/prefix --manifest results/demo/bpe4k/manifest.json \
-        --receipts results/demo/bpe4k/published --output results/demo/bpe4k/published/manifest.json \
+    python scripts/publish_manifest.py --destination s3://bucket/prefix --manifest results/demo/bpe-4096/manifest.json \
+        --receipts results/demo/bpe-4096/published --output results/demo/bpe-4096/published/manifest.json \
         --things tokenizer report 'tokens/train/shard_[00000-00003]'
 """
 

@@ -3,9 +3,9 @@
 Inputs: the tokenizer folder and the verdicts on it. Output: figures.json: what, from what, figures, without times,
 so that equal inputs give equal bytes. The history is no output: Snakemake would delete it before it runs the rule.
 
-    python scripts/record_figures.py --dataset demo --tokenizer results/demo/bpe4k/tokenizer \\
-        --verdicts results/demo/bpe4k/checks/*.json --history history/demo/bpe4k.jsonl \\
-        --output results/demo/bpe4k/figures.json
+    python scripts/record_figures.py --dataset demo --tokenizer results/demo/bpe-4096/tokenizer \\
+        --verdicts results/demo/bpe-4096/checks/*.json --history history/demo/bpe-4096.jsonl \\
+        --output results/demo/bpe-4096/figures.json
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends
      NAME.ds.metadata (tokenizer and bytes per token, for datatrove), NAME.json (counts and hashes).
 
     python scripts/tokenize_shard.py --shard results/demo/shards/shard_00000.parquet --text-column text \
-        --tokenizer results/demo/bpe4k/tokenizer --output tokens/shard_00000.ds
+        --tokenizer results/demo/bpe-4096/tokenizer --output tokens/shard_00000.ds
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train a tokenizer: turn summed pre-token counts into a list of merges.
 
-In:  one count file; with --base another tokenizer, whose merges come first.
+In:  one count file; with --base the merges of another tokenizer, which come first.
 Out: an Arrow file with a row per merge: left id, right id, count of the pair when it was merged.
 
     python scripts/train_tokenizer.py --counts merged.arrow --merges 32503 --output merges.arrow
@@ -24,15 +24,10 @@ class TrainTokenizer(Stage):
     """Count file."""
     merges: int
     """Merges in all."""
-    base: str | None = None
-    """Tokenizer whose merges come first: a tokenizer.json, its folder, a .tiktoken or .arrow file, or gpt2, cl100k_base,
-    o200k_base."""
-    pattern: str | None = None
-    """Split pattern of a .tiktoken file."""
+    base: Path | None = None
+    """Merges that come first, Arrow."""
     seeds: Texts = ()
     """Tokens whose merges come next, a JSON list."""
-    baseline_cache: Path = Path(".cache/baselines")
-    """Where published vocabularies are kept."""
     output: Path
     """Merges to write, Arrow."""
     threads: int = 1
@@ -76,19 +71,18 @@ def first_merges(options: TrainTokenizer) -> list[tuple[int, int]]:
     """Return the merges that are not learned: those of the base, then those that make the seeds.
 
     Raises:
-        NanosnakeError: if the base cannot be converted, or cannot be extended.
+        NanosnakeError: if the base cannot be extended.
     """
-    from nanosnake.tokenizer.conversion import convert, with_seeds
+    from nanosnake.crate import rustbpe
+    from nanosnake.tokenizer.merging import never_merged, with_seeds
 
-    if options.base is None:
-        return with_seeds([], options.seeds)
-    found = convert(options.base, options.pattern, options.baseline_cache)
-    if found.whole and options.merges > len(found.pairs):
+    base = rustbpe.Merges.read(options.base).pairs() if options.base else []
+    if options.merges > len(base) and (whole := never_merged(base)):
         raise NanosnakeError(
-            f"{options.base}: cannot be extended, because no merges lead to {len(found.whole):,} of its tokens, such as "
-            f"{found.whole[0]!r}: new merges could make them a second time"
+            f"{options.base}: cannot be extended, because no merges lead to {len(whole):,} of its tokens, such as "
+            f"{whole[0]!r}: new merges could make them a second time"
         )
-    return with_seeds(found.pairs, options.seeds)
+    return with_seeds(base, options.seeds)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ MIXED = "results/{dataset}/counts/{counting}/merged/{selection}.json"
 """How often each part of a mixture was taken."""
 
 TOKENIZER = "results/{dataset}/{tokenizer}"
+GIVEN = f"{TOKENIZER}/given.arrow"
+"""Merges of a tokenizer that was made elsewhere."""
 MERGES = f"{TOKENIZER}/merges.arrow"
 TOKENIZER_FOLDER = f"{TOKENIZER}/tokenizer"
 TOKENIZER_HASHES = f"{TOKENIZER}/tokenizer.sha256"

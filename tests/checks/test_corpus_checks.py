@@ -215,7 +215,9 @@ def test_units_that_are_other_text_are_noted(subject: Subject, tmp_path: Path) -
 
 
 def test_too_few_units_are_no_bootstrap(subject: Subject) -> None:
-    verdict = run("stability", replace(subject, shards=()), {"min_share_stable": 1})
+    assert subject.counts
+    few = replace(subject, units=[subject.counts], shards=())
+    verdict = run("stability", few, {"min_share_stable": 1})
     assert verdict.summary == "not measured"
     assert verdict.verdict == "skipped"
     assert verdict.notes == ["needs 20 shards, or 240 documents in fewer shards"]

@@ -15,12 +15,14 @@ import rustbpe
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+import take_merges
 import train_tokenizer
 from nanosnake.files import NanosnakeError
 from nanosnake.stages import call
 from nanosnake.tokenizer.baselines import load_baselines
-from nanosnake.tokenizer.conversion import PUBLISHED, convert, header, last_parts, with_seeds
+from nanosnake.tokenizer.conversion import PUBLISHED, convert, header
 from nanosnake.tokenizer.export import byte_characters, token_bytes
+from nanosnake.tokenizer.merging import last_parts, never_merged, with_seeds
 from tiny_tokenizers import evaluation_texts, train
 
 LLAMA3 = (
@@ -70,7 +72,7 @@ def theirs(pattern: str | None = None) -> tokenizers.Tokenizer:
 def assert_cut_alike(path: Path, loaded: tokenizers.Tokenizer) -> None:
     """Compare a converted tokenizer with the one of the library, id by id."""
     found = convert(str(path), None, path.parent)
-    tokens, characters = token_bytes(found.pairs), byte_characters()
+    tokens, characters = token_bytes(found), byte_characters()
     ids = [loaded.token_to_id("".join(characters[byte] for byte in token)) for token in tokens]
     assert sorted(ids) == sorted(set(ids) - {None})
     ours = rustbpe.Encoder(tokens, pattern=header(str(path)).pattern)
@@ -144,7 +146,7 @@ def test_published_ones_are_what_tiktoken_has(name: str, tmp_path: Path) -> None
     assert name == "gpt2" or pattern == encoding._pat_str
     if name != "gpt2":
         return  # the merges of the others take a while
-    ours = token_bytes(convert(name, None, tmp_path).pairs)
+    ours = token_bytes(convert(name, None, tmp_path))
     ids = [encoding.encode_single_token(token) for token in ours]
     encoder = rustbpe.Encoder(ours, pattern=pattern)
     for text in texts():
@@ -244,6 +246,14 @@ def test_seeds_are_tokens_that_text_yields() -> None:
             assert last_parts(tokens[rank], rank, ranks) == [tokens[left], tokens[right]]
 
 
+def take(source: Path, pattern: str, folder: Path) -> Path:
+    """Take merges as the rule does; return the file."""
+    output = folder / "given.arrow"
+    arguments = ["--source", str(source), "--pattern", pattern, "--output", str(output)]
+    assert call(take_merges.TakeMerges, arguments) == 0
+    return output
+
+
 def learn(folder: Path, merges: int, *options: str) -> pa.Table:
     """Train as the rule does; return the merges."""
     output = folder / "out.arrow"
@@ -260,10 +270,10 @@ def learn(folder: Path, merges: int, *options: str) -> pa.Table:
 def test_an_extension_by_the_same_counts_is_as_trained_at_once(tmp_path: Path) -> None:
     small = train(tmp_path, list(evaluation_texts().values()), vocab_size=600)
     whole = learn(tmp_path, 1500)
-    for base in (tmp_path / "merges.arrow", small.folder, small.folder / "tokenizer.tiktoken"):
-        pattern = ["--pattern", "nanochat"] if base.suffix == ".tiktoken" else []
-        found = learn(tmp_path, 1500, "--base", str(base), *pattern)
-        assert found.equals(whole), base
+    for source in (None, small.folder, small.folder / "tokenizer.tiktoken"):
+        base = take(source, "nanochat", tmp_path) if source else tmp_path / "merges.arrow"
+        found = learn(tmp_path, 1500, "--base", str(base))
+        assert found.equals(whole), source
         assert found.schema.metadata[b"given"] == b"341"
     assert b"given" not in whole.schema.metadata
 
@@ -293,12 +303,13 @@ def test_a_base_with_tokens_that_no_merges_lead_to_is_refused(tmp_path: Path) ->
     lines = "".join(f"{base64.b64encode(token).decode()} {300 + at}\n" for at, token in enumerate(extra))
     path.write_text(ranks + lines)
     found = convert(str(path), "nanochat", tmp_path)
-    assert found.whole == [b"abcd"]
-    tokens = token_bytes(found.pairs)
+    assert never_merged(found) == [b"abcd"]
+    tokens = token_bytes(found)
     encoder = rustbpe.Encoder(tokens, pattern="nanochat")
     assert [tokens[rank] for rank in encoder.encode("abcd abcde")][:1] == [b"abcd"]
-    learn(tmp_path, len(found.pairs), "--base", str(path), "--pattern", "nanochat")
+    base = str(take(path, "nanochat", tmp_path))
+    learn(tmp_path, len(found), "--base", base)
     with pytest.raises(
         NanosnakeError, match=r"cannot be extended, because no merges lead to 1 of its tokens"
     ):
-        learn(tmp_path, len(found.pairs) + 1, "--base", str(path), "--pattern", "nanochat")
+        learn(tmp_path, len(found) + 1, "--base", base)

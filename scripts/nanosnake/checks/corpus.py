@@ -17,6 +17,7 @@ from nanosnake.files import NanosnakeError
 from nanosnake.messages import named
 from nanosnake.tokenizer.export import BYTES
 from nanosnake.tokenizer.folder import TokenizerFolder
+from nanosnake.tokenizer.merging import last_parts
 
 UNCUT = "(?s).+"
 """The pattern that leaves a text whole: a pre-token was cut out of its text already."""
@@ -105,17 +106,8 @@ def merge_parts(tokens: Sequence[bytes]) -> list[tuple[int, ...]]:
             for at in range(1, len(token))
             if (left := ranks.get(token[:at], rank)) < rank and (right := ranks.get(token[at:], rank)) < rank
         ]
-        found.append(pairs[0] if len(pairs) == 1 else _merged(token, rank, ranks) if pairs else ())
+        if len(pairs) > 1:
+            parts = last_parts(token, rank, ranks)
+            pairs = [(ranks[parts[0]], ranks[parts[1]])] if len(parts) == 2 else []
+        found.append(pairs[0] if pairs else ())
     return found
-
-
-def _merged(token: bytes, rank: int, ranks: dict[bytes, int]) -> tuple[int, ...]:
-    """Return the last two parts of a token, merging by rank: lowest first, then leftmost."""
-    parts = [token[at : at + 1] for at in range(len(token))]
-    while len(parts) > 2:
-        pairs = ((ranks.get(parts[at] + parts[at + 1], rank), at) for at in range(len(parts) - 1))
-        best, at = min(pairs)
-        if best >= rank:
-            return ()
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-    return tuple(ranks[part] for part in parts)

@@ -76,15 +76,15 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     """Learn merges again and again, and compare the vocabularies."""
     from nanosnake.tokenizer.export import BYTES
 
-    if subject.parts or not subject.units:
-        return not_measured(
-            "needs the counts of shards of one data set; resamples of a mixture are not drawn"
-        )
     given = int(subject.tokenizer.meta.get("given", 0))
     tokens = subject.tokenizer.tokens[BYTES + given :]
     if given and not tokens:
         return not_measured(
             "does not apply: no merge was learned from these counts, they were made elsewhere"
+        )
+    if subject.parts or not (subject.units or subject.shards):
+        return not_measured(
+            "needs the counts of shards of one data set; resamples of a mixture are not drawn"
         )
     with tempfile.TemporaryDirectory(prefix="nanosnake-") as folder:
         units = _units(subject, Path(folder))

@@ -1,9 +1,9 @@
 """Compare two tokenizers on texts, or two models by their evaluations.
 
-    nanosnake compare results/demo/bpe4k gpt2
-    nanosnake compare results/demo/bpe4k results/demo/bpe8k "Hello world" "def f(x): return x"
-    nanosnake compare results/demo/bpe4k gpt2 --files README.md docs/*.md
-    nanosnake compare results/demo/bpe4k/tiny results/demo/bpe4k/small
+    nanosnake compare results/demo/bpe-4096 gpt2
+    nanosnake compare results/demo/bpe-4096 results/demo/bpe-2048 "Hello world" "def f(x): return x"
+    nanosnake compare results/demo/bpe-4096 gpt2 --files README.md docs/*.md
+    nanosnake compare results/demo/bpe-4096/tiny results/demo/bpe-4096/small
 
 Models that were evaluated on the same documents get the paired difference of their bits per byte with a bootstrap
 interval over documents; "within noise" where it contains 0.

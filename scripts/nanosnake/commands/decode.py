@@ -1,7 +1,7 @@
 """Turn token ids back into text.
 
-    nanosnake encode results/demo/bpe4k book.txt | nanosnake decode results/demo/bpe4k
-    nanosnake decode results/demo/bpe4k results/demo/bpe4k/tokens/validation/shard_00004.ds --format uint16
+    nanosnake encode results/demo/bpe-4096 book.txt | nanosnake decode results/demo/bpe-4096
+    nanosnake decode results/demo/bpe-4096 results/demo/bpe-4096/tokens/validation/shard_00004.ds --format uint16
 
 Ids come as numbers with blanks between them, or as little-endian integers. The bytes are written as they are: ids
 that end within a character give a part of it.

@@ -1,8 +1,8 @@
 """Turn text into token ids.
 
-    nanosnake encode results/demo/bpe4k book.txt > book.ids
+    nanosnake encode results/demo/bpe-4096 book.txt > book.ids
     echo "Hello world" | nanosnake encode gpt2
-    nanosnake encode results/demo/bpe4k book.txt --format uint16 --output book.bin
+    nanosnake encode results/demo/bpe-4096 book.txt --format uint16 --output book.bin
 
 The text is streamed: a file may be larger than memory. What comes out is one line of ids per text, or with --lines
 one per line of it. `nanosnake decode` gives back the same bytes.

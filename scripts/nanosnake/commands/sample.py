@@ -1,6 +1,6 @@
 """Let a trained model go on with a text.
 
-    nanosnake sample results/demo/bpe4k/tiny "The river"
+    nanosnake sample results/demo/bpe-4096/tiny "The river"
 
 The demo's model is so small that it writes nonsense.
 """
@@ -40,7 +40,7 @@ class Sample(Stage):
         folder = self.tokenizer or tokenizer_folder(self.model)
         if not (self.model / "model.json").is_file():
             raise NanosnakeError(
-                f"{self.model}: has no model.json; name a model's folder, such as results/demo/bpe4k/tiny"
+                f"{self.model}: has no model.json; name a model's folder, such as results/demo/bpe-4096/tiny"
             )
         if folder is None:
             raise NanosnakeError(f"{self.model}: no tokenizer beside it; name one with --tokenizer")

@@ -1,8 +1,8 @@
 """Show the tokens of a text: in colours on a terminal, between bars elsewhere.
 
-    nanosnake show results/demo/bpe4k "Hello world"
+    nanosnake show results/demo/bpe-4096 "Hello world"
     nanosnake show gpt2 "naïve 東京" --table
-    nanosnake show results/demo/bpe4k --file README.md
+    nanosnake show results/demo/bpe-4096 --file README.md
 
 Below the text come the ids. A token that holds a part of a character is shown as its bytes.
 """

@@ -57,7 +57,7 @@ def find(name: str) -> Subject:
     if name in BASELINES:
         return _baseline(name)
     raise NanosnakeError(
-        f"{name}: is neither a folder with tokenizer.tiktoken and meta.json, such as results/demo/bpe4k, nor one of "
+        f"{name}: is neither a folder with tokenizer.tiktoken and meta.json, such as results/demo/bpe-4096, nor one of "
         f"{', '.join(BASELINES)}"
     )
 

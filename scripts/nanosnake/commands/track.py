@@ -1,6 +1,6 @@
 """Hand a training run's metrics to TensorBoard, Weights & Biases or trackio, while it runs or afterwards.
 
-    nanosnake track results/demo/bpe4k/tiny --to tensorboard
+    nanosnake track results/demo/bpe-4096/tiny --to tensorboard
     nanosnake track checkpoints/d12 --to wandb --project gpt --follow
 
 Training itself writes one file, metrics.jsonl, and needs no network; this reads it. The tracker has to be installed:

@@ -1,10 +1,10 @@
 """Re-hash results and compare them with their manifests.
 
     nanosnake verify                                      every manifest of this project
-    nanosnake verify results/demo/bpe4k/manifest.json     one of them
+    nanosnake verify results/demo/bpe-4096/manifest.json     one of them
     nanosnake verify --files-only copied/manifest.json    the files beside it, and not what they were made from
 
-    nanosnake verify --documents 20 results/demo/bpe4k/tiny   also compute 20 documents again, on the CPU
+    nanosnake verify --documents 20 results/demo/bpe-4096/tiny   also compute 20 documents again, on the CPU
 
 The bits per byte of a model are added up again from nats.parquet. With --documents, some documents of each model are
 run through it again, and their nats compared. Prints a line for each thing that differs, and exits with 1 if there is

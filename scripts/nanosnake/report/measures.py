@@ -176,7 +176,7 @@ def stage_of(parts: Sequence[str], tokenizer: str) -> str:
     """Name what a benchmark file is of by where it stands; only `--benchmark-extended` records the rule's name.
 
     Files that differ in their shard alone get the same name: `counts/nanochat/shard_00001.tsv` is of
-    `counts/nanochat`, `shards/shard_00001.download.tsv` of `shards.download`, `bpe4k/merges.tsv` of `merges`.
+    `counts/nanochat`, `shards/shard_00001.download.tsv` of `shards.download`, `bpe-4096/merges.tsv` of `merges`.
     """
     own = parts[1:] if parts[0] == tokenizer else parts
     stem, _, action = own[-1].removesuffix(".tsv").partition(".")

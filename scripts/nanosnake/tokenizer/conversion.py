@@ -5,9 +5,8 @@ file, or merges of ours (`.arrow`). What is read is byte-level byte-pair encodin
 else is refused with the reason. Ids are ours: the bytes in their order, then the merges in theirs, then the special
 tokens. Where a piece is cut does not depend on ids, only on the order of the merges.
 
-Merging does inside the bytes of a token what it does to these bytes alone. So a token has one pair that ever makes it:
-the two parts that are left of its bytes when all earlier merges are done (`last_parts`). A merge list of `tokenizers`
-is followed with that in mind: a merge that names another pair never happens and is left out.
+A token has one pair that ever makes it (nanosnake.tokenizer.merging). A merge list of `tokenizers` is followed with that
+in mind: a merge that names another pair never happens and is left out.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.crate import rustbpe
-from nanosnake.files import NanosnakeError
+from nanosnake.files import NanosnakeError, replacing
 from nanosnake.tokenizer import BASELINE_NAMES, oniguruma
+from nanosnake.tokenizer.merging import BYTES, Pairs, last_parts
 
-BYTES = 256
 RANKS_ENDING = ".tiktoken"
 MERGES_ENDING = ".arrow"
 ROLES = ("bos", "eos", "pad")
@@ -61,18 +60,6 @@ PUBLISHED = {
     "o200k_base": Header("gpt4o", 199_998, ("<|endoftext|>", "<|endofprompt|>")),
 }
 """As tiktoken has them; a test compares."""
-
-
-@dataclass(frozen=True)
-class Converted:
-    """The merges of a tokenizer, as pairs of our ids.
-
-    Attributes:
-        whole: tokens that merging never makes: only a piece that is such a token becomes it.
-    """
-
-    pairs: list[tuple[int, int]]
-    whole: list[bytes]
 
 
 def is_published(source: str) -> bool:
@@ -123,21 +110,18 @@ def header(source: str, pattern: str | None = None) -> Header:
     return found
 
 
-def convert(source: str, pattern: str | None, cache: Path) -> Converted:
-    """Return the merges of a tokenizer.
+def convert(source: str, pattern: str | None, cache: Path) -> list[tuple[int, int]]:
+    """Return the merges of a tokenizer, as pairs of our ids.
 
     Args:
-        source, pattern: as in `header`.
+        source: as in `header`; no merges of ours, which are read by themselves.
+        pattern: its split pattern.
         cache: where published vocabularies are kept.
 
     Raises:
         NanosnakeError: if they would not cut every text as the original does.
     """
     file = file_of(source)
-    if file is not None and file.suffix == MERGES_ENDING:
-        pairs = rustbpe.Merges.read(str(file)).pairs()
-        return Converted(pairs, _of_order(file, _tokens(pairs)).whole)
-    header(source, pattern)
     if file is None:
         return _of_order(source, _published_tokens(source, cache))
     if file.suffix == RANKS_ENDING:
@@ -148,30 +132,23 @@ def convert(source: str, pattern: str | None, cache: Path) -> Converted:
     return _of_json(file, json.loads(file.read_text(encoding="utf-8")))
 
 
-def with_seeds(pairs: Sequence[tuple[int, int]], seeds: Sequence[str]) -> list[tuple[int, int]]:
-    """Return merges with more of them at the end, so that each seed is a token.
+def write_merges(pairs: Pairs, pattern: str, path: Path) -> None:
+    """Write merges as a file, with counts of 0."""
+    import pyarrow as pa
 
-    A seed is merged with what there is, then its first two parts become a token, and so on until it is one.
-    """
-    ranks = {token: rank for rank, token in enumerate(_tokens(pairs))}
-    found = list(pairs)
-    for seed in map(str.encode, seeds):
-        while seed not in ranks:
-            first, second, *_ = last_parts(seed, len(ranks), ranks)
-            found.append((ranks[first], ranks[second]))
-            ranks[first + second] = len(ranks)
-    return found
-
-
-def last_parts(token: bytes, rank: int, ranks: Mapping[bytes, int]) -> list[bytes]:
-    """Return what merges of ranks below `rank` leave of a token's bytes: lowest first, then leftmost; two at least."""
-    parts = [token[at : at + 1] for at in range(len(token))]
-    while len(parts) > 2:
-        best, at = min((ranks.get(parts[at] + parts[at + 1], rank), at) for at in range(len(parts) - 1))
-        if best >= rank:
-            break
-        parts[at : at + 2] = [parts[at] + parts[at + 1]]
-    return parts
+    columns = [
+        pa.array([left for left, _ in pairs], pa.uint32()),
+        pa.array([right for _, right in pairs], pa.uint32()),
+        pa.array([0] * len(pairs), pa.uint64()),
+    ]
+    fields = [
+        pa.field(name, column.type, nullable=False)
+        for name, column in zip(("left", "right", "count"), columns, strict=True)
+    ]
+    metadata = {"format": "nanosnake.merges.1", "pattern": str(rustbpe.PATTERNS.get(pattern, pattern))}
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=metadata))
+    with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+        writer.write_table(table)
 
 
 # Merges from tokens in their order
@@ -189,14 +166,7 @@ def _published_tokens(name: str, cache: Path) -> list[bytes]:
     return sorted(tokens, key=encoding.encode_single_token)
 
 
-def _tokens(pairs: Sequence[tuple[int, int]]) -> list[bytes]:
-    tokens = [bytes([byte]) for byte in range(BYTES)]
-    for left, right in pairs:
-        tokens.append(tokens[left] + tokens[right])
-    return tokens
-
-
-def _of_order(source: object, tokens: Sequence[bytes]) -> Converted:
+def _of_order(source: object, tokens: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return the merges of tokens of which any two neighbours merge that are a token together, the lowest first."""
     _check_bytes(source, tokens)
     order = _Order()
@@ -207,7 +177,7 @@ def _of_order(source: object, tokens: Sequence[bytes]) -> Converted:
                 order.add(parts[0], parts[1])
             else:
                 order.add_whole(source, token)
-    return order.converted
+    return order.pairs
 
 
 class _Order:
@@ -215,18 +185,17 @@ class _Order:
 
     def __init__(self) -> None:
         self.ranks = {bytes([byte]): byte for byte in range(BYTES)}
-        self.converted = Converted([], [])
+        self.pairs: list[tuple[int, int]] = []
 
     def add(self, left: bytes, right: bytes) -> None:
         """Make two tokens the next one."""
-        self.converted.pairs.append((self.ranks[left], self.ranks[right]))
+        self.pairs.append((self.ranks[left], self.ranks[right]))
         self.ranks[left + right] = len(self.ranks)
 
     def add_whole(self, source: object, token: bytes) -> None:
         """Add a token that no merges lead to, as any two that it is made of: no text ever has these side by side."""
         for at in range(1, len(token)):
             if token[:at] in self.ranks and token[at:] in self.ranks:
-                self.converted.whole.append(token)
                 return self.add(token[:at], token[at:])
         raise NanosnakeError(
             f"{source}: {token!r} is not made of two earlier tokens, so that it cannot be written as a merge"
@@ -351,7 +320,7 @@ def _roles(file: Path, special_tokens: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _of_json(file: Path, content: Mapping[str, Any]) -> Converted:
+def _of_json(file: Path, content: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return the merges of a tokenizer.json that has no problem."""
     from nanosnake.tokenizer.export import byte_characters
 
@@ -379,7 +348,7 @@ def _of_json(file: Path, content: Mapping[str, Any]) -> Converted:
             order.add(left, right)
     rest = [token for token in tokens if token not in order.ranks]
     _add_rest(file, order, rest, ignores=bool(content["model"].get("ignore_merges")))
-    return order.converted
+    return order.pairs
 
 
 def _add_rest(file: Path, order: _Order, rest: Sequence[bytes], *, ignores: bool) -> None:

@@ -1,6 +1,6 @@
 """A tokenizer folder: `tokenizer.json`, `tokenizer.tiktoken` and `meta.json`, as the export writes them.
 
-    encoding = load_tiktoken("results/demo/bpe4k/tokenizer")     # a tiktoken.Encoding
+    encoding = load_tiktoken("results/demo/bpe-4096/tokenizer")     # a tiktoken.Encoding
     encoding.encode_ordinary("Hello")
 
 The files are compared with the hashes in `meta.json` first. Nothing here reads a pickle.

@@ -20,9 +20,10 @@ from nanosnake.exports.formats import TOKENIZER_FILES
 from nanosnake.naming import compact, selection_name
 from nanosnake.snakemake_internals import per_job
 from nanosnake.stages import words
-from nanosnake.tokenizer.conversion import RANKS_ENDING, file_of
+from nanosnake.tokenizer.conversion import MERGES_ENDING, file_of
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.shell import Wildcards
+from take_merges import TakeMerges
 from tokenize_shard import TokenizeShard
 from train_tokenizer import TrainTokenizer
 
@@ -171,23 +172,46 @@ class Tokenizers:
     def train(self, wildcards: Wildcards) -> str:
         """Return the options that learn a tokenizer's merges."""
         tokenizer = self.of(wildcards)
-        file = next(iter(self.base(wildcards)), tokenizer.base)
         return words(
             TrainTokenizer,
             merges=tokenizer.num_merges,
-            base=file,
-            pattern=tokenizer.pattern if str(file).endswith(RANKS_ENDING) else None,
+            base=next(map(Path, self.base(wildcards)), None),
             seeds=tuple(tokenizer.seeds),
-            baseline_cache=Path(layout.BASELINES),
         )
 
     def base(self, wildcards: Wildcards) -> list[str]:
-        """Return the file of the tokenizer whose merges come first, if there is one."""
-        base = self.of(wildcards).base
-        if base in self.config.tokenizers:
-            return [f"{self.home(base)}/merges.arrow"]
-        file = file_of(base) if base else None
+        """Return the merges that come first, if a tokenizer has a base."""
+        name, base = wildcards.tokenizer, self.of(wildcards).base
+        if base is None:
+            return []
+        if name in self.taken():
+            return [f"{self.home(name)}/given.arrow"]
+        return [f"{self.home(base)}/merges.arrow" if base in self.config.tokenizers else base]
+
+    def taken(self) -> list[str]:
+        """Return the tokenizers whose first merges are those of one that was made elsewhere."""
+        found = {name: tokenizer for name, tokenizer in self.config.tokenizers.items() if tokenizer.base}
+        return [
+            name
+            for name, tokenizer in found.items()
+            if isinstance(tokenizer, Taken) or tokenizer.base not in self.config.tokenizers
+            if not str(tokenizer.base).endswith(MERGES_ENDING)
+        ]
+
+    def source(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of a tokenizer that was made elsewhere; a published one has none here."""
+        file = file_of(str(self.of(wildcards).base))
         return [str(file)] if file else []
+
+    def take(self, wildcards: Wildcards) -> str:
+        """Return the options that take merges from elsewhere."""
+        tokenizer = self.of(wildcards)
+        return words(
+            TakeMerges,
+            source=tokenizer.base,
+            pattern=tokenizer.pattern,
+            baseline_cache=Path(layout.BASELINES),
+        )
 
     def trained(self) -> list[str]:
         """Return the tokenizers that are trained; the others of a sweep are cut from these."""
