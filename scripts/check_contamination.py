@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from nanosnake.files import NanosnakeError, write_json
 from nanosnake.messages import log
@@ -40,7 +40,7 @@ class CheckContamination(Stage):
         return f"items that share 13 tokens in a row with the training text: {', '.join(told)}"
 
 
-def check_contamination(options: CheckContamination) -> list[dict[str, object]]:
+def check_contamination(options: CheckContamination) -> list[dict[str, Any]]:
     """Write the verdict and return its rows.
 
     Raises:
