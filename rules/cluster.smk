@@ -27,6 +27,8 @@ localrules:
     make_ladder_report,
     make_claim_report,
     record_figures,
+    find_overlap,
+    check_contamination,
     make_manifest,
     publish_files,
     publish_manifest,

@@ -1,13 +1,70 @@
 """A model: trained on token shards, evaluated on the pinned validation shards, exported on request."""
 
+from check_contamination import CheckContamination
 from convert_core import ConvertCore
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
+from find_overlap import FindOverlap
 from nanosnake.exports.formats import MODEL_FILES
 from plan_mixture import PlanMixture
 
 LAUNCHER = repository_path("scripts/launch.py")
 LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
+
+
+rule find_overlap:
+    """Find the items of a task that a training shard has too; a new task looks for itself only."""
+    input:
+        code=code(FindOverlap),
+        tokenizer=models.tokenizer_files,
+        tokens=layout.TOKEN_SHARD.replace("{split}", "train"),
+        index=layout.TOKEN_INDEX.replace("{split}", "train"),
+        task=models.task,
+    output:
+        layout.OVERLAP,
+    log:
+        **logs(layout.OVERLAP),
+    benchmark:
+        benchmark_of(layout.OVERLAP)
+    wildcard_constraints:
+        task=any_of(models.task_files),
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(1, per_input_gb=2),
+    params:
+        folder=folder_of("tokenizer"),
+        options=models.find_overlap,
+    shell:
+        command(
+            FindOverlap,
+            "{params.options}",
+            tokens="input.tokens",
+            tokenizer="params.folder",
+            output="output",
+        )
+
+
+rule check_contamination:
+    """Sum up which items of tasks are in the training text; if the configuration says so, train no model on it."""
+    input:
+        code=code(CheckContamination),
+        overlap=models.overlap,
+    output:
+        layout.CONTAMINATION,
+    log:
+        **logs(layout.CONTAMINATION),
+    benchmark:
+        benchmark_of(layout.CONTAMINATION)
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        options=models.check_contamination,
+    shell:
+        command(CheckContamination, "{params.options}", output="output")
 
 
 rule plan_mixture:
@@ -50,6 +107,7 @@ rule train_model:
         train=models.train_tokens,
         validation=models.validation_tokens,
         plan=models.plan,
+        contamination=ancient(models.contamination),
     output:
         weights=layout.WEIGHTS,
         model=f"{layout.MODEL}/model.json",
@@ -83,6 +141,7 @@ rule evaluate_model:
         validation=models.validation_tokens,
         train=models.train_tokens,
         plan=models.plan,
+        contamination=models.contamination,
         extra=models.evaluation_inputs,
     output:
         evaluation=layout.EVALUATION,

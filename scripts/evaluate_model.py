@@ -47,6 +47,8 @@ class EvaluateModel(Stage):
     """Text file of prompts, one a line."""
     tasks: Path | None = None
     """Folder of task files."""
+    contamination: Path | None = None
+    """Which items the training text has too, of check_contamination.py: the others get scores of their own."""
     max_items: int = 0
     """Items per task, of which solved ones are drawn too; 0: all."""
     task_context: int = 0
@@ -68,8 +70,10 @@ class EvaluateModel(Stage):
 def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and the first one writes the files."""
     from nanosnake.evaluation import evidence
+    from nanosnake.evaluation.contamination import overlapping_items
     from nanosnake.evaluation.evaluate import baselines, evaluate_documents, sample, scores
-    from nanosnake.evaluation.tasks import evaluate_tasks, load_tasks
+    from nanosnake.evaluation.items import load_tasks
+    from nanosnake.evaluation.tasks import evaluate_tasks
     from nanosnake.training import fit
     from nanosnake.training.attention import choose_backend
     from nanosnake.training.distributed import Ranks
@@ -111,7 +115,13 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             result["samples"].append({"prompt": prompt, "text": text})
         if tasks:
             result |= evaluate_tasks(
-                model, vocabulary, tasks, ranks, max_items=options.max_items, context=options.task_context
+                model,
+                vocabulary,
+                tasks,
+                ranks,
+                max_items=options.max_items,
+                context=options.task_context,
+                overlapping=overlapping_items(options.contamination) if options.contamination else None,
             )
         if ranks.first:
             written = evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary)

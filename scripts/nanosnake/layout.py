@@ -47,8 +47,12 @@ TOKEN_METADATA = f"{TOKENS}/{{shard}}.ds.metadata"
 TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
 TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")
 
+OVERLAP = f"{TOKENIZER}/overlap/{{task}}/{{shard}}.json"
+"""Items of a task that a training shard has too."""
+
 MODEL = f"{TOKENIZER}/{{model}}"
 PLAN = f"{MODEL}/plan.json"
+CONTAMINATION = f"{MODEL}/contamination.json"
 WEIGHTS = f"{MODEL}/model.safetensors"
 EVALUATION = f"{MODEL}/evaluation.json"
 NATS = f"{MODEL}/nats.parquet"
@@ -81,7 +85,7 @@ CODE = ".cache/code"
 
 RESERVED_IN_DATASET = {"shards", "read", "counts", "samples", "comparisons", "ladders", "claims"}
 """Folders of a data set that no tokenizer can be named after."""
-RESERVED_IN_TOKENIZER = {"checks", "published", "report", "tokenizer", "tokens"}
+RESERVED_IN_TOKENIZER = {"checks", "overlap", "published", "report", "tokenizer", "tokens"}
 """Folders of a tokenizer that no model can be named after."""
 
 

@@ -16,7 +16,8 @@ from core_bundle import ITEMS, write_bundle
 from nanosnake.config import load
 from nanosnake.evaluation.core import CORE, convert
 from nanosnake.evaluation.evaluate import sample
-from nanosnake.evaluation.tasks import Task, answer, first_items, load_tasks
+from nanosnake.evaluation.items import Task, load_tasks
+from nanosnake.evaluation.tasks import answer, first_items
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.training.vocabulary import Vocabulary
 from small_models import make

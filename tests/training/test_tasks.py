@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from nanosnake.evaluation import tasks
-from nanosnake.evaluation.tasks import CORE, Task, evaluate_tasks
+from nanosnake.evaluation.items import Task
+from nanosnake.evaluation.tasks import CORE, evaluate_tasks
 
 RANKS: Any = SimpleNamespace(rank=0, world=1, device="cpu", sum=lambda value: value)
 
@@ -32,3 +33,14 @@ def test_the_22_tasks_have_it_unless_items_are_left_out(monkeypatch: pytest.Monk
     assert len(found["tasks"]) == 22
     assert found["core"] == found["mean_centred"] == pytest.approx(1 / 3)
     assert "core" not in evaluated(monkeypatch, sorted(CORE), max_items=1)
+
+
+def test_clean_items_get_scores_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number: number == 0)
+    model: Any = None
+    made = [Task(name, "multiple_choice", 0, " ", 0.5, [{}] * 4) for name in ("seen", "clean", "all_seen")]
+    overlapping = {"seen": [0, 3], "all_seen": [0, 1, 2, 3]}
+    rows = evaluate_tasks(model, model, made, RANKS, overlapping=overlapping)["tasks"]
+    assert [row["accuracy"] for row in rows] == [0.25] * 3
+    assert [(row["clean_items"], row.get("clean_accuracy")) for row in rows] == [(2, 0), (4, 0.25), (0, None)]
+    assert rows[0]["clean_centred"] == -1

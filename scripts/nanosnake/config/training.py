@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
@@ -41,6 +41,15 @@ else:
     LadderOptions = _options("LadderOptions", Shape, TrainOptions, without=SET_BY_A_LADDER)
 
 
+class Contamination(Model):
+    """Items of tasks that share 13 tokens in a row with the training text."""
+
+    mode: Literal["block", "warn", "off"] = "warn"
+    """block: too many of them end the run before training; warn: they are said; off: nobody looks."""
+    max_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Largest share of a task's items that may overlap."""
+
+
 class GPT(ShapeOptions):
     """A GPT on the tokens of one tokenizer. Depth is the dial; the rest follows from it or has a default."""
 
@@ -58,6 +67,8 @@ class GPT(ShapeOptions):
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None
     """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
+    contamination: Contamination = Contamination()
+    """What is done about items of tasks that the training text has too."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]
     """Further formats, the tokenizer with them: a folder for transformers, a GGUF file for llama.cpp (llama)."""
 

@@ -15,11 +15,9 @@ centred accuracy is called CORE only where the tasks are CORE's 22, whole and na
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,75 +26,11 @@ from torch import Tensor
 
 from nanosnake.evaluation.core import CORE
 from nanosnake.evaluation.evaluate import next_logits
-from nanosnake.files import NanosnakeError, read_json
+from nanosnake.evaluation.items import Task, prompts
+from nanosnake.files import NanosnakeError
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
 from nanosnake.training.vocabulary import Vocabulary
-
-KINDS = {
-    "multiple_choice": ("query", "choices", "gold"),
-    "schema": ("context_options", "continuation", "gold"),
-    "language_modeling": ("context", "continuation"),
-}
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task file."""
-
-    name: str
-    kind: str
-    few_shot: int
-    """Solved items, drawn from the others, that stand before each item."""
-    delimiter: str
-    """Between the question and its answer."""
-    chance: float
-    """Accuracy of guessing."""
-    items: list[dict[str, Any]]
-
-
-def load_tasks(folder: str | Path) -> list[Task]:
-    """Read all task files of a folder, sorted by name."""
-    tasks = [_load(path) for path in sorted(Path(folder).glob("*.json"))]
-    if not tasks:
-        raise NanosnakeError(f"{folder}: no task file (NAME.json) in this folder; docs/training.md shows one")
-    return tasks
-
-
-def _load(path: Path) -> Task:
-    said = read_json(path)
-    kind = said.get("kind")
-    if kind not in KINDS:
-        raise NanosnakeError(f"{path}: kind is {kind!r}; use {', '.join(KINDS)}")
-    items = said.get("items")
-    if items is None:
-        lines = (path.parent / said["data"]).read_text(encoding="utf-8").splitlines()
-        items = [json.loads(line) for line in lines if line.strip()]
-    task = Task(
-        path.stem,
-        kind,
-        int(said.get("few_shot", 0)),
-        said.get("delimiter", " "),
-        float(said.get("chance", 0)),
-        items,
-    )
-    for number, item in enumerate(items):
-        if missing := [key for key in KINDS[kind] if key not in item]:
-            raise NanosnakeError(f"{path}: item {number} has no {missing[0]!r}; {kind} needs {KINDS[kind]}")
-    if len(items) <= task.few_shot:
-        raise NanosnakeError(
-            f"{path}: {len(items)} items are too few for {task.few_shot} solved ones before each"
-        )
-    return task
-
-
-def _prompts(task: Task, item: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return (context, continuation) for each answer that is to be compared."""
-    if task.kind == "multiple_choice":
-        return [(item["query"], choice) for choice in item["choices"]]
-    if task.kind == "schema":
-        return [(context, item["continuation"]) for context in item["context_options"]]
-    return [(item["context"].strip(), item["continuation"])]
 
 
 def _solved(task: Task, number: int) -> str:
@@ -105,7 +39,7 @@ def _solved(task: Task, number: int) -> str:
     text = ""
     for i in random.Random(1234 + number).sample(others, task.few_shot):
         example = task.items[i]
-        context, continuation = _prompts(task, example)[example.get("gold", 0)]
+        context, continuation = prompts(task, example)[example.get("gold", 0)]
         text += f"{context}{task.delimiter}{continuation}\n\n"
     return text
 
@@ -145,7 +79,7 @@ def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, conte
     """
     item = task.items[number]
     solved = _solved(task, number)
-    pairs = _prompts(task, item)
+    pairs = prompts(task, item)
     whole = [vocabulary.encode(f"{solved}{c}{task.delimiter}{a}") for c, a in pairs]
     before = vocabulary.encode(f"{solved}{pairs[0][0]}{task.delimiter}".rstrip())
     firsts = _scored_from(task, whole, before)
@@ -176,6 +110,7 @@ def evaluate_tasks(
     *,
     max_items: int = 0,
     context: int = 0,
+    overlapping: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Any]:
     """Return {"mean_centred": mean centred accuracy, "tasks": [one row per task]}, and "core" where that is CORE.
 
@@ -184,19 +119,23 @@ def evaluate_tasks(
     Args:
         max_items: the first so many items of each task, from which solved ones are drawn too; 0: all.
         context: tokens of a prompt that the model sees, its last; 0: all.
+        overlapping: by task, the items that the training text has too; the others get an accuracy of their own.
     """
     table: list[dict[str, Any]] = []
     for whole in tasks:
         task = first_items(whole, max_items) if max_items else whole
         count = len(task.items)
-        right = torch.zeros(1, dtype=torch.float64, device=ranks.device)
+        right = torch.zeros(count, dtype=torch.float64, device=ranks.device)
         for number in range(ranks.rank, count, ranks.world):
-            right += float(answer(model, vocabulary, task, number, context=context))
-        accuracy = float(ranks.sum(right)) / count
-        centred = (accuracy - task.chance) / (1.0 - task.chance)
-        table.append(
-            {"task": task.name, "kind": task.kind, "items": count, "accuracy": accuracy, "centred": centred}
-        )
+            right[number] = float(answer(model, vocabulary, task, number, context=context))
+        answers = ranks.sum(right).tolist()
+        row = {"task": task.name, "kind": task.kind, "items": count, **_accuracy(task, answers)}
+        if overlapping is not None:
+            left_out = set(overlapping.get(task.name, ()))
+            clean = [given for number, given in enumerate(answers) if number not in left_out]
+            row["clean_items"] = len(clean)
+            row |= {f"clean_{name}": value for name, value in _accuracy(task, clean).items()} if clean else {}
+        table.append(row)
     mean = sum(float(row["centred"]) for row in table) / len(table)
     is_core = {task.name for task in tasks} == CORE and not max_items
     return {"mean_centred": mean, "tasks": table} | ({"core": mean} if is_core else {})
@@ -213,3 +152,8 @@ def first_items(task: Task, count: int) -> Task:
             f"{task.name}: {count} items are too few for {task.few_shot} solved ones before each; raise --max-items"
         )
     return replace(task, items=task.items[:count])
+
+
+def _accuracy(task: Task, answers: Sequence[float]) -> dict[str, float]:
+    accuracy = sum(answers) / len(answers)
+    return {"accuracy": accuracy, "centred": (accuracy - task.chance) / (1.0 - task.chance)}

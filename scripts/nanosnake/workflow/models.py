@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from check_contamination import CheckContamination
 from convert_core import ConvertCore
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
+from find_overlap import FindOverlap
 from nanosnake import layout
 from nanosnake.config import GPT, Config
 from nanosnake.config.models import CORE_TASKS
 from nanosnake.evaluation.core import CORE
+from nanosnake.evaluation.items import data_file
 from nanosnake.exports.formats import MODEL_FILES
+from nanosnake.naming import compact, expand, short_hash
 from nanosnake.stages import words
 from nanosnake.training.config import TrainOptions
 from nanosnake.workflow.shell import Wildcards, repository_path, script
@@ -25,7 +30,7 @@ OF_A_MODEL = (
     *("nats.parquet", "report/index.html"),
 )
 
-NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "exports"}
+NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "exports", "contamination"}
 """Keys of a model that are not options of its training."""
 
 
@@ -75,7 +80,11 @@ class Models:
 
     def files(self, name: str) -> list[str]:
         """Return all that is made of a model."""
-        files = [*OF_A_MODEL, *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else [])]
+        files = [
+            *OF_A_MODEL,
+            *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else []),
+            *(["contamination.json"] if self._tasks(name) else []),
+        ]
         return [*(f"{self.home(name)}/{file}" for file in files), *self.export(name)]
 
     def of_mixtures(self) -> list[str]:
@@ -168,6 +177,74 @@ class Models:
         launcher = f"{repository_path('scripts/launch.py')} --nodes {resources.nodes} --processes {resources.processes}"
         return f"{launcher} {script(TrainModel)} {options}"
 
+    # Items of tasks that are in the training text
+
+    def _tasks(self, name: str) -> dict[str, str]:
+        """Return the task files of a model that are looked for in its training text, by what their folder is called."""
+        model = self.config.models[name]
+        if model.tasks is None or model.contamination.mode == "off":
+            return {}
+        files = (
+            self.core_tasks()
+            if self._answers_core(model)
+            else sorted(map(str, Path(model.tasks).glob("*.json")))
+        )
+        return {f"{Path(file).stem}-{short_hash(file)}": file for file in files}
+
+    @cached_property
+    def task_files(self) -> dict[str, str]:
+        """The task files of all models."""
+        return {task: file for name in self.config.models for task, file in self._tasks(name).items()}
+
+    def task(self, wildcards: Wildcards) -> list[str]:
+        """Return a task file, and the file of its items if there is one."""
+        file = Path(self.task_files[wildcards.task])
+        data = None if str(file) in self.core_tasks() else data_file(file)  # CORE's are not made yet
+        return [str(file), *([str(data)] if data else [])]
+
+    def find_overlap(self, wildcards: Wildcards) -> str:
+        """Return the option that names a task file."""
+        return words(FindOverlap, task=Path(self.task_files[wildcards.task]))
+
+    def _overlap_words(self, wildcards: Wildcards) -> list[tuple[str, str]]:
+        """Return the name of a task and the overlap files of it in a word, for each part of the training text."""
+        return [
+            (
+                Path(file).stem,
+                layout.OVERLAP.format(
+                    dataset=part,
+                    tokenizer=wildcards.tokenizer,
+                    task=task,
+                    shard=compact(self.config.datasets[part].train_shards),
+                ),
+            )
+            for task, file in self._tasks(wildcards.model).items()
+            for part in self.config.parts(wildcards.dataset)
+        ]
+
+    def overlap(self, wildcards: Wildcards) -> list[str]:
+        """Return the overlap files of all tasks and training shards of a model."""
+        paths = [Path(word) for _, word in self._overlap_words(wildcards)]
+        return [
+            str(path.with_name(f"{name}.json"))
+            for path in paths
+            for name in expand(path.name.removesuffix(".json"))
+        ]
+
+    def check_contamination(self, wildcards: Wildcards) -> str:
+        """Return the options that sum up which items the training text has."""
+        pairs, settings = self._overlap_words(wildcards), self.of(wildcards).contamination
+        return words(
+            CheckContamination,
+            **settings.model_dump(),
+            tasks=[task for task, _ in pairs],
+            overlap=[word for _, word in pairs],
+        )
+
+    def contamination(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of what is in the training text, if a model has tasks that are looked for."""
+        return [self._path(layout.CONTAMINATION, wildcards.model)] if self._tasks(wildcards.model) else []
+
     def evaluate(self, wildcards: Wildcards) -> str:
         """Return the options that say on what a model is evaluated."""
         model = self.of(wildcards)
@@ -179,6 +256,7 @@ class Models:
             parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
             prompts=model.prompts,
             tasks=layout.CORE_TASKS if self._answers_core(model) else model.tasks,
+            contamination=next(map(Path, self.contamination(wildcards)), None),
         )
 
     def card(self, wildcards: Wildcards) -> str:
