@@ -38,7 +38,7 @@ WORDS = [
 ]
 
 
-def write_bundle(folder: Path, go_on: Callable[[str], str] = lambda text: "on") -> Path:
+def write_bundle(folder: Path, go_on: Callable[[str], str] = lambda text: " on") -> Path:
     """Write the bundle and return its folder.
 
     Args:
@@ -84,7 +84,13 @@ def _item(kind: str, draw: random.Random, go_on: Callable[[str], str]) -> dict[s
         start = _text(draw)
         options = [f"{start} {word}" for word in draw.sample(WORDS, 2)]
         return {"context_options": options, "continuation": _text(draw, 8), "gold": draw.randrange(2)}
-    context = _text(draw)
-    continuation = (go_on(context).strip() or "on") if draw.random() < 0.5 else draw.choice(WORDS)
+    context, predicted = _text(draw), draw.random() < 0.5
+    continuation = draw.choice(WORDS) if not predicted else "on"
+    if predicted:
+        others = random.Random(context)
+        for text in (context, *(_text(others) for _ in range(12))):
+            if (written := go_on(text)).startswith(" "):  # what the delimiter's space belongs to
+                context, continuation = text, written.strip()
+                break
     spaces = draw.choice(("", " ", "\n")), draw.choice(("", " "))
     return {"context": f"{spaces[0]}{context}{spaces[1]}", "continuation": continuation}

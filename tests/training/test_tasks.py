@@ -15,7 +15,7 @@ RANKS: Any = SimpleNamespace(rank=0, world=1, device="cpu", sum=lambda value: va
 
 
 def evaluated(monkeypatch: pytest.MonkeyPatch, names: list[str], max_items: int = 0) -> dict[str, Any]:
-    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number: number == 0)
+    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number, context: number == 0)
     made = [Task(name, "multiple_choice", 0, " ", 0.25, [{}, {}]) for name in names]
     model: Any = None
     return evaluate_tasks(model, model, made, RANKS, max_items=max_items)
