@@ -4,7 +4,7 @@ In:  the overlap files of each task, for all training shards.
 Out: JSON: a row for each task. Where the mode is `block` and a task has too many such items, none, and exit status 1.
 
     python scripts/check_contamination.py --mode warn --tasks word_order \\
-        --overlap 'results/demo/bpe4k/overlap/word_order/shard_[00000-00003].json' --output contamination.json
+        --overlap 'results/demo/bpe-4096/overlap/word_order/shard_[00000-00003].json' --output contamination.json
 """
 
 from __future__ import annotations

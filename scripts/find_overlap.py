@@ -3,8 +3,8 @@ r"""Find the items of a task that a token shard has too: those that share 13 tok
 In:  a token shard, the tokenizer that made it, a task file.
 Out: JSON: how many items there are, how many are shorter than that, and the number of shared runs of each that has any.
 
-    python scripts/find_overlap.py --tokens results/demo/bpe4k/tokens/train/shard_00000.ds \\
-        --tokenizer results/demo/bpe4k/tokenizer --task resources/tasks/word_order.json --output overlap.json
+    python scripts/find_overlap.py --tokens results/demo/bpe-4096/tokens/train/shard_00000.ds \\
+        --tokenizer results/demo/bpe-4096/tokenizer --task resources/tasks/word_order.json --output overlap.json
 """
 
 from __future__ import annotations
