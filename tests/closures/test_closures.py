@@ -152,5 +152,8 @@ def test_differences_are_what_changed_came_and_went() -> None:
 def test_every_stage_is_named_by_a_rule(code: Path) -> None:
     """The rule of a stage takes its closure; that of the trainer only where the configuration asks for it."""
     rules = "".join(path.read_text() for path in (table.REPOSITORY / "rules").glob("*.smk"))
-    named = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in re.findall(r"\bcode\((\w+)\)", rules)}
+    named = {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        for name in re.findall(r"\bcode(?:\.of_each)?\((\w+)", rules)
+    }
     assert named == set(table.stages(code))

@@ -36,7 +36,7 @@ def test_the_22_tasks_have_it_unless_items_are_left_out(monkeypatch: pytest.Monk
 
 
 def test_clean_items_get_scores_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number: number == 0)
+    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number, context: number == 0)
     model: Any = None
     made = [Task(name, "multiple_choice", 0, " ", 0.5, [{}] * 4) for name in ("seen", "clean", "all_seen")]
     overlapping = {"seen": [0, 3], "all_seen": [0, 1, 2, 3]}
