@@ -10,8 +10,9 @@ import pytest
 from nanosnake.files import read_json
 from workflow.project import TINY_MODEL, Project
 
-SHAPE = {name: TINY_MODEL[name] for name in ("sequence_length", "aspect_ratio", "head_dim")}
-BASE = {"tokenizer": "bpe", "depths": [1], "seeds": [1, 2], "options": {**SHAPE, **TINY_MODEL["options"]}}
+TINY: dict[str, Any] = TINY_MODEL
+OPTIONS = {name: TINY[name] for name in ("sequence_length", "aspect_ratio", "head_dim")} | TINY["options"]
+BASE = {"tokenizer": "bpe", "depths": [1], "seeds": [1, 2], "options": OPTIONS}
 LADDERS: dict[str, Any] = {"base": BASE, "more": {"like": "base", "options": {"steps": 4}}}
 CLAIM = {"of": ["more", "base"], "threshold": "0.5%", "at": "depth"}
 RECORD = "history/preregistrations/claim.json"
