@@ -246,9 +246,13 @@ class Run:
 
     @property
     def forced(self) -> set[str]:
-        """Those that were asked for although they are up to date, as by --forcerun."""
-        dag = self._workflow.dag
-        return {str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output}
+        """Those that were asked for although they are up to date, as by --forcerun.
+
+        What a killed job left is forced by Snakemake as well, and nobody has asked for that.
+        """
+        dag, left = self._workflow.dag, NOTES.with_name("incomplete")
+        forced = (str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output)
+        return {file for file in forced if not (left / note_name(file)).exists()}
 
     def planned(self) -> Iterator[Planned]:
         """Yield every job that the targets stand for, whether it had to be run or not."""

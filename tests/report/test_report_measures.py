@@ -56,7 +56,7 @@ def test_many_failures_are_shortened(tmp_path: Path) -> None:
 
 
 def test_shards_are_typed_and_summed_by_split(tmp_path: Path) -> None:
-    shards = read_shards(write_shards(tmp_path / "shards.csv"))
+    shards = read_shards([write_shards(tmp_path / "shards.csv")])
     assert shards.downloaded == 1
     assert [record["rate"] for record in shards.records] == [2.0, None]
     assert [(row["split"], row["bytes"]) for row in shards.by_split.rows] == [
@@ -66,7 +66,7 @@ def test_shards_are_typed_and_summed_by_split(tmp_path: Path) -> None:
 
 
 def test_many_shards_become_a_histogram_and_a_shortened_table(tmp_path: Path) -> None:
-    shards = read_shards(write_shards(tmp_path / "shards.csv", count=1823))
+    shards = read_shards([write_shards(tmp_path / "shards.csv", count=1823)])
     drawn = shard_figure(shards.records)
     assert drawn.alternative == (
         "Histograms: 1,823 shards from 1 kB to 3 MB, 4.82 MB in all; "
