@@ -27,9 +27,11 @@ def write_ranks(tokens: Path, ranks: Path) -> None:
 def write_hugging_face(ranks: Mapping[bytes, int], pattern: str, target: Path) -> None:
     """Writes a tokenizer.json that splits as such files usually do."""
     tokens = sorted(ranks, key=lambda token: ranks[token])
-    content = json.loads(hugging_face_json(tokens, merges_of(ranks), HUGGING_FACE_SPELLING[pattern], {}))
+    regex, bos = HUGGING_FACE_SPELLING[pattern], "<|bos|>"
+    content = json.loads(hugging_face_json(tokens, merges_of(ranks), regex, {bos: len(tokens)}, bos))
+    content["post_processor"] = None  # would put the bos token before each text
     content["pre_tokenizer"]["pretokenizers"][0] |= {
-        "pattern": {"Regex": HUGGING_FACE_SPELLING[pattern]},
+        "pattern": {"Regex": regex},
         "behavior": "Isolated",
         "invert": False,
     }

@@ -1,6 +1,6 @@
 //! One error type for the crate; the binding maps each variant to a named Python exception.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong while counting, training, encoding or reading files.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,16 @@ pub enum Error {
     /// The caller asked to stop (Ctrl-C).
     #[error("interrupted")]
     Interrupted,
+}
+
+impl Error {
+    /// The error of a file for one of the operating system.
+    pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + Copy {
+        |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
 }
 
 /// The crate's result.

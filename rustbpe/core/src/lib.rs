@@ -13,6 +13,7 @@ pub mod encode;
 pub mod encode_shard;
 pub mod error;
 pub(crate) mod feed;
+pub(crate) mod files;
 pub mod merge_counts;
 pub mod pretokenize;
 pub mod progress;

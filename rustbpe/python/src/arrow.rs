@@ -4,9 +4,17 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, RecordBatchIterator};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+use rustbpe_core::Result;
 
-/// An Arrow C stream of one record batch.
-pub fn stream<'py>(py: Python<'py>, batch: RecordBatch) -> PyResult<Bound<'py, PyCapsule>> {
+use crate::doorway;
+
+/// An Arrow C stream of one record batch, in its own schema whatever the caller would like better.
+pub fn stream<'py>(
+    py: Python<'py>,
+    _requested_schema: Option<Bound<'py, PyAny>>,
+    batch: impl FnOnce() -> Result<RecordBatch>,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let batch = doorway::here(py, batch)?;
     let schema = batch.schema();
     let reader = RecordBatchIterator::new([Ok(batch)], schema);
     let stream = FFI_ArrowArrayStream::new(Box::new(reader));

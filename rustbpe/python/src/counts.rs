@@ -138,8 +138,7 @@ impl Counts {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let _ = requested_schema;
-        stream(py, doorway::here(py, || self.inner.batch())?)
+        stream(py, requested_schema, || self.inner.batch())
     }
 
     fn __len__(&self) -> usize {

@@ -67,8 +67,7 @@ impl Merges {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let _ = requested_schema;
-        stream(py, self.inner.batch().clone())
+        stream(py, requested_schema, || Ok(self.inner.batch().clone()))
     }
 
     fn __len__(&self) -> usize {

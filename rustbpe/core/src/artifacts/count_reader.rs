@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 
 use super::ipc::Batches;
-use super::schema::{self, Columns, Counting, Totals, damaged};
-use crate::error::{Error, Result};
+use super::schema::{self, COUNTS, Columns, Counting, Totals};
+use crate::error::Result;
+use crate::files;
 use crate::progress::Progress;
 
 /// A file that is closed between reads, so that any number of shards can be merged at a time.
@@ -54,7 +55,6 @@ pub struct CountReader {
     pub counting: Counting,
     /// What it was counted from.
     pub totals: Totals,
-    path: PathBuf,
     reader: Batches<BufReader<ClosingFile>>,
     columns: Columns,
     row: usize,
@@ -70,26 +70,16 @@ impl CountReader {
     /// # Errors
     /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no count file.
     pub fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.is_dir() {
-            return Err(io(std::io::ErrorKind::IsADirectory.into()));
-        }
         let file = ClosingFile {
             path: path.to_owned(),
-            file: Some(file),
+            file: Some(files::open(path)?.0),
             position: 0,
         };
-        let reader = Batches::open(BufReader::new(file))
-            .map_err(|reason| damaged(path, &format!("no Arrow file or cut off ({reason})")))?;
-        let (counting, totals) = schema::read(path, reader.schema(), reader.metadata())?;
+        let reader = Batches::open(&COUNTS, path, BufReader::new(file))?;
+        let (counting, totals) = schema::read(&reader)?;
         let mut opened = Self {
             counting,
             totals,
-            path: path.to_owned(),
             reader,
             columns: Columns::empty(),
             row: 0,
@@ -121,7 +111,7 @@ impl CountReader {
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.reader.path()
     }
 
     /// The next pre-token and its count; none after the last.
@@ -149,7 +139,7 @@ impl CountReader {
         if self.prefix <= previous
             && self.columns.pretokens.value(self.row - 1) >= self.columns.pretokens.value(self.row)
         {
-            return Err(damaged(&self.path, "pre-tokens are out of order"));
+            return Err(self.reader.damaged("pre-tokens are out of order"));
         }
         Ok(())
     }
@@ -170,19 +160,14 @@ impl CountReader {
         self.sum_seen = self
             .sum_seen
             .checked_add(self.columns.counts.value(self.row))
-            .ok_or_else(|| damaged(&self.path, "the counts add up to more than 2^64"))?;
+            .ok_or_else(|| self.reader.damaged("the counts add up to more than 2^64"))?;
         Ok(())
     }
 
     fn next_batch(&mut self) -> Result<()> {
         loop {
-            let path = &self.path;
-            let batch = match self.reader.next() {
-                Ok(Some(batch)) => batch,
-                Ok(None) => return self.check_end(),
-                Err(reason) => {
-                    return Err(damaged(path, &format!("cut off or damaged ({reason})")));
-                }
+            let Some(batch) = self.reader.next()? else {
+                return self.check_end();
             };
             self.reader.reader_mut().get_mut().file = None;
             if batch.num_rows() > 0 {
@@ -193,12 +178,12 @@ impl CountReader {
     }
 
     fn take_batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.columns = Columns::of(batch).map_err(|reason| damaged(&self.path, reason))?;
+        self.columns = Columns::of(batch);
         let first = self.rows_seen == 0;
         self.row = 0;
         self.take_row()?;
         if !first && self.last.as_slice() >= self.columns.pretokens.value(0) {
-            return Err(damaged(&self.path, "pre-tokens are out of order"));
+            return Err(self.reader.damaged("pre-tokens are out of order"));
         }
         Ok(())
     }
@@ -214,7 +199,7 @@ impl CountReader {
             "holds {} pre-tokens that add up to {}, its metadata says {} and {}",
             self.rows_seen, self.sum_seen, said.0, said.1
         );
-        Err(damaged(&self.path, &reason))
+        Err(self.reader.damaged(reason))
     }
 }
 

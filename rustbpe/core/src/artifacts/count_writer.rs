@@ -1,21 +1,15 @@
 //! Writes count files one record batch at a time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow_ipc::CompressionType;
-use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
-
-use super::replacing::Replacing;
-use super::schema::{
-    BATCH_BYTES, BATCH_ROWS, Columns, Counting, Totals, arrow_error, of_table, schema,
-};
+use super::ipc::Writer;
+use super::schema::{BATCH_BYTES, BATCH_ROWS, Columns, Counting, Totals, of_table, schema};
 use crate::error::{Error, Result};
 
 /// A count file that is being written.
 pub struct CountWriter {
-    writer: FileWriter<Replacing>,
-    path: PathBuf,
+    writer: Writer,
     totals: Totals,
     bytes: Vec<u8>,
     offsets: Vec<i64>,
@@ -28,21 +22,13 @@ impl CountWriter {
     /// # Errors
     /// [`Error::Io`] where the folder cannot be written.
     pub fn create(path: &Path, counting: &Counting, totals: &Totals) -> Result<Self> {
-        let file = Replacing::create(path)?;
-        let schema = schema(counting, totals);
-        let options = IpcWriteOptions::default()
-            .try_with_compression(Some(CompressionType::ZSTD))
-            .map_err(|error| arrow_error(path, error))?;
-        let writer = FileWriter::try_new_with_options(file, &schema, options)
-            .map_err(|error| arrow_error(path, error))?;
         let totals = Totals {
             pretokens: 0,
             unique: 0,
             ..*totals
         };
         Ok(Self {
-            writer,
-            path: path.to_owned(),
+            writer: Writer::create(path, &schema(counting, &totals))?,
             totals,
             bytes: Vec::new(),
             offsets: vec![0],
@@ -63,7 +49,7 @@ impl CountWriter {
             .totals
             .pretokens
             .checked_add(count)
-            .ok_or_else(|| overflow(&self.path))?;
+            .ok_or_else(|| overflow(self.writer.path()))?;
         if self.counts.len() >= BATCH_ROWS || self.bytes.len() >= BATCH_BYTES {
             self.write_batch()?;
         }
@@ -76,9 +62,7 @@ impl CountWriter {
         let offsets = std::mem::replace(&mut self.offsets, vec![0]);
         let counts = std::mem::take(&mut self.counts);
         let batch = Columns::new(bytes, offsets, counts)?.batch(&schema)?;
-        self.writer
-            .write(&batch)
-            .map_err(|error| arrow_error(&self.path, error))
+        self.writer.write(&batch)
     }
 
     /// Ends the file and gives it its name; returns what it holds.
@@ -89,20 +73,8 @@ impl CountWriter {
         if !self.counts.is_empty() {
             self.write_batch()?;
         }
-        let Self {
-            mut writer,
-            path,
-            totals,
-            ..
-        } = self;
-        for (key, value) in of_table(&totals) {
-            writer.write_metadata(key, value);
-        }
-        let file = writer
-            .into_inner()
-            .map_err(|error| arrow_error(&path, error))?;
-        file.commit()?;
-        Ok(totals)
+        self.writer.finish(of_table(&self.totals))?;
+        Ok(self.totals)
     }
 }
 

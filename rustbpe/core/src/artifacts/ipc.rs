@@ -1,29 +1,195 @@
-//! Record batches of Arrow IPC files, none of which takes more memory than it may.
+//! Arrow IPC files: what every kind of them has in common, written and read.
 //!
 //! The reader of the Arrow crate makes room for what a file claims, and the process ends where there is none. Here
 //! a file's claims are held against its length and a limit before anything is read.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, root_as_footer, root_as_message};
-use arrow_schema::SchemaRef;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow_ipc::{Block, CompressionType, root_as_footer, root_as_message};
+use arrow_schema::{ArrowError, DataType, Field, Metadata, Schema, SchemaRef};
+
+use super::replacing::Replacing;
+use crate::error::{Error, Result};
 
 /// Most bytes of one column's buffer when decompressed.
 const MOST_BUFFER: i64 = 1 << 30;
 /// Bytes at a file's end: the footer's length and the mark of the format.
 const END: u64 = 10;
 
+/// A kind of Arrow file.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// What errors call it.
+    pub(crate) name: &'static str,
+    /// What makes such a file again, for errors.
+    pub(crate) again: &'static str,
+    /// The value of the metadata key `format`.
+    pub(crate) format: &'static str,
+    /// Names and types of the columns, none of which has nulls.
+    pub(crate) columns: &'static [(&'static str, DataType)],
+}
+
+impl Kind {
+    /// The schema of such a file, with more metadata than its format.
+    pub(crate) fn schema(
+        &self,
+        metadata: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> SchemaRef {
+        let format = [("format", self.format.to_owned())];
+        let metadata: Metadata = format.into_iter().chain(metadata).collect();
+        let columns = self.columns.iter();
+        let fields: Vec<_> = columns
+            .map(|(name, kind)| Field::new(*name, kind.clone(), false))
+            .collect();
+        Arc::new(Schema::new_with_metadata(fields, metadata))
+    }
+
+    /// The error of a file that is none of this kind, or a damaged one.
+    fn damaged(&self, path: &Path, reason: impl Display) -> Error {
+        Error::File {
+            path: path.to_owned(),
+            reason: format!(
+                "not a sound {}: {reason}; delete it and {}",
+                self.name, self.again
+            ),
+        }
+    }
+}
+
+/// An Arrow file that is being written, compressed; it gets its name when it is whole.
+pub(crate) struct Writer {
+    inner: FileWriter<Replacing>,
+    path: PathBuf,
+}
+
+impl Writer {
+    pub(crate) fn create(path: &Path, schema: &Schema) -> Result<Self> {
+        let file = Replacing::create(path)?;
+        let inner = IpcWriteOptions::default()
+            .try_with_compression(Some(CompressionType::ZSTD))
+            .and_then(|options| FileWriter::try_new_with_options(file, schema, options));
+        Ok(Self {
+            inner: inner.map_err(|error| arrow_error(path, error))?,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        self.inner.schema()
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let written = self.inner.write(batch);
+        written.map_err(|error| arrow_error(&self.path, error))
+    }
+
+    /// Ends the file with some metadata in its footer.
+    pub(crate) fn finish(
+        mut self,
+        metadata: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<()> {
+        for (key, value) in metadata {
+            self.inner.write_metadata(key, value);
+        }
+        let file = self.inner.into_inner();
+        file.map_err(|error| arrow_error(&self.path, error))?
+            .commit()
+    }
+}
+
+/// An error of writing Arrow: nearly always the operating system's.
+fn arrow_error(path: &Path, error: ArrowError) -> Error {
+    match error {
+        ArrowError::IoError(_, source) => Error::io(path)(source),
+        other => Error::File {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
+    }
+}
+
 /// What is wrong with a file.
-pub(crate) type Result<T> = std::result::Result<T, String>;
+type Claim<T> = std::result::Result<T, String>;
 
 /// An Arrow file that is read one record batch at a time.
 pub(crate) struct Batches<R> {
+    kind: &'static Kind,
+    path: PathBuf,
+    source: Source<R>,
+}
+
+impl<R: Read + Seek> Batches<R> {
+    /// Reads the footer; refuses another format, and other columns.
+    pub(crate) fn open(kind: &'static Kind, path: &Path, reader: R) -> Result<Self> {
+        let cut_off = |reason| kind.damaged(path, format!("no Arrow file or cut off ({reason})"));
+        let opened = Self {
+            kind,
+            path: path.to_owned(),
+            source: guarded(|| Source::read_footer(reader)).map_err(cut_off)?,
+        };
+        let format = opened.said("format").unwrap_or_default();
+        if format != kind.format {
+            let reason = format!("its format is {format:?}, {:?} is wanted", kind.format);
+            return Err(opened.damaged(reason));
+        }
+        let fields = opened.source.schema.fields().iter();
+        let found: Vec<_> = fields
+            .map(|field| (field.name().as_str(), field.data_type().clone()))
+            .collect();
+        if found != kind.columns {
+            let reason = format!("its columns are {found:?}, wanted are {:?}", kind.columns);
+            return Err(opened.damaged(reason));
+        }
+        Ok(opened)
+    }
+
+    /// The next record batch; none after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let next = guarded(|| self.source.next());
+        next.map_err(|reason| self.damaged(format!("cut off or damaged ({reason})")))
+    }
+}
+
+impl<R> Batches<R> {
+    /// The file's place.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file.
+    pub(crate) fn reader_mut(&mut self) -> &mut R {
+        &mut self.source.reader
+    }
+
+    /// What the metadata of the schema, or that of the footer, has for a key.
+    pub(crate) fn said(&self, key: &str) -> Result<&str> {
+        let found = self.source.schema.metadata().get(key);
+        let found = found.or_else(|| self.source.metadata.get(key));
+        let missing = || self.damaged(format!("its metadata has no {key:?}"));
+        found.map(String::as_str).ok_or_else(missing)
+    }
+
+    /// The error of this file for what is wrong with it.
+    pub(crate) fn damaged(&self, reason: impl Display) -> Error {
+        self.kind.damaged(&self.path, reason)
+    }
+}
+
+/// The footer and the record batches of a file of any kind.
+struct Source<R> {
     reader: R,
     schema: SchemaRef,
     metadata: HashMap<String, String>,
@@ -32,13 +198,8 @@ pub(crate) struct Batches<R> {
     length: u64,
 }
 
-impl<R: Read + Seek> Batches<R> {
-    /// Reads the footer.
-    pub fn open(reader: R) -> Result<Self> {
-        guarded(|| Self::read_footer(reader))
-    }
-
-    fn read_footer(mut reader: R) -> Result<Self> {
+impl<R: Read + Seek> Source<R> {
+    fn read_footer(mut reader: R) -> Claim<Self> {
         let length = reader.seek(SeekFrom::End(0)).map_err(text)?;
         let end_at = length.checked_sub(END).ok_or("it is too short")?;
         let mut end = [0; END as usize];
@@ -82,37 +243,25 @@ impl<R: Read + Seek> Batches<R> {
         })
     }
 
-    /// The columns.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
+    fn next(&mut self) -> Claim<Option<RecordBatch>> {
+        let Some(block) = self.blocks.next() else {
+            return Ok(None);
+        };
+        let bytes = self.read_block(&block)?;
+        check_buffers(&block, &bytes)?;
+        let batch = self
+            .decoder
+            .read_record_batch(&block, &Buffer::from_vec(bytes))
+            .map_err(text)?;
+        let nulls =
+            |batch: &RecordBatch| batch.columns().iter().any(|column| column.null_count() > 0);
+        match batch {
+            Some(batch) if nulls(&batch) => Err("a record batch has nulls".to_owned()),
+            batch => Ok(batch),
+        }
     }
 
-    /// The metadata of the footer.
-    pub fn metadata(&self) -> &HashMap<String, String> {
-        &self.metadata
-    }
-
-    /// The file.
-    pub fn reader_mut(&mut self) -> &mut R {
-        &mut self.reader
-    }
-
-    /// The next record batch; none after the last.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
-        guarded(|| {
-            let Some(block) = self.blocks.next() else {
-                return Ok(None);
-            };
-            let bytes = self.read_block(&block)?;
-            check_buffers(&block, &bytes)?;
-            let batch = self
-                .decoder
-                .read_record_batch(&block, &Buffer::from_vec(bytes));
-            batch.map_err(text)
-        })
-    }
-
-    fn read_block(&mut self, block: &Block) -> Result<Vec<u8>> {
+    fn read_block(&mut self, block: &Block) -> Claim<Vec<u8>> {
         let number = |number: i64| u64::try_from(number).ok();
         let place = || {
             let start = number(block.offset())?;
@@ -137,7 +286,7 @@ impl<R: Read + Seek> Batches<R> {
 }
 
 /// Refuses compressed buffers that claim too much: their first 8 bytes say how much they expand to.
-fn check_buffers(block: &Block, bytes: &[u8]) -> Result<()> {
+fn check_buffers(block: &Block, bytes: &[u8]) -> Claim<()> {
     let metadata = usize::try_from(block.metaDataLength()).map_err(text)?;
     let (message, body) = bytes
         .split_at_checked(metadata)
@@ -166,11 +315,11 @@ fn check_buffers(block: &Block, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+fn text(error: impl Display) -> String {
     error.to_string()
 }
 
 /// Runs a step of the Arrow reader, which may panic on damaged files.
-fn guarded<T>(step: impl FnOnce() -> Result<T>) -> Result<T> {
+fn guarded<T>(step: impl FnOnce() -> Claim<T>) -> Claim<T> {
     catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| Err("the decoder gave up".to_owned()))
 }

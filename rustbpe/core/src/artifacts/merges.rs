@@ -4,25 +4,31 @@
 //! `256 + i`. Its schema's metadata has the split pattern and, where the first merges were given and not found, `given`:
 //! how many.
 
-use std::collections::HashMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
-use arrow_ipc::CompressionType;
-use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow_schema::DataType;
 
-use super::ipc::Batches;
-use super::replacing::Replacing;
-use super::schema::arrow_error;
+use super::ipc::{Batches, Kind, Writer};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::train::{BYTES, Merge};
 
-/// The value of the metadata key `format`.
-const FORMAT: &str = "nanosnake.merges.1";
+/// A merges file.
+static MERGES: Kind = Kind {
+    name: "merges file",
+    again: "train again",
+    format: "nanosnake.merges.1",
+    columns: &[
+        ("left", DataType::UInt32),
+        ("right", DataType::UInt32),
+        ("count", DataType::UInt64),
+    ],
+};
 
 /// Merges in the order of their ranks.
 #[derive(Debug, Clone)]
@@ -51,14 +57,9 @@ impl Merges {
             Arc::new(right.clone()),
             Arc::new(count),
         ];
-        let mut metadata = HashMap::from([
-            ("format".to_owned(), FORMAT.to_owned()),
-            ("pattern".to_owned(), pattern.to_owned()),
-        ]);
-        if given > 0 {
-            metadata.insert("given".to_owned(), given.to_string());
-        }
-        let schema = Arc::new(Schema::new_with_metadata(fields(), metadata));
+        let given_first = (given > 0).then(|| ("given", given.to_string()));
+        let metadata = [("pattern", pattern.to_owned())];
+        let schema = MERGES.schema(metadata.into_iter().chain(given_first));
         let batch = RecordBatch::try_new(schema, columns)
             .map_err(|error| Error::Value(format!("merges do not make a table: {error}")))?;
         let tokens = token_bytes(merges.iter().map(|merge| (merge.left, merge.right)))?;
@@ -107,15 +108,9 @@ impl Merges {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let wrong = |error: ArrowError| arrow_error(path, error);
-        let options = IpcWriteOptions::default()
-            .try_with_compression(Some(CompressionType::ZSTD))
-            .map_err(wrong)?;
-        let file = Replacing::create(path)?;
-        let mut writer =
-            FileWriter::try_new_with_options(file, &self.batch.schema(), options).map_err(wrong)?;
-        writer.write(&self.batch).map_err(wrong)?;
-        writer.into_inner().map_err(wrong)?.commit()
+        let mut writer = Writer::create(path, &self.batch.schema())?;
+        writer.write(&self.batch)?;
+        writer.finish([])
     }
 
     /// Reads a merges file.
@@ -123,69 +118,24 @@ impl Merges {
     /// # Errors
     /// [`Error::Io`] where it cannot be opened, [`Error::File`] where it is no merges file or damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.is_dir() {
-            return Err(io(std::io::ErrorKind::IsADirectory.into()));
-        }
-        let damaged = |reason: String| Error::File {
-            path: path.to_owned(),
-            reason: format!("not a sound merges file: {reason}; delete it and train again"),
-        };
-        let cut_off = |reason: String| damaged(format!("no Arrow file or cut off ({reason})"));
-        let mut reader = Batches::open(BufReader::new(file)).map_err(cut_off)?;
-        let schema = Arc::clone(reader.schema());
-        let format = schema.metadata().get("format").map_or("", String::as_str);
-        if format != FORMAT {
-            return Err(damaged(format!(
-                "its format is {format:?}, {FORMAT:?} is wanted"
-            )));
-        }
-        let pattern = schema.metadata().get("pattern");
-        let pattern =
-            pattern.ok_or_else(|| damaged("its metadata has no \"pattern\"".to_owned()))?;
-        let given = schema.metadata().get("given").map_or("0", String::as_str);
+        let file = BufReader::new(files::open(path)?.0);
+        let mut file = Batches::open(&MERGES, path, file)?;
+        let pattern = file.said("pattern")?.to_owned();
+        let given = file.said("given").unwrap_or("0");
         let given = given.parse().map_err(|_| {
-            damaged(format!(
+            file.damaged(format!(
                 "its metadata says that {given:?} merges were given"
             ))
         })?;
         let mut merges = Vec::new();
-        while let Some(batch) = reader.next().map_err(cut_off)? {
-            let found = rows(&batch).ok_or_else(|| {
-                let wanted = "left: uint32, right: uint32, count: uint64";
-                damaged(format!("its columns are {}, wanted are {wanted}", schema))
-            })?;
-            merges.extend(found);
+        while let Some(batch) = file.next()? {
+            let ids = |column| batch.column(column).as_primitive::<UInt32Type>().values();
+            let counts = batch.column(2).as_primitive::<UInt64Type>().values();
+            let rows = ids(0).iter().zip(ids(1)).zip(counts);
+            merges.extend(rows.map(|((&left, &right), &count)| Merge { left, right, count }));
         }
-        Self::new(pattern, given, &merges).map_err(|error| damaged(error.to_string()))
+        Self::new(&pattern, given, &merges).map_err(|error| file.damaged(error))
     }
-}
-
-fn fields() -> Vec<Field> {
-    vec![
-        Field::new("left", DataType::UInt32, false),
-        Field::new("right", DataType::UInt32, false),
-        Field::new("count", DataType::UInt64, false),
-    ]
-}
-
-fn rows(batch: &RecordBatch) -> Option<Vec<Merge>> {
-    let column = |index: usize| (batch.num_columns() == 3).then(|| batch.column(index).as_any());
-    let left: &UInt32Array = column(0)?.downcast_ref()?;
-    let right: &UInt32Array = column(1)?.downcast_ref()?;
-    let count: &UInt64Array = column(2)?.downcast_ref()?;
-    if left.null_count() + right.null_count() + count.null_count() > 0 {
-        return None;
-    }
-    let rows = left.values().iter().zip(right.values()).zip(count.values());
-    Some(
-        rows.map(|((&left, &right), &count)| Merge { left, right, count })
-            .collect(),
-    )
 }
 
 /// Most bytes of all tokens: forty merges of a token with itself would make one of a terabyte.

@@ -30,10 +30,7 @@ impl Replacing {
     /// [`Error::Io`] where the folder cannot be written.
     pub fn create(path: &Path) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = Error::io(path);
         loop {
             let mut name = OsString::from(".");
             name.push(path.file_name().unwrap_or_default());
@@ -63,10 +60,7 @@ impl Replacing {
 
     /// The error of this file for an error of the operating system.
     pub fn error(&self, source: std::io::Error) -> Error {
-        Error::Io {
-            path: self.path.clone(),
-            source,
-        }
+        Error::io(&self.path)(source)
     }
 
     /// Flushes, syncs and gives the file its final name.
@@ -79,10 +73,7 @@ impl Replacing {
             temporary,
             path,
         } = self;
-        let io = |source| Error::Io {
-            path: path.clone(),
-            source,
-        };
+        let io = Error::io(&path);
         let file = writer
             .into_inner()
             .map_err(|error| io(error.into_error()))?;

@@ -5,18 +5,26 @@
 //! the footer's says what the table holds, which is known when all of it is written. Its bytes depend on what was
 //! counted and on nothing else.
 
-use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{Array, LargeBinaryArray, RecordBatch, UInt64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::{LargeBinaryArray, RecordBatch, UInt64Array};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 
+use super::ipc::{Batches, Kind};
 use crate::error::{Error, Result};
 
-/// The value of the metadata key `format`.
-const FORMAT: &str = "nanosnake.counts.2";
+/// A count file.
+pub(crate) static COUNTS: Kind = Kind {
+    name: "count file",
+    again: "count again",
+    format: "nanosnake.counts.2",
+    columns: &[
+        ("pretoken", DataType::LargeBinary),
+        ("count", DataType::UInt64),
+    ],
+};
 
 /// Rows in a record batch of a count file.
 pub const BATCH_ROWS: usize = 16_384;
@@ -101,20 +109,12 @@ impl Columns {
         })
     }
 
-    /// The columns of a record batch of a file, or what is wrong with them.
-    pub(crate) fn of(batch: &RecordBatch) -> std::result::Result<Self, &'static str> {
-        let pretokens = batch.column(0).as_any().downcast_ref::<LargeBinaryArray>();
-        let counts = batch.column(1).as_any().downcast_ref::<UInt64Array>();
-        let (Some(pretokens), Some(counts)) = (pretokens, counts) else {
-            return Err("a record batch has other columns than the file");
-        };
-        if pretokens.null_count() + counts.null_count() > 0 {
-            return Err("a record batch has nulls");
+    /// The columns of a record batch of a count file.
+    pub(crate) fn of(batch: &RecordBatch) -> Self {
+        Self {
+            pretokens: batch.column(0).as_binary().clone(),
+            counts: batch.column(1).as_primitive().clone(),
         }
-        Ok(Self {
-            pretokens: pretokens.clone(),
-            counts: counts.clone(),
-        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -144,7 +144,6 @@ fn no_table(error: ArrowError) -> Error {
 pub(crate) fn schema(counting: &Counting, totals: &Totals) -> SchemaRef {
     let max_chars = counting.max_chars.map(|max| max.to_string());
     let metadata = [
-        ("format", FORMAT.to_owned()),
         ("pattern", counting.pattern.clone()),
         ("text_column", counting.text_column.clone()),
         ("doc_cap", counting.doc_cap.to_string()),
@@ -155,15 +154,7 @@ pub(crate) fn schema(counting: &Counting, totals: &Totals) -> SchemaRef {
         ("characters", totals.characters.to_string()),
         ("bytes", totals.bytes.to_string()),
     ];
-    let metadata: HashMap<String, String> = metadata
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    let fields = vec![
-        Field::new("pretoken", DataType::LargeBinary, false),
-        Field::new("count", DataType::UInt64, false),
-    ];
-    Arc::new(Schema::new_with_metadata(fields, metadata))
+    COUNTS.schema(metadata)
 }
 
 /// What the footer says of the table itself.
@@ -174,51 +165,17 @@ pub(crate) fn of_table(totals: &Totals) -> [(&'static str, String); 2] {
     ]
 }
 
-/// How and from what a file was counted, by its schema and its footer.
-pub(crate) fn read(
-    path: &Path,
-    schema: &Schema,
-    footer: &HashMap<String, String>,
-) -> Result<(Counting, Totals)> {
-    let get = |key: &str| {
-        schema
-            .metadata()
-            .get(key)
-            .or_else(|| footer.get(key))
-            .ok_or_else(|| damaged(path, &format!("its metadata has no {key:?}")))
-    };
-    let format = get("format")?;
-    if format != FORMAT {
-        return Err(damaged(
-            path,
-            &format!("its format is {format:?}, {FORMAT:?} is wanted"),
-        ));
-    }
-    let types: Vec<&DataType> = schema
-        .fields()
-        .iter()
-        .map(|field| field.data_type())
-        .collect();
-    let names: Vec<&str> = schema
-        .fields()
-        .iter()
-        .map(|field| field.name().as_str())
-        .collect();
-    if names != ["pretoken", "count"] || types != [&DataType::LargeBinary, &DataType::UInt64] {
-        let wanted = "pretoken: large_binary, count: uint64";
-        return Err(damaged(
-            path,
-            &format!("its columns are {names:?} of {types:?}, wanted are {wanted}"),
-        ));
-    }
+/// How and from what a file was counted, by its metadata.
+pub(crate) fn read<R>(file: &Batches<R>) -> Result<(Counting, Totals)> {
+    let get = |key: &str| file.said(key);
     let number = |key: &str| -> Result<u64> {
-        let text = get(key)?;
+        let text = file.said(key)?;
         text.parse()
-            .map_err(|_| damaged(path, &format!("its metadata has {key}={text:?}, no number")))
+            .map_err(|_| file.damaged(format!("its metadata has {key}={text:?}, no number")))
     };
     let counting = Counting {
-        pattern: get("pattern")?.clone(),
-        text_column: get("text_column")?.clone(),
+        pattern: get("pattern")?.to_owned(),
+        text_column: get("text_column")?.to_owned(),
         doc_cap: number("doc_cap")?,
         max_chars: if get("max_chars")?.is_empty() {
             None
@@ -236,14 +193,6 @@ pub(crate) fn read(
         unique: number("unique")?,
     };
     Ok((counting, totals))
-}
-
-/// The error of a count file that is not one.
-pub(crate) fn damaged(path: &Path, reason: &str) -> Error {
-    Error::File {
-        path: path.to_owned(),
-        reason: format!("not a sound count file: {reason}; delete it and count again"),
-    }
 }
 
 /// Whether two tables may be summed, else why not; both are named.
@@ -267,18 +216,4 @@ pub(crate) fn check_same(a: (&str, &Counting), b: (&str, &Counting)) -> Result<(
         }
     }
     Ok(())
-}
-
-/// An error of writing Arrow: nearly always the operating system's.
-pub(crate) fn arrow_error(path: &Path, error: ArrowError) -> Error {
-    match error {
-        ArrowError::IoError(_, source) => Error::Io {
-            path: path.to_owned(),
-            source,
-        },
-        other => Error::File {
-            path: path.to_owned(),
-            reason: other.to_string(),
-        },
-    }
 }

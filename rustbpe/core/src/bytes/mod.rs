@@ -124,6 +124,30 @@ impl Hasher for Words {
     }
 }
 
+/// Bytes of a table from which on large pages are asked for.
+#[cfg(target_os = "linux")]
+const LARGE_PAGE: usize = 1 << 21;
+
+/// A table of so many values, on large pages where the system has them: each look-up is at another place, and with
+/// small pages the processor would have to find most of them anew.
+pub(crate) fn table<T: Clone>(number: usize, value: T) -> Vec<T> {
+    let mut table: Vec<T> = Vec::with_capacity(number);
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        let space = table.spare_capacity_mut();
+        let (start, bytes) = (space.as_mut_ptr().cast::<u8>(), size_of_val(space));
+        let skip = start.align_offset(PAGE);
+        if bytes >= LARGE_PAGE && skip < bytes {
+            // SAFETY: the range is within the allocation, and the advice changes no content. That it
+            // may be refused does not matter.
+            unsafe { libc::madvise(start.add(skip).cast(), bytes - skip, libc::MADV_HUGEPAGE) };
+        }
+    }
+    table.resize(number, value);
+    table
+}
+
 /// Has the processor fetch what is at an index, which will be looked at soon; does nothing outside of the slice.
 #[inline(always)]
 pub(crate) fn prefetch<T>(values: &[T], index: usize) {

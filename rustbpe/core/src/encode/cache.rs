@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 
 use super::merge::List;
-use crate::bytes::{Key, LONGEST, Words, hash, prefetch};
+use crate::bytes::{Key, LONGEST, Words, hash, prefetch, table};
 
 /// Most lines of the table of pre-tokens: 2^19 of 64 bytes are 32 MiB.
 const MOST_LINES: usize = 1 << 19;
 /// Most lines of the table of parts between seams: 1 MiB, in the processor's nearer caches.
 const MOST_PART_LINES: usize = 1 << 14;
-/// Bytes of a table from which on large pages are asked for.
-#[cfg(target_os = "linux")]
-const LARGE_PAGE: usize = 1 << 21;
 /// Lines that a table begins with.
 const FIRST_LINES: usize = 1 << 10;
 /// Most ids outside of the lines. When they are used up, the cache starts anew.
@@ -35,26 +32,6 @@ pub(super) const MANY: u32 = u32::MAX;
 struct Line {
     keys: [Key; 2],
     ids: [Ids; 2],
-}
-
-/// So many empty lines, on large pages where the system has them: each look-up is at another place, and
-/// with small pages the processor would have to find most of them anew.
-fn empty_lines(number: usize) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::with_capacity(number);
-    #[cfg(target_os = "linux")]
-    {
-        const PAGE: usize = 4096;
-        let space = lines.spare_capacity_mut();
-        let (start, bytes) = (space.as_mut_ptr().cast::<u8>(), size_of_val(space));
-        let skip = start.align_offset(PAGE);
-        if bytes >= LARGE_PAGE && skip < bytes {
-            // SAFETY: the range is within the allocation, and the advice changes no content. That it
-            // may be refused does not matter.
-            unsafe { libc::madvise(start.add(skip).cast(), bytes - skip, libc::MADV_HUGEPAGE) };
-        }
-    }
-    lines.resize(number, Line::default());
-    lines
 }
 
 /// A two-way set-associative table that grows; a new string drives out the older of the two in its line.
@@ -232,7 +209,7 @@ impl Table {
     #[cold]
     fn grow(&mut self) {
         let lines = (self.lines.len() * 4).min(self.most);
-        let old = std::mem::replace(&mut self.lines, empty_lines(lines));
+        let old = std::mem::replace(&mut self.lines, table(lines, Line::default()));
         for line in old {
             for i in [1, 0] {
                 if line.keys[i] != 0 {

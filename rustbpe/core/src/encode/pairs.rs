@@ -1,5 +1,7 @@
 //! What pairs of ids merge to.
 
+use crate::bytes::table;
+
 /// No id.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -32,7 +34,7 @@ impl Pairs {
         Self {
             singles: [NONE; 256],
             doubles: vec![NONE; 1 << 16],
-            slots: vec![FREE; 1 << bits],
+            slots: table(1 << bits, FREE),
             shift: 64 - bits,
             filter: Filter::new(entries),
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::merge;
 use super::pairs::{Filter, MOST_IDS, NONE, Pairs, bits_for};
 use super::seams::Seams;
-use crate::bytes::{Key, LONGEST, Words, hash, key};
+use crate::bytes::{Key, LONGEST, Words, hash, key, table};
 use crate::error::{Error, Result};
 
 /// A vocabulary whose ids are their ranks, ready to encode with.
@@ -161,8 +161,8 @@ impl Short {
     fn new(entries: usize) -> Self {
         let slots = 1 << bits_for(entries);
         Self {
-            keys: vec![0; slots],
-            ids: vec![NONE; slots],
+            keys: table(slots, 0),
+            ids: table(slots, NONE),
             filter: Filter::new(entries),
         }
     }

@@ -90,6 +90,21 @@ impl Rule {
     /// Where the pre-tokens from `at` on end: as many as fit `ends`, or as the text has. `at` is before
     /// the end of the text. Returns their number.
     pub(super) fn fill(self, text: Text<'_>, at: usize, ends: &mut [usize; ROW]) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") {
+            #[target_feature(enable = "avx2,bmi1")]
+            fn wide(rule: Rule, text: Text<'_>, at: usize, ends: &mut [usize; ROW]) -> usize {
+                rule.fill_portably(text, at, ends)
+            }
+            // SAFETY: the processor has what the function is compiled for
+            return unsafe { wide(self, text, at, ends) };
+        }
+        self.fill_portably(text, at, ends)
+    }
+
+    /// [`Self::fill`], compiled for whatever the caller is.
+    #[inline(always)]
+    fn fill_portably(self, text: Text<'_>, at: usize, ends: &mut [usize; ROW]) -> usize {
         match self {
             Self::Gpt2 => fill(self, text, at, ends, gpt2),
             Self::Gpt4 => fill(self, text, at, ends, gpt4::<3, false>),

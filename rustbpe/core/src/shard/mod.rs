@@ -6,7 +6,6 @@
 //! ([`Document::text`]), so that the check runs on the worker's core and an error can name the row.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +34,7 @@ use pages::Pages;
 use read_at::ReadAt;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Bytes of text that a batch aims at; one long document can still be far larger.
 const BATCH_BYTES: u64 = 1 << 20;
@@ -71,18 +71,10 @@ pub fn row_groups(path: &Path, text_column: Option<&str>) -> Result<Vec<u64>> {
 
 /// Opens a file and reads its footer.
 fn open(path: &Path) -> Result<(ReadAt, ParquetMetaData)> {
-    let io = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(io)?;
-    let status = file.metadata().map_err(io)?;
-    if status.is_dir() {
-        return Err(io(std::io::ErrorKind::IsADirectory.into()));
-    }
+    let (file, length) = files::open(path)?;
     let file = ReadAt {
         file: Arc::new(file),
-        length: status.len(),
+        length,
     };
     let metadata = read_footer(&file).map_err(|reason| Error::File {
         path: path.to_owned(),
