@@ -13,7 +13,7 @@ from closures.table import edited
 from nanosnake.checks import CHECKS
 from workflow.project import REPOSITORY, Project, write_shard
 
-RUN = [check for check in CHECKS.values() if check.mode != "off"]
+RUN = [check for check in CHECKS.values() if check.mode != "off" and "parts" not in check.needs]
 OF_CORPUS = sum("counts" in check.needs for check in RUN)
 ALL_CHECKS = {"check_tokenizer": len(RUN) - OF_CORPUS, "check_corpus": OF_CORPUS}
 """Checks that run where the configuration does not say which."""
