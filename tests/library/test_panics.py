@@ -40,7 +40,8 @@ def test_a_prompt_or_a_task_on_which_tiktoken_panics_is_named() -> None:
 
 def test_a_script_ends_with_one_line() -> None:
     script = (
-        "import sys; from nanosnake.process import run_main; from library.test_panics import encoding, named\n"
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from nanosnake.process import run_main; from library.test_panics import encoding, named\n"
         "run_main(lambda argv: len(named('tiktoken', encoding().encode_ordinary)(sys.argv[1])))"
     )
     ended = subprocess.run([sys.executable, "-c", script, "b"], capture_output=True, text=True, check=False)
