@@ -115,16 +115,25 @@ def test_a_model_has_a_manifest_of_its_own(finished_model: Project) -> None:
     ]
 
 
+def closures_of(project: Project, stem: str) -> list[dict[str, str]]:
+    return [read_closure(path) for path in (project.folder / layout.CODE).glob(f"{stem}*.sha256")]
+
+
 def test_jobs_loaded_nothing_of_ours_that_is_in_no_closure(finished_model: Project) -> None:
     """What a job has loaded is in the closure of its script or plumbing: what decides a result was followed."""
     records = [json.loads(path.read_text()) for path in (finished_model.folder / "logs").rglob("*.json")]
     scripts = set()
     by_plumbing = "scripts/nanosnake/training/config.py"  # which names the options that recipe.py compares
+    # pages and the gate name a check by its words; an edit of it makes its verdict again, which they read
+    of_checks = {path for closure in closures_of(finished_model, "check_") for path in closure}
     for record in records:
         script = record["script"]
-        stem = script.removesuffix(".py")
-        closures = (finished_model.folder / layout.CODE).glob(f"{stem}*.sha256")  # each check has its own
-        known = {path for closure in closures for path in read_closure(closure)}
+        # each check has its own
+        known = {
+            path for closure in closures_of(finished_model, script.removesuffix(".py")) for path in closure
+        }
+        if script in ("decide_gate.py", "record_figures.py", "make_report.py"):
+            known |= {path for path in of_checks if path.startswith("scripts/nanosnake/checks/")}
         for name in record["environment"]["code"]["loaded"]:
             if name.startswith("rustbpe"):
                 continue
@@ -230,7 +239,7 @@ TAMPERED: dict[str, tuple[Callable[[Project], object], str]] = {
     ),
     "the code": (
         lambda project: add_a_line(project.folder / "scripts/train_tokenizer.py", "MORE = 1"),
-        "input scripts/train_tokenizer.py: SHA-256 is ",
+        "input scripts/train_tokenizer.py: has ",
     ),
     "the merged counts": (
         lambda project: flip_a_bit(project.folder / "results/tiny/counts/nanochat/merged/train.arrow"),
