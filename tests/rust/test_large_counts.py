@@ -63,11 +63,13 @@ def test_a_sum_past_64_bits_is_refused_and_leaves_nothing(small: Path, tmp_path:
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_pairs_whose_counts_pass_64_bits_are_refused(tmp_path: Path) -> None:
-    """Each count fits, and so does their sum; one long pre-token has more pairs than can be counted."""
+def test_bytes_that_pass_64_bits_are_refused_so_that_pairs_cannot(tmp_path: Path) -> None:
+    """The count of a long pre-token fits, its bytes do not; no pre-token has more pairs than bytes."""
     shard = tmp_path / "shard.parquet"
     pq.write_table(pa.table({"text": ["a" * 5000]}), shard)
     rustbpe.count_parquet(shard, pattern="nanochat").write(tmp_path / "one.arrow")
-    large = doubled(tmp_path / "one.arrow", 55)
-    with pytest.raises(rustbpe.InvalidValueError, match=r"pairs of bytes add up to more than 2\^64"):
-        rustbpe.train_merges(large, 10)
+    most = doubled(tmp_path / "one.arrow", 51)
+    assert len(rustbpe.train_merges(most, 10)) == 10
+    with pytest.raises(rustbpe.InvalidValueError, match=r"documents or bytes add up to more than 2\^64"):
+        rustbpe.merge_counts([most, most], tmp_path / "too_many.arrow")
+    assert not (tmp_path / "too_many.arrow").exists()
