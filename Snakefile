@@ -40,14 +40,14 @@ rule all:
         publishing.published(),
 
 
-# Only the shards, for instance to fetch them where there is a network.
+# Only the shards, for instance to fetch them on a machine with a network.
 rule shards:
     input:
         leftovers.settle,
         expand(layout.SHARD_TABLE, dataset=datasets.plain()),
 
 
-# The shards in each tokenizer's ids, where its gate is open.
+# The shards in each tokenizer's ids, if its gate is open.
 rule tokens:
     input:
         leftovers.settle,
@@ -55,7 +55,7 @@ rule tokens:
         tokenizers.each(f"{layout.TOKENIZER}/tokens/manifest.json"),
 
 
-# The tokenizers with their reports, and the pages of the models that are there: this trains no model.
+# The tokenizers with their reports, and the pages of the models that exist: this trains no model.
 rule reports:
     input:
         leftovers.settle,
@@ -64,16 +64,16 @@ rule reports:
         models.evaluated(layout.MODEL_PAGE),
 
 
-# The published copies, where the configuration has a `publish` section.
+# The published copies, if the configuration has a `publish` section.
 rule publish:
     input:
         leftovers.settle,
         publishing.asked_for,
 
 
-# before the first job: what would be made twice, what Snakemake would refuse, and what could not be published at the
-# end. That a bucket cannot be written is better known before days of training than after them; as a file that the
-# trainer depends on, this would be asked only once, and a new input would make every tokenizer outdated.
+# before the first job: check what would be made twice, what Snakemake would refuse, and what could not be published at
+# the end. It is better to learn before days of training that a bucket cannot be written. As a file that the trainer
+# depends on, this would be checked only once, and a new input would make every tokenizer outdated.
 onstart:
     if note := untested():
         log(note)
@@ -84,11 +84,11 @@ onstart:
         outcome.start()
     except NanosnakeError as error:
         refuse(str(error))
-    # Snakemake does not come to `onerror` where its own notes find no room
+    # Snakemake does not reach `onerror` if there is no room for its own notes
     atexit.register(say_if_full, Path.cwd())
 
 
-# at exit, so that it is below Snakemake's own last lines; what is registered last is said first
+# at exit, so that it is below Snakemake's own last lines; what is registered last is printed first
 onsuccess:
     atexit.unregister(say_if_full)
     keeper.finish()

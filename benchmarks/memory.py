@@ -1,15 +1,15 @@
-"""Measures the most memory that each rule takes, on 1, 2, 4 and 8 shards, beside what the rule asks for.
+"""Measures the most memory that each rule takes, on 1, 2, 4 and 8 shards, next to what the rule requests.
 
-Runs the workflow, with a small model and copies sent to an S3 server, on shards cut from a parquet file of text, which
-a server on this machine hands out, and writes a table. Each job writes down its own peak when it ends; what it asks
-for is what Snakemake printed.
+Runs the workflow, with a small model and copies sent to an S3 server, on shards cut from a parquet file of text and
+served by a server on this machine, and writes a table. Each job records its own peak when it ends; the requested
+memory is what Snakemake printed.
 
     uv run python benchmarks/corpus.py results/benchmarks/mixed_400.parquet --megabytes 400
     uv run python benchmarks/memory.py results/benchmarks/mixed_400.parquet
 
-Shards past the end of the text are the text again with each letter moved on by one, so that they hold as many
-other pre-tokens. With --counts it also trains on the summed counts times 2^33, the u64 path, and
-exits with 1 if the merges are not the same or a job took more than it asked for.
+Shards past the end of the text repeat it with each letter shifted by one, so they hold as many other pre-tokens. With
+--counts it also trains on the summed counts times 2^33, the u64 path, and exits with 1 if the merges are not the same
+or a job took more than it requested.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NEXT_LETTER = str.maketrans(
         for a, b in zip(case, case[1:] + case[0], strict=True)
     }
 )
-"""Each letter of English to the next one."""
+"""Maps each English letter to the next one."""
 ORDER = [
     "make_demo_shard", "download_shard", "link_shard", "list_shards", "count_pretokens", "merge_counts",
     "train_tokenizer", "export_tokenizer", "export_nanochat", "sample_documents", "check_tokenizer", "decide_gate",
@@ -70,7 +70,7 @@ VALIDATION = 1_000_000
 
 
 def write_shards(source: Path, folder: Path, number: int, megabytes: int) -> None:
-    """Write so many shards of so much text, and a small one to validate with."""
+    """Write the given number of shards of the given size, and a small one for validation."""
     texts = pq.read_table(source, columns=["text"])["text"].combine_chunks()
     sizes = pc.cumulative_sum(pc.cast(pc.binary_length(texts), pa.int64())).to_numpy()
     first = int(sizes.searchsorted(VALIDATION))
@@ -90,13 +90,13 @@ def write_shards(source: Path, folder: Path, number: int, megabytes: int) -> Non
 
 
 def write(path: Path, texts: pa.Array) -> None:
-    """Write a shard as the datasets of nanochat have it: zstd, row groups of 1,000 documents."""
+    """Write a shard in the form of nanochat's datasets: zstd, row groups of 1,000 documents."""
     pq.write_table(pa.table({"text": texts}), path, compression="zstd", row_group_size=1000)
 
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Hand out a folder on a port of this machine; yields the URL."""
+    """Serve a folder on a port of this machine; yields the URL."""
     handler = functools.partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -116,14 +116,14 @@ def bucket(folder: Path) -> Iterator[Server]:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Hands out files and says nothing."""
+    """Serves files and logs nothing."""
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def configure(project: Project, url: str, server: Server, shards: int, vocabulary: int) -> None:
-    """Ask for so many shards of each source, a tokenizer, a small model, and copies of all in a bucket."""
+    """Ask for the given number of shards of each source, a tokenizer, a small model, and copies of all in a bucket."""
     numbers = f"0-{shards - 1}" if shards > 1 else 0
     names = [f"shard_{index:05d}" for index in range(shards)]
     project.config = {
@@ -162,7 +162,7 @@ def check_names() -> list[str]:
 
 
 Peak = tuple[float, float | None]
-"""The most memory that a job held and what it asked for, None where a rule asks for nothing, in MB."""
+"""The most memory that a job held and what it requested (None if the rule requests nothing), in MB."""
 
 
 def run(project: Project, peaks: Path) -> dict[str, Peak]:
@@ -170,7 +170,7 @@ def run(project: Project, peaks: Path) -> dict[str, Peak]:
     peaks.unlink(missing_ok=True)
     os.environ["NANOSNAKE_PEAKS"] = str(peaks)
     os.environ["PYTHONPATH"] = str(Path(__file__).with_name("peak"))
-    anew = ("--forcerun", "sample_documents")  # the sample is of the first shards, also if there are more
+    anew = ("--forcerun", "sample_documents")  # the sample is from the first shards, even if there are more
     printed = project.make("--cores", "1", "--printshellcmds", *anew, "--", "all", "tokens")
     jobs = {}
     for block in re.split(r"\n(?=\[)", printed):
@@ -189,11 +189,11 @@ def run(project: Project, peaks: Path) -> dict[str, Peak]:
 
 
 Table = dict[str, list[Peak | None]]
-"""For each rule and number of shards, the largest peak; None where no job ran."""
+"""For each rule and number of shards, the largest peak; None if no job ran."""
 
 
 def measure(project: Project, numbers: Sequence[int], vocabulary: int) -> tuple[Table, list[int], Path]:
-    """Run the workflow on so many shards in turn; return the table, the distinct pre-tokens, the last sum."""
+    """Run the workflow on each number of shards in turn; return the table, the distinct pre-tokens, the last sum."""
     table: Table = defaultdict(lambda: [None] * len(numbers))
     unique = []
     with served(project.folder / "data") as url, bucket(project.folder / "s3") as server:
@@ -209,7 +209,7 @@ def measure(project: Project, numbers: Sequence[int], vocabulary: int) -> tuple[
 
 
 def as_markdown(table: Table, numbers: Sequence[int], unique: Sequence[int]) -> str:
-    """Return the table: a row for each rule, a column for each number of shards, what was asked for."""
+    """Return the table: a row for each rule, a column for each number of shards, and the requested memory."""
     head = [f"{number} shard{'s' * (number > 1)}" for number in numbers]
     rows = [["rule", *head, "asked for"], ["---", *["---:"] * (len(numbers) + 1)]]
     rows.append(["distinct pre-tokens", *(f"{number:,}" for number in unique), ""])

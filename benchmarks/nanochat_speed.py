@@ -1,9 +1,9 @@
 """Measure nanochat's training speed on one GPU: its own model, optimizer and 8-bit products, rows of our shards.
 
 nanochat is a checkout of its repository; only PyTorch is needed. Its flash kernel comes from a hub: with --flash,
-flash-attn-4 takes its place, with nanochat's own windows (SSSL), which is how its users run it on a Hopper GPU.
-Without, it runs as it does where that kernel is missing: PyTorch's scaled dot product and whole windows. Rows lie on
-the GPU before they are needed.
+flash-attn-4 replaces it, with nanochat's own windows (SSSL), which is how its users run it on a Hopper GPU. Without
+--flash, it runs as if that kernel were missing: PyTorch's scaled dot product and whole windows. Rows are on the GPU
+before they are needed.
 
     python benchmarks/nanochat_speed.py --nanochat nanochat --shard tokens/train/00000.ds --depth 12 --flash \\
         --out nanochat.json
@@ -32,7 +32,7 @@ WARM = 2
 
 
 def use_flash4() -> None:
-    """Put our operator in the place of the kernel that nanochat would fetch."""
+    """Replace the kernel that nanochat would fetch with our operator."""
     from nanochat import flash_attention  # type: ignore[import-not-found]
 
     def attend(
@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fp8", action="store_true")
     options = parser.parse_args(argv)
     sys.path.insert(0, str(options.nanochat))
-    sys.modules.setdefault("wandb", types.ModuleType("wandb"))  # it is imported, and not called here
+    sys.modules.setdefault("wandb", types.ModuleType("wandb"))  # imported, but not called here
     options.out.write_text(json.dumps(measure(options)) + "\n")
     return 0
 

@@ -1,8 +1,8 @@
 """Leave out each part of the GPT and of its optimizer, one at a time, and see what that does to bits per byte.
 
 Trains small models on the CPU, on the demo's token shards, one thread each, with several seeds. Each variant gets as
-many steps as the same time allows, and rather too many: more than the whole model where a step of it is cheaper, fewer
-where it is dearer (on a GPU at depth 12). Writes a line for each run, from which it goes on when started again, and
+many steps as fit the same time, rather too many than too few: more than the whole model if its step is cheaper, fewer
+if it is dearer (on a GPU at depth 12). Writes a line for each run, continues from these lines when restarted, and
 prints a table.
 
     snakemake --cores all
@@ -62,7 +62,7 @@ def initialized(then: Callable[[Any], None]) -> None:
 
 
 def ruled(**rules: optimizer.Rule | None) -> None:
-    """Let parameters have other rules of the optimizer; None: they do not change."""
+    """Give parameters other rules of the optimizer; None: they do not change."""
     before = optimizer.rules
 
     def after(*arguments: Any) -> dict[str, optimizer.Rule]:
@@ -73,23 +73,23 @@ def ruled(**rules: optimizer.Rule | None) -> None:
 
 
 def fix(**scalars: float) -> None:
-    """Set learnt scalars, which stay; they are still computed with, which costs next to nothing."""
+    """Fix learnt scalars; they are still computed with, which costs next to nothing."""
     initialized(lambda gpt: [getattr(gpt, name).fill_(value) for name, value in scalars.items()])
     ruled(**dict.fromkeys(scalars))
 
 
 def adamw(rate: float) -> None:
-    """Let AdamW change the matrices."""
+    """Update the matrices with AdamW."""
     ruled(**dict.fromkeys(MATRICES, optimizer.Rule("adamw", rate, betas=(0.9, 0.95))))
 
 
 def gelu() -> None:
-    """Put GELU in the place of squared ReLU."""
+    """Replace squared ReLU with GELU."""
     model.GPT._mlp = lambda _, x, up, down: linear(F.gelu(linear(x, up)), down)  # type: ignore
 
 
 def length(of_queries: float) -> None:
-    """Let queries and keys have another length after their norm."""
+    """Change the length that queries and keys have after their norm."""
     model.QK_SCALE = of_queries
 
 
@@ -161,7 +161,7 @@ class Variant:
 
     words: str
     change: Callable[[], None] = lambda: None
-    """Puts other functions in the place of the model's and the optimizer's own, in this process."""
+    """Replaces functions of the model and the optimizer, in this process."""
     config: dict[str, Any] = field(default_factory=dict)
     """Fields of the model's configuration."""
     steps: float = 1.0
@@ -225,7 +225,7 @@ def train(name: str, steps: int, seed: int, depth: int, matrix_lr: float) -> dic
 
 
 def run(*one: Any) -> dict[str, Any]:
-    """Train a variant in a process of its own, by the arguments of `train`."""
+    """Train a variant in a separate process, with the arguments of `train`."""
     command = [sys.executable, __file__, "--one", *map(str, one)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -5,8 +5,9 @@ r"""Measures what merging needs at web scale: how distinct pre-tokens grow with 
     python benchmarks/scale.py cut --counts merged.arrow --merges 32512               # what min_count changes
 
 `growth` reads the text files of a folder in a fixed random order, counts each doubling and sums the counts.
-`made-up` makes a count file of so many pseudo-words, whose frequencies follow Zipf's law, and merges it in a process of
-its own, whose peak memory is measured. Tables are printed as Markdown; docs/scale.md has them with what follows.
+`made-up` makes a count file of that many pseudo-words, whose frequencies follow Zipf's law, and merges it in a
+separate process, whose peak memory is measured. Tables are printed as Markdown; docs/scale.md shows them with the
+conclusions.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def growth(name: str, folder: Path, most: int, work: Path) -> None:
 
 
 def pseudo_words(distinct: int) -> list[str]:
-    """Return so many words of syllables, which are themselves drawn by Zipf's law."""
+    """Return the given number of words made of syllables, which are themselves drawn by Zipf's law."""
     draw = np.random.default_rng(0)
     shares = 1 / np.arange(1, len(SYLLABLES) + 1)
     found: dict[str, None] = {}
@@ -149,7 +150,7 @@ def peak_kilobytes() -> int:
 
 
 def train(counts: str, merges: int) -> None:
-    """Print what merging takes: CPU seconds, peak memory, and what was said beforehand."""
+    """Print what merging takes: CPU seconds, peak memory, and the memory predicted beforehand."""
     said = rustbpe.training_memory(counts, merges)
     before = peak_kilobytes()
     began = time.process_time()

@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def rows_of(measured: Sequence[Any]) -> list[dict[str, str]]:
-    """One row a job. The ratio is CPU time over that of our first job in the same stage."""
+    """One row per job. The ratio is CPU time over that of our first job in the same stage."""
     ours = {one.job.stage: one.median("cpu") for one in reversed(measured) if one.job.who == "nanosnake"}
     rows = []
     for one in measured:
@@ -50,7 +50,7 @@ def rows_of(measured: Sequence[Any]) -> list[dict[str, str]]:
 
 
 def agreement(one: Any, measured: Sequence[Any]) -> str:
-    """How a result stands to the one that decides in its stage."""
+    """How a result compares with the one that decides in its stage."""
     if one.result() is None:
         return ""
     trains = "tokens" in one.job.options
@@ -93,7 +93,7 @@ def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    """CPU seconds of each implementation, a panel a stage."""
+    """CPU seconds of each implementation, one panel per stage."""
     values = [
         {
             "stage": row["stage"],

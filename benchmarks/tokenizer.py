@@ -1,8 +1,8 @@
 """Runs our trainer, counter and encoder and those of others side by side, and checks that they agree.
 
-Builds a corpus from packages of the registry (`corpus.py`), installs the others into environments of their own,
-runs each job in a process of its own, all in turn, several times, and takes medians. Writes a table (CSV and
-Markdown) and a plot. Exits with 1 where a result differs from what it has to equal.
+Builds a corpus from packages of the registry (`corpus.py`), installs the others into separate environments, runs each
+job in a separate process, all in turn, several times, and takes medians. Writes a table (CSV and Markdown) and a plot.
+Exits with 1 if a result differs from the one it has to equal.
 
     uv run python benchmarks/tokenizer.py                                      # 100 MB, 32,768 tokens
     uv run python benchmarks/tokenizer.py --megabytes 400 --vocabulary 65536 --only train
@@ -39,7 +39,7 @@ PEERS = {
     "fastokens": ("fastokens==0.3.5",),
     "gigatoken": ("gigatoken==0.10.0",),
 }
-"""Who is run beside ours, each in an environment of its own."""
+"""The implementations that run next to ours, each in its own environment."""
 
 CL100K_FILE = "llama_index/core/_static/tiktoken_cache/9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 """The vocabulary of GPT-4, in the wheel of llama-index-core."""
@@ -59,7 +59,7 @@ class Job:
     """The function of `jobs.py`."""
     options: dict[str, Any]
     equal: str = ""
-    """What its result has to equal: the name of the one in the same stage, or of a stage and one, after a slash."""
+    """What its result has to equal: the NAME of one in the same stage, or STAGE/NAME for another."""
     note: str = ""
 
 
@@ -169,7 +169,7 @@ def start_jobs(ranks: Path) -> list[Job]:
 
 
 def python_of(who: str, work: Path) -> str:
-    """The interpreter of an implementation's environment, which is made where it is missing."""
+    """The interpreter of an implementation's environment, which is created if it is missing."""
     if who == OURS:
         return sys.executable
     folder = work / "environments" / who
@@ -201,7 +201,7 @@ def run_in_turn(jobs: list[Job], runs: int, work: Path) -> list[Measured]:
 
 
 def disagreements(measured: Iterable[Measured]) -> list[str]:
-    """What is not as it has to be, one line each."""
+    """What is not as it should be, one line each."""
     results = {(one.job.stage, one.job.who): one for one in measured}
     found = []
     for one in measured:

@@ -2,8 +2,8 @@
 
 Each case is one run of scripts/train_model.py, or of nanochat on the same GPU (benchmarks/nanochat_speed.py; those
 cases need --nanochat, a checkout of it). Cases run one after another, or in lanes, one GPU each. The
-table is written after every case. When the time is up, the case that is running is ended, and its row says
-what its metrics table held; those that had not begun are named as such.
+table is written after every case. When the time is up, the running case is stopped, and its row says what its metrics
+table held; cases that had not begun are listed as such.
 
     python benchmarks/training.py --train tokens/train --validation tokens/val --tokenizer tokenizer \\
         --out benchmark --cases d12 d12-varlen d20 nanochat-d12-flash --nanochat nanochat
@@ -31,7 +31,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "train_model.py"
 GLOBAL_BATCH = 524_288
 PEER = Path(__file__).with_name("nanochat_speed.py")
 LIMIT_SECONDS = 450.0
-"""Seconds that a call may take, so that one of under eight minutes holds it with its start and its end."""
+"""Seconds that a call may take: with its start and end it stays under eight minutes."""
 RATIOS = {
     "over nanochat with a flash kernel, depth 12": ("d12", "nanochat-d12-flash"),
     "over nanochat with a flash kernel, depth 20": ("d20", "nanochat-d20-flash"),
@@ -158,7 +158,7 @@ def run_case(name: str, gpu: int | None, options: argparse.Namespace, deadline: 
 
 
 def last_metrics(folder: Path) -> dict[str, Any]:
-    """Return what the newest row of a run's metrics table says; nothing where there is none."""
+    """Return what the newest row of a run's metrics table says; nothing if there is none."""
     rows = [
         line for path in folder.glob("checkpoints/**/metrics.jsonl") for line in path.read_text().splitlines()
     ]

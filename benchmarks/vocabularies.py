@@ -1,4 +1,4 @@
-"""Vocabularies in the formats that those beside us read."""
+"""Vocabularies in the formats that the other implementations read."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ GPT4_SPELLING = (
     r"|\s+(?!\S)|\s+"
 )
 HUGGING_FACE_SPELLING = {"gpt4": GPT4_SPELLING, "nanochat": GPT4_SPELLING.replace("{1,3}", "{1,2}")}
-"""The split patterns as files of Hugging Face's have them: fastokens knows the first and has a scanner for it."""
+"""The split patterns as Hugging Face's files have them; fastokens has a scanner for the first."""
 
 
 def write_ranks(tokens: Path, ranks: Path) -> None:
@@ -40,7 +40,7 @@ def write_hugging_face(ranks: Mapping[bytes, int], pattern: str, target: Path) -
 
 
 def merges_of(ranks: Mapping[bytes, int]) -> list[tuple[int, int]]:
-    """The pairs that make the tokens, in their order: each the two parts that a token's bytes come to last."""
+    """The pairs that make the tokens, in order: for each token, the last two parts that its bytes merge into."""
     merges = []
     for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
         parts = [bytes([byte]) for byte in token]

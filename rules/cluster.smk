@@ -1,9 +1,9 @@
-"""What a cluster has to know: which jobs are light, and which are many and small."""
+"""What a cluster needs to know: which jobs are light, and which are many and small."""
 
 
-# Run where Snakemake runs. Jobs of one shard stand here too: the profile of a cluster puts them in groups, and a
-# group goes to the cluster as one job in which these are local, so that a shard costs milliseconds there and no
-# job step with a Snakemake of its own. A rule that the profile leaves out of its groups stays on this host.
+# Run where Snakemake runs. Jobs of one shard are here too: the profile of a cluster puts them in groups, and a
+# group goes to the cluster as one job in which these are local, so that a shard costs milliseconds there and not
+# a job step with its own Snakemake. A rule that the profile leaves out of its groups stays on this host.
 localrules:
     make_demo_shard,
     download_shard,

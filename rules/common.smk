@@ -1,11 +1,11 @@
-"""The typed configuration and what the rules ask it."""
+"""The typed configuration and what the rules need from it."""
 
 import atexit
 import sys
 from pathlib import Path
 
 here = Path(str(workflow.current_basedir)).parent  # another workflow may take these rules
-sys.path.insert(0, str(here / "scripts"))  # where it is not installed
+sys.path.insert(0, str(here / "scripts"))  # if it is not installed
 
 from nanosnake import config as configuration
 from nanosnake import layout

@@ -13,7 +13,7 @@ LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
 
 
 rule find_overlap:
-    """Find the items of a task that a training shard has too; a new task looks for itself only."""
+    """Find the items of a task that a training shard also has; for a new task, only its items are searched."""
     input:
         code=code(FindOverlap),
         tokenizer=models.tokenizer_files,
@@ -95,9 +95,9 @@ rule plan_mixture:
 
 rule train_model:
     """Train a GPT. Its rolling checkpoints are not among the outputs, which Snakemake deletes before a rerun:
-    a job that is killed and started again goes on from the last one.
+    a job that is killed and restarted resumes from the last one.
 
-    The trainer's code and the text of this rule are no reason to train again; `keeping.py` says what is one.
+    A change of the trainer's code or of this rule's text does not retrain; `keeping.py` says what does.
     """
     input:
         recipe=layout.RECIPE,
@@ -204,7 +204,7 @@ MODELING = repository_path("scripts/nanosnake/exports/modeling_nanosnake.py")
 for (format, architecture), files in MODEL_FILES.items():
 
     rule:
-        """Write a model with its tokenizer for another tool, where the configuration asks for it."""
+        """Write a model with its tokenizer for another tool, if the configuration asks for it."""
         name:
             f"export_model_{format}_{architecture}"
         input:

@@ -1,7 +1,7 @@
 """Published copies in a bucket of S3, made only when the tokenizer's gate is open; the manifest is sent last.
 
-Each rule leaves a receipt. The code of the publisher is not an input, like that of the downloader: what it leaves is
-compared by checksum, and an edit of it must not read terabytes again.
+Each rule leaves a receipt. Like that of the downloader, the code of the publisher is not an input: its results are
+compared by checksum, and an edit of it must not reread terabytes.
 """
 
 from publish_files import PublishFiles
@@ -9,7 +9,7 @@ from publish_manifest import PublishManifest
 
 
 rule publish_files:
-    """Publish what one receipt stands for: a tokenizer, its report, a shard, a token shard, a model."""
+    """Publish what one receipt is for: a tokenizer, its report, a shard, a token shard, a model."""
     input:
         gate=layout.GATE,
         files=publishing.files,

@@ -1,4 +1,4 @@
-"""Shards: one parquet file each, checked, with a metadata file beside it."""
+"""Shards: one parquet file each, checked, with a metadata file next to it."""
 
 from download_shard import DownloadShard
 from link_shard import LinkShard
@@ -34,7 +34,7 @@ rule make_demo_shard:
 rule download_shard:
     """Fetch one shard; it gets its final name only after its size, checksum and text column have been verified.
 
-    The downloader's code is not an input: a change in it must not fetch a whole data set again.
+    The downloader's code is not an input: a change in it must not refetch a whole data set.
     """
     input:
         checksums=datasets.checksums,
@@ -129,7 +129,7 @@ rule make_shards:
 for source in datasets.of_files(together=True):
 
     rule:
-        """Read the files of a source once, and deal their documents out to all of its shards."""
+        """Read the files of a source once, and distribute their documents over all of its shards."""
         name:
             f"make_shards_of_{source}"
         input:

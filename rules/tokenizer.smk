@@ -32,9 +32,9 @@ rule take_merges:
 
 
 rule train_tokenizer:
-    """Learn the merges. One job whatever the size of the corpus: it needs the summed counts alone.
+    """Learn the merges. One job whatever the size of the corpus: it needs only the summed counts.
 
-    The merges of a base come first; those of a tokenizer that was made elsewhere are all.
+    The merges of a base come first; for a tokenizer that was made elsewhere, no others are learned.
     """
     input:
         code=code(TrainTokenizer),
@@ -120,7 +120,7 @@ rule export_tokenizer:
 for format, files in TOKENIZER_FILES.items():
 
     rule:
-        """Write a tokenizer for another tool, where the configuration asks for it."""
+        """Write a tokenizer for another tool, if the configuration asks for it."""
         name:
             f"convert_tokenizer_{format}"
         input:

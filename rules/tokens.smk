@@ -29,7 +29,7 @@ rule hash_tokenizer:
 rule tokenize_shard:
     """Encode a shard's documents, each begun by the tokenizer's first special token.
 
-    The gate has to be open, but its time is ignored: one that opens again changes no token.
+    The gate has to be open, but its time is ignored: reopening the gate changes no token.
     """
     input:
         code=code(TokenizeShard),

@@ -1,4 +1,4 @@
-"""Validation: documents to look at, one verdict file per check, and one gate before what is expensive."""
+"""Validation: documents to look at, one verdict file per check, and one gate before the expensive stages."""
 
 from check_tokenizer import CheckTokenizer
 from decide_gate import DecideGate
@@ -30,7 +30,7 @@ rule sample_documents:
 
 
 rule check_tokenizer:
-    """Look at a tokenizer in one respect; a verdict that fails stops nothing yet."""
+    """Run one check on a tokenizer; a failed verdict stops nothing yet."""
     input:
         code=code.of_each(CheckTokenizer, "nanosnake.checks.{check}", check=tokenizers.checks()),
         tokenizer=rules.export_tokenizer.output,
@@ -70,7 +70,7 @@ rule check_tokenizer:
         )
 
 
-# Looks at the counts of the whole training text, so that it is no light job.
+# Looks at the counts of the whole training text, so it is not a light job.
 use rule check_tokenizer as check_corpus with:
     wildcard_constraints:
         check=any_of(tokenizers.checks_of_the_corpus()),
@@ -81,7 +81,7 @@ use rule check_tokenizer as check_corpus with:
 
 
 rule decide_gate:
-    """Open the gate to what is expensive, unless a check that blocks has failed."""
+    """Open the gate to the expensive stages, unless a blocking check has failed."""
     input:
         code=code(DecideGate),
         tokenizer=rules.export_tokenizer.output,

@@ -1,7 +1,8 @@
-r"""Sum up which items of tasks the training text has too, before a model is trained on it.
+r"""Sum up which task items also occur in the training text, before a model is trained on it.
 
 In:  the overlap files of each task, for all training shards.
-Out: JSON: a row for each task. Where the mode is `block` and a task has too many such items, none, and exit status 1.
+Out: JSON: a row for each task. If the mode is `block` and a task has too many such items, no file is written and the
+     exit status is 1.
 
     python scripts/check_contamination.py --mode warn --tasks word_order \\
         --overlap 'results/demo/bpe-4096/overlap/word_order/shard_[00000-00003].json' --output contamination.json
@@ -21,10 +22,10 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class CheckContamination(Stage):
-    """Sum up which items of tasks the training text has too."""
+    """Sum up which task items also occur in the training text."""
 
     mode: Literal["block", "warn"] = "warn"
-    """What too many such items do: end the job, or be said."""
+    """What too many such items do: fail the job (block), or print a warning (warn)."""
     max_share: float = 0.01
     """Largest share of a task's items that may overlap."""
     tasks: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""See whether publishing can work: the server, the credentials, the bucket, the right to list and to write.
+"""Check whether publishing can work: the server, the credentials, the bucket, permission to list and to write.
 
 In:  the destination; credentials from the environment and the usual files.
-Out: one line, and exit code 0 or 1; nothing is left in the bucket. Snakemake asks the same before its first job.
+Out: one line, and exit code 0 or 1; nothing is left in the bucket. Snakemake checks the same before its first job.
 
     python scripts/check_destination.py --destination s3://bucket/prefix --endpoint-url https://host
 """
@@ -16,7 +16,7 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class CheckDestination(Stage, Endpoint):
-    """See whether publishing can work."""
+    """Check whether publishing can work."""
 
     destination: AnyPlace
     """s3://bucket/prefix."""

@@ -1,8 +1,8 @@
-"""Check a tokenizer in one respect and write the verdict; it exits with 0 whatever the verdict is.
+"""Run one check on a tokenizer and write the verdict; exits with 0 whatever the verdict is.
 
-Inputs: a tokenizer folder, folders of texts, sampled documents, and what the check needs besides: counts of the
-training text, parallel text. Output: the verdict, JSON. Whether a verdict stops anything is for
-scripts/decide_gate.py; this one exits with 1 only if the check could not run.
+Inputs: a tokenizer folder, folders of texts, sampled documents, and what else the check needs: counts of the training
+text, parallel text. Output: the verdict, JSON. scripts/decide_gate.py decides whether a verdict stops anything; this
+script exits with 1 only if the check could not run.
 
     python scripts/check_tokenizer.py --check compression --mode warn --thresholds '{"min_bytes_per_token": 3}' \\
         --tokenizer results/demo/bpe-4096/tokenizer --texts resources/texts \\
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckTokenizer(Stage):
-    """Check a tokenizer in one respect."""
+    """Run one check on a tokenizer."""
 
     packages = ("tiktoken", "tokenizers")
 
@@ -39,7 +39,7 @@ class CheckTokenizer(Stage):
     mode: Literal["block", "warn", "off"]
     """What a failure does; kept in the verdict, for the gate."""
     thresholds: Object = field(default_factory=dict)
-    """Thresholds as a JSON object, or @FILE; the check's own for those that are absent."""
+    """Thresholds as a JSON object, or @FILE; the check's own for absent ones."""
     tokenizer: Path
     """Tokenizer folder."""
     texts: tuple[Path, ...]
@@ -51,7 +51,7 @@ class CheckTokenizer(Stage):
     count_folder: Path | None = None
     """Folder of the counts of its shards."""
     shard_folder: Path | None = None
-    """Folder of the shards, where they are too few to resample their counts."""
+    """Folder of the shards, if they are too few to resample their counts."""
     shards: Names = ()
     """Names of the shards that the tokenizer was trained on."""
     mixture: Path | None = None

@@ -1,6 +1,6 @@
-"""Look after the jobs that Snakemake handed to SLURM from this folder.
+"""List, wait for, cancel or summarize the jobs that Snakemake submitted to SLURM from this folder.
 
-python scripts/cluster_jobs.py list       # those that wait or run
+python scripts/cluster_jobs.py list       # those that are pending or running
 python scripts/cluster_jobs.py wait       # until all have ended; their work is kept
 python scripts/cluster_jobs.py cancel
 python scripts/cluster_jobs.py summary    # the last run's jobs by rule: times, CPU and memory used
@@ -19,7 +19,7 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterJobs(Stage):
-    """Look after the jobs that Snakemake submitted to SLURM."""
+    """List, wait for, cancel or summarize the jobs that Snakemake submitted to SLURM."""
 
     action: Annotated[Literal["list", "wait", "cancel", "summary"], Positional]
     """What to do."""

@@ -20,7 +20,7 @@ class CompareLadders(Stage):
     """Write a comparison and its claim."""
 
     curves: tuple[Path, ...]
-    """`curve.json` of the two ladders, the one that the claim is on first."""
+    """`curve.json` of the two ladders, the one that the claim is about first."""
     terms: Object
     """The comparison as the configuration has it."""
     preregistration: Path

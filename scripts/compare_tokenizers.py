@@ -1,4 +1,4 @@
-"""Make the page that compares tokenizers on the same texts. Loads nothing, as all pages.
+"""Make the page that compares tokenizers on the same texts. Like all pages, it loads nothing.
 
 In:  tokenizer folders, sampled documents, a folder of texts.
 Out: the page.

@@ -22,9 +22,9 @@ class ConvertCore(Stage, Patience):
     bundle: str
     """URL, zip file or folder of the bundle."""
     sha256: str | None = None
-    """What the SHA-256 of a download has to be."""
+    """Expected SHA-256 of a download."""
     baselines: Path | None = None
-    """Table of random baselines in place of the bundle's, in its form."""
+    """Table of random baselines to use instead of the bundle's, in the same form."""
     out: Path
     """Folder of the task files."""
 

@@ -1,4 +1,4 @@
-"""Cut a smaller tokenizer's merges from those of a larger one: the first so many, which training alone would find too.
+"""Cut a smaller tokenizer's merges from those of a larger one: the first ones, which training it alone would find too.
 
 In:  the merges of a larger vocabulary of the same counts, an Arrow file.
 Out: an Arrow file with the first of them.
@@ -34,7 +34,7 @@ def cut(options: CutMerges) -> str:
     """Write the first merges and return a line that says how many.
 
     Raises:
-        NanosnakeError: if there are not so many.
+        NanosnakeError: if there are fewer.
     """
     import pyarrow as pa
 

@@ -1,7 +1,7 @@
-"""Open the gate between a tokenizer and what is expensive, or say why it stays closed.
+"""Open the gate between a tokenizer and the expensive stages, or say why it stays closed.
 
-Inputs: the verdicts on a tokenizer, its folder. Output: gate.json, written only if no blocking check failed; else
-this exits with 1 and names the check, the text, the figure and the next step. Warnings are printed.
+Inputs: the verdicts on a tokenizer, its folder. Output: gate.json, written only if no blocking check failed; otherwise
+the script exits with 1 and names the check, the text, the figure and the next step. Warnings are printed.
 
     python scripts/decide_gate.py --tokenizer results/demo/bpe-4096/tokenizer \\
         --verdicts results/demo/bpe-4096/checks/*.json --output results/demo/bpe-4096/gate.json
@@ -25,7 +25,7 @@ def decide(tokenizer: TokenizerFolder, gate: Gate) -> dict[str, Any]:
     """Return the content of gate.json.
 
     Raises:
-        NanosnakeError: if a blocking check failed, or a verdict is of other tokenizer files or stands twice.
+        NanosnakeError: if a blocking check failed, or a verdict is of other tokenizer files or appears twice.
     """
     names = [verdict.check for verdict in gate.verdicts.values()]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -68,7 +68,7 @@ class DecideGate(Stage):
         from nanosnake.checks.gate import Gate
         from nanosnake.tokenizer.folder import load
 
-        self.output.unlink(missing_ok=True)  # a refusal leaves no open gate of an earlier run
+        self.output.unlink(missing_ok=True)  # a refusal removes the open gate of an earlier run
         gate = Gate.read(self.verdicts)
         content = decide(load(self.tokenizer), gate)
         write_json(self.output, content)

@@ -1,9 +1,9 @@
-r"""Download one shard, resuming what an earlier run has left; check it; then give it its name.
+r"""Download one shard, resuming what an earlier run left; check it; then give it its final name.
 
 In:  a URL of a parquet file, https, http or s3; from the environment HF_TOKEN and HF_ENDPOINT, or the credentials
      of S3, if they are needed.
-Out: the parquet file and its metadata. While the download runs or after it was stopped, what has arrived
-     stands beside the output as .NAME.parquet.part (and .NAME.parquet.part.json, of which file it is).
+Out: the parquet file and its metadata. While the download runs or after it was stopped, what has arrived is next to
+     the output as .NAME.parquet.part (.NAME.parquet.part.json says of which file it is).
 
     python scripts/download_shard.py --output shard_00000.parquet --metadata shard_00000.json \
         --url https://huggingface.co/datasets/karpathy/fineweb-edu-100b-shuffle/resolve/main/shard_00000.parquet
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def check_url(url: str) -> str:
-    """Return a URL; one that begins with s3:// has to name a place.
+    """Return a URL; one that begins with s3:// must name a place.
 
     Raises:
         ValueError: if it does not.
@@ -44,7 +44,7 @@ class DownloadShard(Stage, Patience, Endpoint):
     url: Annotated[str, Word(check_url, str)]
     """The URL of the file, complete: https, http or s3."""
     revision: str | None = None
-    """The revision that the URL is of, for the metadata."""
+    """Revision of the URL, for the metadata."""
     output: Path
     """Parquet file to write."""
     metadata: Path
@@ -54,11 +54,11 @@ class DownloadShard(Stage, Patience, Endpoint):
     text_column: str = "text"
     """Column of the documents."""
     sha256: str | None = None
-    """What the file's SHA-256 has to be, 64 hexadecimal digits."""
+    """Expected SHA-256 of the file, 64 hexadecimal digits."""
     checksums: Path | None = None
     """Table of checksums as sha256sum writes it."""
     memory_mb: int | None = None
-    """Megabytes that this process may use: a page that would need more is refused; absent: the file's size bounds it."""
+    """Megabytes that this process may use; a page that needs more is refused. Absent: the file's size is the limit."""
     allow_http_redirects: bool = False
     """Follow redirects from https to http."""
 
@@ -73,7 +73,7 @@ class DownloadShard(Stage, Patience, Endpoint):
 
 
 def wanted_sha256(options: DownloadShard) -> str | None:
-    """Return the SHA-256 that the user wants the file to have, if any."""
+    """Return the SHA-256 that the user expects, if any."""
     if options.sha256 is not None:
         return check_sha256(options.sha256, "--sha256")
     if options.checksums is not None:
@@ -86,7 +86,7 @@ def download(options: DownloadShard) -> ShardMetadata:
     """Download a shard and write its metadata.
 
     Raises:
-        NanosnakeError: if it cannot be had, is not the right file, or does not fit; nothing stands under the
+        NanosnakeError: if it cannot be fetched, is not the right file, or does not fit; there is no file under the
             final name then.
     """
     from nanosnake.sources import parquet, shards

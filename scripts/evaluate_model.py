@@ -1,7 +1,7 @@
 """Evaluate a trained model: bits per byte, baselines, samples, tasks, tokens that it hardly learned.
 
 Reads the model's two files, the validation shards, the tokenizer's folder and, where given, a file of
-prompts (one a line), a folder of task files and the training shards; writes one JSON file and, beside it,
+prompts (one a line), a folder of task files and the training shards; writes one JSON file and, next to it,
 nats.parquet: what each document adds to bits per byte.
 
     python scripts/evaluate_model.py --model model/d12 --validation tokens/val --tokenizer tokenizer \\
@@ -36,29 +36,29 @@ class EvaluateModel(Stage):
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
     out: Path
-    """The JSON file to write; nats.parquet is written beside it."""
+    """The JSON file to write; nats.parquet is written next to it."""
     train: tuple[str, ...] = ()
-    """Training shards, to count what the model saw of each token; none: not counted."""
+    """Training shards, to count how often the model saw each token; none: not counted."""
     plan: Path | None = None
     """Plan of the mixture that the model was trained on, whose parts the training shards are."""
     parts: tuple[str, ...] = ()
-    """Names of a mixture's parts, one for each word of --validation: each gets scores of its own."""
+    """Names of a mixture's parts, one for each word of --validation: each gets its own scores."""
     prompts: Path | None = None
     """Text file of prompts, one a line."""
     tasks: Path | None = None
     """Folder of task files."""
     contamination: Path | None = None
-    """Which items the training text has too, of check_contamination.py: the others get scores of their own."""
+    """Which items the training text has too, from check_contamination.py; the others get separate scores."""
     max_items: int = 0
     """Items per task, of which solved ones are drawn too; 0: all."""
     task_context: int = 0
-    """Tokens of a task's prompt that the model sees, its last; 0: all, however many it was trained on."""
+    """How many tokens of a task's prompt the model sees, the last ones; 0: all, however many it was trained on."""
     max_tokens: int = 0
     """Validation tokens; 0: all."""
     sample_tokens: int = 64
     """Tokens written after each prompt."""
     temperature: float = 0.8
-    """Of the samples; 0 takes the likeliest token each time."""
+    """Temperature of the samples; 0 takes the likeliest token each time."""
     device: str = "auto"
     """auto, cuda or cpu."""
 
@@ -148,7 +148,7 @@ def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:
 
 
 def scores_of_parts(options: EvaluateModel, sums: Tensor) -> dict[str, Any]:
-    """Return the scores on the validation shards of each part of a mixture; nothing where there are no parts."""
+    """Return the scores on the validation shards of each part of a mixture; nothing if there are no parts."""
     import torch
 
     from nanosnake.evaluation.evaluate import scores

@@ -1,7 +1,7 @@
 """Write a trained model, with its tokenizer, for another tool.
 
-Reads the model's two files, the tokenizer's folder and, for the model card, evaluation.json beside the model if it is
-there. Writes a folder that transformers loads, or a GGUF file for llama.cpp.
+Reads the model's two files, the tokenizer's folder and, for the model card, evaluation.json next to the model if it
+exists. Writes a folder that transformers loads, or a GGUF file for llama.cpp.
 
     python scripts/export_model.py --model model/d12 --tokenizer tokenizer --format transformers --out export/d12
 """

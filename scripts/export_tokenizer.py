@@ -38,13 +38,13 @@ class ExportTokenizer(Stage):
     special_tokens: tuple[str, ...]
     """Special tokens, in the order of their ids."""
     bos: str | None = None
-    """The one that begins every document; the first if absent."""
+    """Special token that begins every document; the first if absent."""
     eos: str | None = None
-    """The one that ends generation; bos if absent."""
+    """Special token that ends generation; bos if absent."""
     pad: str | None = None
-    """The one that fills rows of a batch; eos if absent."""
+    """Special token that fills rows of a batch; eos if absent."""
     chat_template: Path | None = None
-    """Jinja template of conversations; nanochat's if absent, where its tokens are there."""
+    """Jinja template of conversations; if absent, nanochat's, provided its special tokens exist."""
     shards: tuple[str, ...] = ()
     """Shards that it was trained on, each word a folder of metadata files and names in it, as in the example."""
     output: Path
@@ -84,7 +84,7 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
     """Return how the pre-tokens of a counts file were counted.
 
     Raises:
-        NanosnakeError: if it was counted with another split pattern than `regex`.
+        NanosnakeError: if it was counted with a split pattern other than `regex`.
     """
     from nanosnake.crate import rustbpe
 
@@ -99,7 +99,7 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
 
 
 def shard_hashes(words: Sequence[str]) -> list[dict[str, str]]:
-    """Return name and SHA-256 of shards, from the metadata files beside them; of several folders, the name with it."""
+    """Return name and SHA-256 of shards, from the metadata files next to them; with folder names if several."""
     paths = [path.with_name(f"{name}.json") for path in map(Path, words) for name in expand(path.name)]
     several = len({path.parent for path in paths}) > 1
     found = []

@@ -1,9 +1,9 @@
-r"""Fetch what was published of a tokenizer or a model: for a node that does not share a disk with the workflow.
+r"""Fetch the published files of a tokenizer or a model, for a node that does not share a disk with the workflow.
 
-In:  s3://bucket/prefix/DATASET/TOKENIZER, or that and /MODEL: a place whose manifest.json names every file with its
-     sha256; credentials from the environment and the usual files.
-Out: the files below --to, where they stand in results/. A file that is there with the right sha256 is not fetched
-     again; a download that was stopped goes on where it was. The manifest gets its place last.
+In:  s3://bucket/prefix/DATASET/TOKENIZER, or the same with /MODEL: a place whose manifest.json names every file with
+     its sha256; credentials from the environment and the usual files.
+Out: the files below --to, where they are in results/. A file that exists with the right sha256 is not fetched again;
+     an interrupted download resumes. The manifest is put in place last.
 
     python scripts/fetch_published.py s3://bucket/prefix/demo/bpe-4096 --to results --only tokenizer tokens
     python scripts/train_model.py --tokenizer results/demo/bpe-4096/tokenizer \
@@ -31,7 +31,7 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class FetchPublished(Stage, Endpoint):
-    """Fetch what was published of a tokenizer or a model."""
+    """Fetch the published files of a tokenizer or a model."""
 
     source: Annotated[Place, Word(Place.parse, str), Positional]
     """s3://bucket/prefix/DATASET/TOKENIZER[/MODEL]."""
@@ -61,7 +61,7 @@ def fetch(options: FetchPublished) -> list[Path]:
     """Fetch the files and return those that were not there yet.
 
     Raises:
-        NanosnakeError: if there is no manifest, or a file cannot be had or is not the right one.
+        NanosnakeError: if there is no manifest, or a file cannot be fetched or is not the right one.
     """
     patience = Patience()
     client = patient_client(options, patience)
@@ -84,7 +84,7 @@ def fetch(options: FetchPublished) -> list[Path]:
                 pool.map(lambda item: get(root.below(item.key), options.to / item.key, item.sha256), missing)
             )
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # those that run end, no other begins
+            pool.shutdown(wait=False, cancel_futures=True)  # running downloads finish, no others begin
             raise
     (options.to / here).mkdir(parents=True, exist_ok=True)
     newest.replace(options.to / here / MANIFEST)
@@ -96,10 +96,10 @@ def fetch(options: FetchPublished) -> list[Path]:
 
 
 def items_of(manifest: Any, source: Place) -> tuple[str, list[Item]]:
-    """Return where a manifest stands below the results, and the files that it names.
+    """Return where a manifest is below the results, and the files that it names.
 
     Raises:
-        NanosnakeError: if it is none, names a file outside of the results, or was published elsewhere.
+        NanosnakeError: if it is not a manifest, names a file outside of the results, or was published elsewhere.
     """
     try:
         here = PurePosixPath(key_of(Path(manifest["path"]))).parent.as_posix()
@@ -119,7 +119,7 @@ def items_of(manifest: Any, source: Place) -> tuple[str, list[Item]]:
 
 
 def chosen(items: list[Item], here: str, only: Sequence[str]) -> list[Item]:
-    """Return the files below the folders that are named, beside the manifest or a folder up; all if none is named.
+    """Return the files below the named folders, which are next to the manifest or one folder up; all if none is named.
 
     Raises:
         NanosnakeError: if a folder has no file.
@@ -144,7 +144,7 @@ def chosen(items: list[Item], here: str, only: Sequence[str]) -> list[Item]:
 
 
 def is_there(path: Path, item: Item) -> bool:
-    """Return whether a file is there and the right one."""
+    """Return whether a file exists and is the right one."""
     return path.is_file() and path.stat().st_size == item.bytes and sha256_file(path) == item.sha256
 
 

@@ -1,4 +1,4 @@
-"""Write the hashes of a tokenizer's files, as `sha256sum` does: one small file that stands for all of them.
+"""Write the hashes of a tokenizer's files, as `sha256sum` does: one small file that represents all of them.
 
 Inputs: files in one folder. Output: a line for each, `sha256sum --check` reads it from the output's own folder.
 

@@ -3,11 +3,11 @@
     python scripts/launch.py --nodes 1 --processes 4 scripts/train_model.py --depth 12 …
 
 One process of one node needs no torchrun. On several nodes `srun` starts the launchers inside SLURM's allocation
-and they meet on its first node. How many nodes and processes is no part of a result, so it stands in no rule's
+and they meet on its first node. The number of nodes and processes is not part of a result, so it is not in any rule's
 parameters.
 
-Exit status: the script's own; on one node also 75 (told to stop, checkpoint written), where torchrun knows only
-0 and 1. On several nodes what srun makes of torchrun's.
+Exit status: the script's own; on one node also 75 (told to stop, checkpoint written), where torchrun knows only 0 and
+1. On several nodes, what srun makes of torchrun's.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ def launch_command(nodes: int, processes: int, script: list[str]) -> list[str]:
 
 
 def run_torchrun(command: list[str]) -> int:
-    """Run torchrun on this node; return 75 where the script says that it was told to stop, else torchrun's
-    status."""
+    """Run torchrun on this node; return 75 if the script says that it was told to stop, else torchrun's status."""
     with tempfile.TemporaryDirectory(prefix="launch-") as folder:
         said = Path(folder) / "status"
         run = subprocess.Popen(command, env={**os.environ, STATUS_VARIABLE: str(said)})
@@ -65,10 +64,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("script", nargs=argparse.REMAINDER, help="the script and its arguments")
     arguments = parser.parse_args(argv)
     command = launch_command(arguments.nodes, arguments.processes, arguments.script)
-    # on a CPU that others use too, threads that wait by spinning take the time of those that they wait for
+    # on a shared CPU, threads that wait by spinning take time from those that they wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if arguments.nodes == 1 and arguments.processes > 1:
-        # no return: the job's record is the script's, and none is written here
+        # does not return: the script writes the job's record, not this process
         sys.exit(run_torchrun(command))
     os.execvp(command[0], command)
 

@@ -1,4 +1,4 @@
-r"""Make a shard of a local parquet file: check it, then link to it; nothing is copied.
+r"""Make a shard from a local parquet file: check it, then link to it; nothing is copied.
 
 In:  a parquet file anywhere.
 Out: a symbolic link to its absolute path, and a metadata file.
@@ -32,9 +32,9 @@ class LinkShard(Stage):
     text_column: str = "text"
     """Column of the documents."""
     sha256: str | None = None
-    """What the file's SHA-256 has to be."""
+    """Expected SHA-256 of the file."""
     memory_mb: int | None = None
-    """Megabytes that this process may use: a page that would need more is refused; absent: the file's size bounds it."""
+    """Megabytes that this process may use; a page that needs more is refused. Absent: the file's size is the limit."""
 
     def run(self) -> str | None:
         return link(self)
@@ -44,7 +44,7 @@ def link(options: LinkShard) -> str:
     """Check a file, write its metadata, link to it, and return a line that describes it.
 
     Raises:
-        NanosnakeError: if the file does not fit, has another sha256 than it should, or changes meanwhile.
+        NanosnakeError: if the file does not fit, has the wrong sha256, or changes meanwhile.
     """
     from nanosnake.sources import parquet, shards
 
@@ -87,7 +87,7 @@ def replace_link(path: Path, target: Path) -> None:
     """Make `path` a symbolic link to `target`, whatever was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}{PART}")
-    temporary.unlink(missing_ok=True)  # of a process that was killed
+    temporary.unlink(missing_ok=True)  # left by a process that was killed
     temporary.symlink_to(target)
     try:
         temporary.replace(path)

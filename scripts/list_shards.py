@@ -87,7 +87,7 @@ def write_table(options: ListShards) -> str:
 
 
 def summary(table: list[dict[str, Value]], output: Path) -> str:
-    """Return what the log says of a table."""
+    """Return what the log says about a table."""
     total = {
         column: sum(int(row[column] or 0) for row in table) for column in ("rows", "characters", "bytes")
     }

@@ -1,4 +1,4 @@
-"""Make the page of a ladder, or of a comparison of two. Loads nothing, as all pages.
+"""Make the page of a ladder, or of a comparison of two. Like all pages, it loads nothing.
 
 In:  one or two curves; of two, the comparison and the claim too.
 Out: the page.

@@ -1,9 +1,9 @@
 """Write the manifest of a tokenizer, its token shards or a model: what each file was made from.
 
-In:  the files, what Snakemake noted of the jobs that made them, and the records and benchmarks in logs/.
+In:  the files, what Snakemake noted about the jobs that made them, and the records and benchmarks in logs/.
 Out: manifest.json, which `nanosnake verify` reads.
 
-Hashes of shards and token shards were taken when these were made, and are read from the JSON files beside them.
+Hashes of shards and token shards were taken when these were made, and are read from the JSON files next to them.
 
     python scripts/make_manifest.py --dataset demo --tokenizer bpe-4096 --part tokenizer --config '{}' --code . \\
         --files results/demo/bpe-4096/tokenizer/tokenizer.json --output results/demo/bpe-4096/manifest.json

@@ -1,4 +1,4 @@
-r"""Make the page on one model: what it learned, how the training went, what it writes. Loads nothing, as all pages.
+r"""Make the page on one model: what it learned, how training went, what it writes. Like all pages, it loads nothing.
 
 In:  the model's folder with `training.json`, `metrics.jsonl` and `evaluation.json`, and, if wanted, the benchmark
      files of its jobs.
@@ -25,11 +25,11 @@ class MakeModelReport(Stage):
     tokenizer: str
     """Name of the tokenizer."""
     model: Path
-    """Folder of the model, which has its name."""
+    """Folder of the model; its name is the model's."""
     benchmarks: Path | None = None
     """Folder of the benchmark files of its jobs."""
     trainer: Path | None = None
-    """File of the trainer's code as it is now, to say so if the model was trained by other code."""
+    """File that describes the trainer's current code, to report if the model was trained by other code."""
     output: Path
     """Page to write."""
 

@@ -1,8 +1,8 @@
 r"""Make shards of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with text inside other columns.
 
 In:  one file or more, each read once, in the order given.
-Out: parquet files with the columns text, source_file and source_line; the metadata of each beside it; what came of each
-     file; and what could not be read.
+Out: parquet files with the columns text, source_file and source_line; the metadata of each next to it; what became of
+     each file; and what could not be read.
 
     python scripts/make_shards.py --files '["notes.jsonl.gz"]' --text-column body --folder shards \
         --shards 'shard_[00000-00003]' --records shards/files.json --left-out shards/left_out.jsonl
@@ -34,27 +34,27 @@ class MakeShards(Stage):
     text_column: str = "text"
     """Column of the documents; a.b is the column b inside of a. Not used for plain text."""
     format: Literal["jsonl", "text", "csv", "tsv", "arrow", "parquet"] | None = None
-    """What the files are; absent: the name of each says it."""
+    """Format of the files; if absent, each file's name says it."""
     documents: Literal["line", "file", "blocks"] = "line"
     """What a document is in plain text: a line, a file, or what is between blank lines."""
     template: str | None = None
     """Text of one message of a conversation, such as "{role}: {content}"; absent: the column holds text."""
     on_error: Literal["stop", "skip"] = "stop"
-    """What a document that cannot be read does: end the job, or be left out and written down."""
+    """What happens to a document that cannot be read: it ends the job, or it is left out and recorded."""
     filter: str | None = None
-    """Function that says which documents are kept, as module:function."""
+    """Function that decides which documents are kept, as module:function."""
     folder: Path
     """Folder of the shards."""
     shards: Names
     """Names of the shards."""
     validation: str | None = None
-    """Name of the shard of the documents that a hash of their text chooses."""
+    """Name of the shard for documents chosen by a hash of their text."""
     fraction: float = 0.0
-    """Part of the documents that it gets."""
+    """Fraction of the documents that it gets."""
     records: Path
-    """JSON file of what came of each file, to write."""
+    """JSON file to write: what became of each file."""
     left_out: Path
-    """JSON Lines of what could not be read, to write."""
+    """JSON Lines file to write: what could not be read."""
 
     def run(self) -> str | None:
         return make(self)

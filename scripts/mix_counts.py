@@ -1,8 +1,8 @@
 r"""Sum the pre-token counts of the parts of a mixture, each taken a whole number of times.
 
 In:  a count file of each part, and its share of the bytes of text.
-Out: one count file: that of the parts' documents, repeated so many times. And a JSON file with the weights: what was
-     asked for, how it was rounded, and what came of it.
+Out: one count file: that of the parts' documents, each repeated by its weight. And a JSON file with the weights: what
+     was requested, how it was rounded, and the result.
 
     python scripts/mix_counts.py --parts web korean --shares 9 1 \
         --counts results/web/counts/nanochat/merged/train.arrow results/korean/counts/nanochat/merged/train.arrow \
@@ -29,13 +29,13 @@ class MixCounts(Stage):
     shares: tuple[float, ...] = ()
     """Share of each part, of the bytes of text; in any unit."""
     temperature: float | None = None
-    """Instead of shares: the power of a part's bytes that is its share."""
+    """Instead of shares: a part's share is its bytes to this power."""
     counts: tuple[Path, ...]
     """Count file of each part."""
     output: Path
     """Count file to write, Arrow."""
     record: Path
-    """JSON file to write: the weights, and what came of them."""
+    """JSON file to write: the weights, and their result."""
     min_count: int = 1
     """Leave out pre-tokens whose weighted sum is smaller."""
     threads: int = 1

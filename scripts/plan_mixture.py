@@ -1,7 +1,8 @@
 r"""Plan what a model is trained on: block by block, which part of a mixture, which shard and documents come when.
 
-In:  the token shards of each part, with the facts beside them; the tokenizer's folder; the model's shape and length.
-Out: the plan, JSON. Nothing of the tokens is written again.
+In:  the token shards of each part, with the metadata next to them; the tokenizer's folder; the model's shape and
+     length.
+Out: the plan, JSON. No tokens are rewritten.
 
     python scripts/plan_mixture.py --parts web korean --shares 9 1 \\
         --train 'results/web/bpe/tokens/train/shard_[00000-00009].ds' results/korean/bpe/tokens/train/a.ds \\
@@ -26,7 +27,7 @@ class PlanMixture(Stage, Shape):
     shares: tuple[float, ...] = ()
     """Share of each part, of the bytes of text; in any unit."""
     temperature: float | None = None
-    """Instead of shares: the power of a part's bytes that is its share."""
+    """Instead of shares: a part's share is its bytes to this power."""
     max_epochs: float | None = None
     """How often a part may be read; without it, as often as its share takes."""
     train: tuple[str, ...]
@@ -40,7 +41,7 @@ class PlanMixture(Stage, Shape):
     tokens_per_parameter: float = TrainOptions.tokens_per_parameter
     """Horizon in tokens over parameters."""
     seed: int = TrainOptions.seed
-    """Of the order."""
+    """Seed of the order."""
     output: Path
     """Plan to write, JSON."""
 

@@ -1,9 +1,9 @@
 r"""Publish files to S3, and write a receipt.
 
-In:  files below results/, folders of such files, and the gate that has to be open: its file has to be there.
-     Credentials come from the environment and the usual files (docs/publish.md).
+In:  files below results/, folders of such files, and the gate, which must be open: its file must exist. Credentials
+     come from the environment and the usual files (docs/publish.md).
 Out: objects s3://bucket/prefix/... with the files' sha256 and this run's name in their metadata, and the receipt.
-     What already stands there with the same sha256 is not sent again.
+     What is already there with the same sha256 is not sent again.
 
     python scripts/publish_files.py --destination s3://bucket/prefix --gate results/demo/bpe-4096/gate.json \
         --receipt results/demo/bpe-4096/published/tokenizer.json results/demo/bpe-4096/tokenizer
@@ -65,7 +65,7 @@ def publish(options: PublishFiles) -> list[Published]:
 
 
 def files_of(sources: Iterable[Path]) -> list[Path]:
-    """Return the files that are named or stand in folders that are named, each once, without hidden ones."""
+    """Return the named files and the files in the named folders, each once, without hidden ones."""
     found: dict[Path, None] = {}
     for source in sources:
         inside = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]

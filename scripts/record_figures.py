@@ -1,7 +1,7 @@
 """Collect a tokenizer's figures, and append them to its history.
 
 Inputs: the tokenizer folder and the verdicts on it. Output: figures.json: what, from what, figures, without times,
-so that equal inputs give equal bytes. The history is no output: Snakemake would delete it before it runs the rule.
+so that equal inputs give equal bytes. The history is not an output: Snakemake would delete it before it runs the rule.
 
     python scripts/record_figures.py --dataset demo --tokenizer results/demo/bpe-4096/tokenizer \\
         --verdicts results/demo/bpe-4096/checks/*.json --history history/demo/bpe-4096.jsonl \\

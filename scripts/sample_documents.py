@@ -29,7 +29,7 @@ class SampleDocuments(Stage):
     documents: int = 200
     """Documents to draw."""
     seed: int = 0
-    """Which documents."""
+    """Seed that decides which documents."""
     text_column: str = "text"
     """Column of the documents."""
     max_chars: int = 100_000

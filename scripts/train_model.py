@@ -1,15 +1,14 @@
 """Train a GPT on token shards; one process per GPU.
 
 Reads token shards (.ds), a tokenizer's folder; writes the model (safetensors and JSON), the metrics table
-and a summary, and keeps rolling checkpoints in a folder of their own, from which it goes on when started
-again.
+and a summary, and keeps rolling checkpoints in a separate folder, from which it resumes when restarted.
 
     python scripts/train_model.py --train tokens/train --validation tokens/val --tokenizer tokenizer \\
         --checkpoints checkpoints/d12 --out model/d12 --depth 12
     python scripts/launch.py --processes 8 scripts/train_model.py ...
 
-Exit status: 0 trained to the end; 75 told to stop (SIGTERM or Ctrl-C) with a checkpoint written: start it again;
-1 an error, told on the last line. torchrun's own status is 1 for all but 0; scripts/launch.py hands 75 on.
+Exit status: 0 trained to the end; 75 told to stop (SIGTERM or Ctrl-C) with a checkpoint written: restart it; 1 an
+error, given on the last line. torchrun's own status is 1 for anything but 0; scripts/launch.py passes 75 on.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from nanosnake.training.config import (  # noqa: E402
 from nanosnake.training.recipe import DECISIVE, FORCED, RESULTS, Recipe  # noqa: E402
 
 FINISHED = "finished"
-"""Folder of the files of a finished model, beside those of its checkpoints."""
+"""Folder of the files of a finished model, next to those of its checkpoints."""
 
 if TYPE_CHECKING:
     from nanosnake.training.trainer import Trainer
@@ -58,7 +57,7 @@ class TrainModel(Stage, Shape, TrainOptions):
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
     checkpoints: Path
-    """Folder of rolling checkpoints; each run has a folder of its own there, named after all that decides it."""
+    """Folder of rolling checkpoints; each run has its own folder there, named after all that decides it."""
     out: Path
     """Folder of the results: model.safetensors, model.json, metrics.jsonl, training.json."""
     device: str = "auto"
@@ -69,7 +68,7 @@ class TrainModel(Stage, Shape, TrainOptions):
     plan: Path | None = None
     """Plan of a mixture, whose parts the training shards are."""
     recipe: Path | None = None
-    """JSON file with the options that were given, also where they are as by default; if absent: those that are not."""
+    """JSON file with the options that were given, even if at their default; if absent: those not at their default."""
     follow_code: bool = False
     """Do not use a finished model that other code has trained."""
 
@@ -100,7 +99,7 @@ class TrainModel(Stage, Shape, TrainOptions):
 
 
 def train_model(options: TrainModel) -> None:
-    """Train and write the results, or link those of a finished model that is the same."""
+    """Train and write the results, or link those of an identical finished model."""
     if options.compile_cache is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(options.compile_cache.resolve())
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
@@ -158,12 +157,12 @@ def train_model(options: TrainModel) -> None:
 
 
 def is_forced(options: TrainModel) -> bool:
-    """Return whether a model is to be trained again although nothing has changed."""
+    """Return whether to retrain a model although nothing has changed."""
     return str(options.out) in os.environ.get(FORCED, "").split(os.pathsep)
 
 
 def finished(options: TrainModel, recipe: Recipe) -> Path | None:
-    """Return the folder of a finished model that the same options and data have made; None where there is none.
+    """Return the folder of a finished model made with the same options and data; None if there is none.
 
     It may have another name: a new option, or a new default, changes the name and not what was asked for.
     """

@@ -23,7 +23,7 @@ class TrainTokenizer(Stage):
     counts: Path
     """Count file."""
     merges: int
-    """Merges in all."""
+    """Merges in total."""
     base: Path | None = None
     """Merges that come first, Arrow."""
     seeds: Texts = ()
@@ -41,7 +41,7 @@ def train(options: TrainTokenizer) -> str:
     """Write the merges and return a line that says how far the training went.
 
     Raises:
-        NanosnakeError: if the text has fewer pairs to merge than asked for, or the first merges cannot be had.
+        NanosnakeError: if the text has fewer pairs to merge than asked for, or the first merges are not available.
     """
     from nanosnake.crate import rustbpe
 

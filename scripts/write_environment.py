@@ -1,6 +1,6 @@
 """Write the conda environment of the jobs, with the versions that uv.lock pins.
 
-In:  pyproject.toml and uv.lock beside it.
+In:  pyproject.toml and uv.lock next to it.
 Out: a conda environment file; the crate and the library are installed by its post-deploy script.
 
     python scripts/write_environment.py uv.lock envs/nanosnake.yaml
@@ -49,7 +49,7 @@ def environment(project: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]
 
 
 def render(lock_file: Path) -> str:
-    """Return the text of the environment file for a lock file and the `pyproject.toml` beside it."""
+    """Return the text of the environment file for a lock file and the `pyproject.toml` next to it."""
     project = tomllib.loads((lock_file.parent / "pyproject.toml").read_text(encoding="utf-8"))
     lock = tomllib.loads(lock_file.read_text(encoding="utf-8"))
     head = "# Made from uv.lock by `just envs`; for sites whose jobs run with --software-deployment-method conda.\n"

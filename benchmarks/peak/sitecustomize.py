@@ -1,6 +1,6 @@
-"""Makes each Python process that runs a job write down, when it ends, the most memory that it held.
+"""Makes each Python process that runs a job record its peak memory when it ends.
 
-Stands on PYTHONPATH while benchmarks/memory.py runs Snakemake; a job is told by the record it was asked to write.
+It is on PYTHONPATH while benchmarks/memory.py runs Snakemake; the record that a job is asked to write identifies it.
 """
 
 import atexit

@@ -1,3 +1,3 @@
-"""The library that the scripts of nanosnake share; it imports nothing of Snakemake."""
+"""The library that the scripts of nanosnake share; it does not import Snakemake."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""The module `rustbpe` of our crate: the library takes it from here, never by its name.
+"""The module `rustbpe` of our crate: the library imports it from here, never by its name.
 
 The public package rustbpe is imported under the same name and lacks most of ours.
 """

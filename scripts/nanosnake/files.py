@@ -1,4 +1,4 @@
-"""Files that are whole or absent: write beside the final name, fsync, rename."""
+"""Files that are whole or absent: write next to the final name, fsync, rename."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class NanosnakeError(Exception):
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; rename it to `path` when the block ends well.
+    """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
 
-    Nothing half-written ever stands under the final name: an exception removes the temporary file, and a
-    kill leaves it under a name that begins with a dot, until the file is written again.
+    No half-written file ever has the final name: an exception removes the temporary file, and a kill leaves it under a
+    name that begins with a dot, until the file is written again.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         sync(path.parent)
     except OSError as error:
-        if error.filename is None and error.errno in NO_ROOM:  # a write does not say to which file
+        if error.filename is None and error.errno in NO_ROOM:  # the error of a write does not name the file
             error.filename = str(path)
         raise
     finally:
@@ -56,7 +56,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; it takes the name of `path`, and its place, when the block ends well."""
+    """Yield an empty folder next to `path`, which replaces `path` when the block succeeds."""
     temporary = path.with_name(f".{path.name}{PART}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -67,7 +67,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def hard_link(source: Path, path: Path) -> None:
-    """Give a file a second name, in place of what had it before; a copy where the file system has no links."""
+    """Give a file a second name, replacing what had it before; a copy if the file system has no links."""
     with replacing(path) as temporary:
         temporary.unlink()
         try:
@@ -77,7 +77,7 @@ def hard_link(source: Path, path: Path) -> None:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove the temporary files of processes that were killed while they wrote `path`: nobody locks them."""
+    """Remove the temporary files of processes that were killed while they wrote `path`: those that nobody locks."""
     made = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(PART)}")
     for name in os.listdir(path.parent):  # noqa: PTH208  (names alone: folders hold thousands of shards)
         if not made.fullmatch(name):
@@ -118,7 +118,7 @@ def read_json(path: str | Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        NanosnakeError: if the file is no JSON; it names the file and the place.
+        NanosnakeError: if the file is not JSON; the message names the file and the place.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -134,7 +134,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_if_changed(path: str | Path, text: str) -> None:
-    """Write `text` unless the file holds just that, so that its time is that of its last change."""
+    """Write `text` unless the file already holds it, so that its time is that of its last change."""
     path = Path(path)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         with replacing(path) as temporary:

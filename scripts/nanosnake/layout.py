@@ -69,7 +69,7 @@ LADDER_COMPARISON = "results/{dataset}/comparisons/{compared}/comparison.json"
 LADDER_COMPARISON_PAGE = "results/{dataset}/comparisons/{compared}/index.html"
 CLAIM = "results/{dataset}/claims/{compared}.json"
 PREREGISTRATION = "history/preregistrations/{compared}.json"
-"""What a comparison claimed, and when that was written down."""
+"""What a comparison claimed, and when that was recorded."""
 
 CORE_TASKS = "results/_core"
 """CORE's task files; no data set can have that name."""
@@ -79,7 +79,7 @@ PUBLISHED = f"{TOKENIZER}/published"
 
 BASELINES = ".cache/baselines"
 TRIALS = ".cache/trials"
-"""What engines said of patterns and special tokens."""
+"""The engines' answers about patterns and special tokens."""
 CODE = ".cache/code"
 """What decides the result of each stage, a file for each."""
 

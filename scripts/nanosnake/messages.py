@@ -44,7 +44,7 @@ def expected_message(error: BaseException) -> str | None:
 
 
 def is_panic(error: BaseException) -> bool:
-    """Return whether an error is a panic of a library in Rust: each has a class of its own, which is no Exception."""
+    """Return whether an error is a panic of a library in Rust: each has its own class, which is not an Exception."""
     return type(error).__name__ == "PanicException"
 
 
@@ -66,7 +66,7 @@ def named(
 ) -> Callable[Concatenate[Given, Rest], Result]:
     """Return a function of a library in Rust, whose panic becomes one that names the library and the text.
 
-    Of a list of texts, each is tried alone then. The function raises Panicked.
+    After a panic on a list of texts, each is tried alone. The function raises Panicked.
     """
 
     def guarded(given: Given, /, *rest: Rest.args, **options: Rest.kwargs) -> Result:

@@ -26,7 +26,7 @@ def parse_range(value: int | str | Sequence[int | str]) -> list[int]:
     """Return the shard numbers of `5`, `"0-239"`, `"0-3,7"` or a list of these, in the order given.
 
     Raises:
-        ValueError: if a part is no number or range, runs backwards, or names a shard twice.
+        ValueError: if a part is not a number or range, runs backwards, or names a shard twice.
     """
     if isinstance(value, bool):
         raise ValueError(f"{value!r} is not a shard number; write numbers or ranges such as '0-239'")
@@ -86,7 +86,7 @@ def safe_name(file: str) -> str:
     """Return a file's path as a shard's name: `lang=de/my part.parquet` gives `lang_de.my_part`.
 
     Raises:
-        ValueError: if nothing of the path can stay, or the name is too long.
+        ValueError: if nothing of the path can be kept, or the name is too long.
     """
     plain = file.removesuffix(".parquet").replace("/", ".")
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).lstrip("._-")
@@ -173,7 +173,7 @@ def expand(words: str) -> list[str]:
 
 
 def short_hash(text: str) -> str:
-    """Return eight hexadecimal digits that stand for `text` in a path."""
+    """Return eight hexadecimal digits that represent `text` in a path."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -28,7 +28,7 @@ class Positional:
 
 @functools.cache
 def docstrings(kind: Any) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass and of those it is made from."""
+    """Return the docstring under each field of a dataclass and of its base classes."""
     found: dict[str, str] = {}
     parts: list[Any] = [part for part in reversed(kind.__mro__) if dataclasses.is_dataclass(part)]
     for part in parts:

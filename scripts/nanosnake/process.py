@@ -23,10 +23,9 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     """Run a script's `main` and exit with its code.
 
     A failure that a user can act on (NanosnakeError, OSError, the Rust crate's errors) gives one message on
-    stderr and exit code 1; with `--verbose` or the variable NANOSNAKE_TRACEBACK=1 its traceback stands above
-    the message. Ctrl-C exits with 130 and SIGTERM with 143, both after temporary files are removed. Anything
-    else is a defect in the program and keeps its traceback. A run that ends well leaves its record where the
-    rule asks for one.
+    stderr and exit code 1; with `--verbose` or the variable NANOSNAKE_TRACEBACK=1 its traceback appears above the
+    message. Ctrl-C exits with 130 and SIGTERM with 143, both after temporary files are removed. Anything else is a
+    defect in the program and keeps its traceback. A run that succeeds leaves its record where the rule asks for one.
     """
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -42,7 +41,7 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
         # the reader of our stdout went away; without this, Python complains once more when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
-    except BaseException as error:  # a panic of a library is no Exception
+    except BaseException as error:  # a panic of a library is not an Exception
         message = expected_message(error)
         if message is None:
             raise
@@ -59,9 +58,9 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 class _Terminated(SystemExit):
-    """A signal has asked for the end.
+    """A signal has asked the process to end.
 
-    It is told of once the program has unwound: a signal that meets a line being written cannot write another.
+    It is reported once the program has unwound: a signal that interrupts a line being written cannot write another.
     """
 
     def __init__(self, number: int) -> None:
@@ -79,8 +78,8 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 def _end_with_parent() -> None:
     """Let the kernel send SIGTERM to this process when its parent ends, where it can (Linux).
 
-    A job whose shell is killed has failed for Snakemake, which forgets what it was made from; a file that the job
-    gave its name after that would count as made, even if the configuration has changed since.
+    To Snakemake, a job whose shell is killed has failed, and it forgets what the job's files were made from; a file
+    that gets its final name after that would count as made, even if the configuration has changed since.
     """
     if sys.platform != "linux":
         return

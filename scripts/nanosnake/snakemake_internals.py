@@ -1,7 +1,7 @@
-"""Every reach into Snakemake's internals, and the versions that they were tested with.
+"""Every use of Snakemake's internals, and the versions that they were tested with.
 
 Without them a large plan takes longer, runs in one folder disturb each other, and it is not known how a file was made.
-Snakemake is imported inside the functions: jobs do without it.
+Snakemake is imported inside the functions: jobs do not need it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SLURM_RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Name of a job that the SLURM executor submitted: an optional prefix and the id of the run."""
 
 REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.\n", re.DOTALL)
-"""What the SLURM executor says of a job that sbatch did not take."""
+"""What the SLURM executor says about a job that sbatch did not accept."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Answer = TypeVar("Answer")
 
 
 def with_known_signature(function: Function) -> Function:
-    """Write a function's parameters beside it. Snakemake asks for them several times for each job."""
+    """Store a function's parameters with it. Snakemake asks for them several times for each job."""
     from snakemake.common import overwrite_function_params
 
     overwrite_function_params(function, inspect.signature(function).parameters)
@@ -50,9 +50,9 @@ def with_known_signature(function: Function) -> Function:
 
 
 class per_job(Generic[Answer]):
-    """A method that rules ask for each job: from an instance it comes as a function with its signature known.
+    """A method that rules call for each job: on an instance it is a function whose signature is known.
 
-    Of a bound method, Python would work out the signature anew at each question.
+    For a bound method, Python would work out the signature on each call.
     """
 
     def __init__(self, method: Callable[..., Answer]) -> None:
@@ -86,8 +86,8 @@ def format_commands_once(job: type) -> None:
 def plan_quickly() -> None:
     """Set up this process for a large plan.
 
-    A plan is millions of small objects that all stay, so that the collector of cycles finds nothing each time it
-    looks through them: it looks more seldom. The signature is that of the method behind each resource of each job.
+    A plan is millions of small objects that all stay, so that the garbage collector finds nothing each time it looks
+    through them: it looks less often. The signature is that of the method behind each resource of each job.
     """
     from snakemake.jobs import Job
     from snakemake.resources import Resource
@@ -98,7 +98,7 @@ def plan_quickly() -> None:
 
 
 def ignore_code_of(rule: str) -> None:
-    """Let neither the text of a rule nor its conda environment be a reason to run its jobs again."""
+    """Do not rerun jobs because a rule's text or its conda environment has changed."""
     from snakemake.persistence import PersistenceBase
 
     def unless_of_rule(changed: Callable[..., bool]) -> Callable[..., bool]:
@@ -109,7 +109,7 @@ def ignore_code_of(rule: str) -> None:
 
 
 def untested() -> str | None:
-    """Return a line to print where Snakemake is of a version that this module was not tested with."""
+    """Return a line to print if Snakemake is of a version that this module was not tested with."""
     found = version("snakemake")
     if ".".join(found.split(".")[:2]) in TESTED:
         return None
@@ -133,7 +133,7 @@ def slurm_rule(comment: str) -> str:
 
 
 def refuse(message: str) -> NoReturn:
-    """End Snakemake with a message of one's own and no traceback."""
+    """End Snakemake with our own message and no traceback."""
     from snakemake.exceptions import WorkflowError
 
     raise WorkflowError(message) from None
@@ -173,11 +173,11 @@ ASKED = (
     *("slurm_partition", "slurm_account", "nodes", "gres", "gpu", "cpus_per_task", "mem_mb", "runtime"),
     *("constraint", "qos", "slurm_extra"),
 )
-"""Resources that SLURM hears of, in the order in which they are named."""
+"""Resources that are passed to SLURM, in the order in which they are named."""
 
 
 class Run:
-    """What a running Snakemake says of itself.
+    """What a running Snakemake says about itself.
 
     Args:
         workflow: Snakemake's object of that name.
@@ -188,14 +188,14 @@ class Run:
 
     @property
     def config_files(self) -> list[str]:
-        """The files that the configuration is from, as far as they are known."""
+        """The files that the configuration comes from, as far as they are known."""
         return [] if self.config_section is None else list(map(str, self._workflow.configfiles))
 
     @property
     def config_section(self) -> tuple[str, ...] | None:
         """The keys below which the files have the configuration: none of them, unless this is a module.
 
-        Another workflow hands all of its configuration to a module, a section of it, or (None) what no file has.
+        Another workflow passes a module all of its configuration, a section of it, or (None) what is in no file.
         """
         module = self._workflow.modifier
         if module.parent_modifier is None:
@@ -231,24 +231,24 @@ class Run:
 
     @property
     def rules(self) -> list[str]:
-        """The rules of the jobs that are to be run."""
+        """The rules of the jobs to run."""
         return [job.rule.name for job in self._workflow.dag.needrun_jobs()]
 
     @property
     def inputs(self) -> Iterable[str]:
-        """The inputs of the jobs that are to be run."""
+        """The inputs of the jobs to run."""
         return (file for job in self._workflow.dag.needrun_jobs() for file in job.input)
 
     @property
     def outputs(self) -> set[str]:
-        """The outputs of the jobs that are to be run."""
+        """The outputs of the jobs to run."""
         return {str(file) for job in self._workflow.dag.needrun_jobs() for file in job.output}
 
     @property
     def forced(self) -> set[str]:
-        """Those that were asked for although they are up to date, as by --forcerun.
+        """Those that were requested although they are up to date, as by --forcerun.
 
-        What a killed job left is forced by Snakemake as well, and nobody has asked for that.
+        Snakemake also forces what a killed job left, which nobody has requested.
         """
         dag, left = self._workflow.dag, NOTES.with_name("incomplete")
         forced = (str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output)
@@ -274,7 +274,7 @@ class Run:
             )
 
     def submissions(self) -> Iterator[Submission]:
-        """Yield what the jobs of each rule ask SLURM for, at most; what depends on files to come is left out."""
+        """Yield what the jobs of each rule ask SLURM for, at most; what depends on files not yet made is left out."""
         dag, batches = self._workflow.dag, self._workflow.group_settings.group_components
         rules: dict[str, list[Any]] = {}
         for job in dag.needrun_jobs():
@@ -296,7 +296,7 @@ class Run:
         """Let a job that SLURM refused fail at once where a retry, which asks for more, would be refused too.
 
         Args:
-            hopeless: for a rule and SLURM's words, returns what to say; None where another try may succeed.
+            hopeless: for a rule and SLURM's words, returns what to say; None if another try may succeed.
         """
         from snakemake_executor_plugin_slurm import Executor
 
@@ -322,13 +322,13 @@ class Run:
         locks.mkdir()
 
     def share_locks(self, refusal: Callable[[], str | None], explain: Callable[[OSError], str]) -> None:
-        """Let a run that is refused say who is at work, and one that ends leave the locks of others.
+        """Make a refused run say who is at work, and a run that ends leave the locks of others.
 
-        Snakemake itself removes all locks of the folder at its end, also those of a run that goes on.
+        Snakemake itself removes all locks of the folder at its end, including those of a run that continues.
 
         Args:
-            refusal: returns what to say where others have files made in this folder; None where nobody is known to.
-            explain: returns what to say where the locks cannot be written.
+            refusal: returns what to say if others are making files in this folder; None if nobody is known to.
+            explain: returns what to say if the locks cannot be written.
 
         Raises:
             AttributeError: if Snakemake's locks are not where they were: nothing would protect another run then.

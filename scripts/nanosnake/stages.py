@@ -10,8 +10,8 @@
         def run(self) -> str: ...
 
 `main(CountPretokens)` runs it from the command line as `--shard FILE --threads 4`; `words(CountPretokens, ...)` writes
-the same options, and a name that is not a field fails there. Modules of stages are read whenever Snakemake plans, so
-they import what is heavy inside `run`.
+the same options, and a name that is not a field fails there. Modules of stages are imported whenever Snakemake plans,
+so they import heavy modules inside `run`.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _shortened_list(found: list[str]) -> list[str]:
 
 
 def _kept(text: str) -> str:
-    """Write a file of words, unless it is there, and return the word that names it."""
+    """Write a file of words, unless it exists, and return the word that names it."""
     file = LISTS / hashlib.sha256(text.encode()).hexdigest()[:16]
     write_if_changed(file, text)
     return f"@{file}"
@@ -272,7 +272,7 @@ def words(kind: type[Stage], **values: Any) -> str:
 
 
 def check_names(kind: type[Stage], names: Any) -> None:
-    """See that names are fields of a stage.
+    """Check that names are fields of a stage.
 
     Raises:
         TypeError: if one is not.

@@ -1,7 +1,7 @@
 """Checks of a tokenizer. One module is one check; to add one, write the module and name it in `NAMES`.
 
-A check's module is imported when it is asked for, so that an edit of it outdates this check alone. All of them are
-whenever Snakemake plans, so they import what is heavy where they need it.
+A check's module is imported only when it is needed, so that an edit of it outdates this check alone. Snakemake imports
+all of them when it plans, so they import heavy modules only where they need them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """rustbpe, tiktoken and tokenizers give the same ids for every document.
 
-Twice: special tokens within a text read as ordinary text, as documents are encoded; and found, as tiktoken does
-when allowed to and as a tokenizer loaded from `tokenizer.json` does by itself (there without rustbpe, which
-never looks for them).
+This is checked twice: with special tokens in a text read as ordinary text, as documents are encoded; and with special
+tokens found, as tiktoken does when allowed to and a tokenizer loaded from `tokenizer.json` does by default (without
+rustbpe, which never looks for them).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
 
 
 def _finders(tokenizer: TokenizerFolder) -> tuple[Engine, Engine]:
-    """Return tiktoken and tokenizers as they find special tokens within a text."""
+    """Return tiktoken and tokenizers, set to find special tokens within a text."""
     encoding = tokenizer.tiktoken()
     loaded = tokenizer.hugging_face()
     loaded.encode_special_tokens = False
@@ -88,7 +88,7 @@ def _finders(tokenizer: TokenizerFolder) -> tuple[Engine, Engine]:
 def _differences(
     item: Item, wanted: Sequence[Sequence[int]], engine: Engine, reference: str, tokenizer: TokenizerFolder
 ) -> dict[int, Failure]:
-    """Return a failure for each document, by its index, for which the engine's ids are others."""
+    """Return a failure for each document, by its index, for which the engine's ids differ."""
     failures = {}
     for index, found in enumerate(engine.encode(item.texts)):
         if list(found) == list(wanted[index]):

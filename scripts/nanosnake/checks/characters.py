@@ -124,7 +124,7 @@ class Cuts:
 
         joined = b"".join(texts)
         if not joined or self._lengths[ids].sum() != len(joined):
-            return  # nothing to look at, or a pattern that drops text: the round trip says so
+            return  # nothing to look at, or a pattern that drops text, which the round trip reports
         data = np.frombuffer(joined, dtype=np.uint8)
         weights = np.repeat(counts, [len(text) for text in texts])
         starts = (data & 0xC0) != 0x80

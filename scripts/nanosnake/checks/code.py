@@ -43,7 +43,7 @@ OPERATORS = (
     },
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
-    """Count the tokens of each language, and of what code is made of."""
+    """Count the tokens of each language, and of the elements of code."""
     counters = {"": _counter(subject.engine)}
     for name, encoding in subject.baselines.items():
         counters[f"_{name}"] = _counter(published_engine(name, encoding))

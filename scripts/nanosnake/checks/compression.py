@@ -1,7 +1,7 @@
 """Bytes per token and tokens per word, for every text and sample, against the baselines.
 
 The relative difference to a baseline is (its tokens - ours) / its tokens: 0.1 means that ours are 10% fewer, -0.1 that
-they are 10% more. Every row is judged for itself: a row of the configuration's `rows` has its own thresholds and mode.
+they are 10% more. Every row is judged separately: a row of the configuration's `rows` has its own thresholds and mode.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Row:
         return self.tokens / max(self.words, 1)
 
     def relative_difference(self, baseline: str) -> float:
-        """Return by which part our tokens are fewer than the baseline's."""
+        """Return how many fewer tokens we have, as a fraction of the baseline's."""
         return (self.baselines[baseline] - self.tokens) / max(self.baselines[baseline], 1)
 
     def figure(self, verdict: str | None) -> Figure:
@@ -188,7 +188,7 @@ def _limit(limits: Limits, item: Item, name: str, text_name: str) -> float | Non
 
 
 def _judgements(row: Row, limits: Limits) -> Iterator[Failure | None]:
-    """Yield, for each threshold that applies to a row, a failure, or None where it is kept."""
+    """Yield, for each threshold that applies to a row, a failure, or None if it is met."""
     item, where, mode = row.item, row.item.where, limits.mode(row.item.name)
     least = _limit(limits, item, "min_bytes_per_token", "min_text_bytes_per_token")
     if least is not None:
@@ -210,14 +210,14 @@ def _judgements(row: Row, limits: Limits) -> Iterator[Failure | None]:
 
 
 def _verdict(judgements: Sequence[Failure | None]) -> str | None:
-    """Return the verdict on a row, None where no threshold applies to it."""
+    """Return the verdict on a row, None if no threshold applies to it."""
     if not judgements:
         return None
     return "fail" if any(judgements) else "pass"
 
 
 def baseline_note(subject: Subject, limits: Limits) -> Iterator[str]:
-    """Yield a note for each baseline that is judged and could not be had."""
+    """Yield a note for each baseline that is judged but not available."""
     for name in BASELINE_NAMES:
         given = {**limits, **{f"{row}.{key}": at[key] for row, at in limits.rows.items() for key in at}}
         judged = [key for key, value in given.items() if key.endswith(f"loss_{name}") and value is not None]

@@ -20,7 +20,7 @@ from nanosnake.tokenizer.folder import TokenizerFolder
 from nanosnake.tokenizer.merging import last_parts
 
 UNCUT = "(?s).+"
-"""The pattern that leaves a text whole: a pre-token was cut out of its text already."""
+"""The pattern that leaves a text whole: a pre-token has already been cut out of its text."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +32,7 @@ class Batch:
     Attributes:
         counts: int64[n].
         ids: int64[m], those of all pre-tokens in a row.
-        owners: int64[m], the index of the pre-token that an id is of.
+        owners: int64[m], the index of the pre-token that an id belongs to.
     """
 
     pretokens: Sequence[bytes]
@@ -42,7 +42,7 @@ class Batch:
 
 
 class Corpus:
-    """A count file as a tokenizer cuts it; one record batch is held at a time."""
+    """A count file as a tokenizer cuts it; one record batch is in memory at a time."""
 
     def __init__(self, path: Path, tokenizer: TokenizerFolder) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class Corpus:
         """Yield all pre-tokens.
 
         Raises:
-            NanosnakeError: if it is no count file.
+            NanosnakeError: if it is not a count file.
         """
         try:
             with pa.memory_map(str(self.path)) as file, pa.ipc.open_file(file) as reader:
@@ -83,10 +83,10 @@ class Corpus:
 
     @cached_property
     def made(self) -> Ints:
-        """How often each token is made while the text is merged, whether or not it is merged on: int64[tokens].
+        """How often each token is made while the text is merged, whether or not it is merged further: int64[tokens].
 
-        A token that is merged on is used up once for every token that it is a part of, so what is made of it is
-        what is left of it and what its parents took.
+        A token that is merged further is used up once for every token that it is a part of, so the number made is the
+        number left plus the number that its parents took.
         """
         made = self.uses.copy()
         parts = merge_parts(self.tokens)

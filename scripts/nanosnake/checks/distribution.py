@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 ALPHA = 2.5
-"""The order of Rényi's entropy that went best with translation quality in arXiv:2306.16842."""
+"""The order of Rényi's entropy that correlated best with translation quality in arXiv:2306.16842."""
 
 RANGES = 10
 FEW = 100

@@ -1,4 +1,4 @@
-"""The three readers of a tokenizer's files, behind one face: rustbpe, tiktoken, tokenizers."""
+"""The three readers of a tokenizer's files, behind one interface: rustbpe, tiktoken, tokenizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate: whether it is open, and what is said of it, by the job, the last lines of a run, the report and the index."""
+"""The gate: whether it is open, and what the job, the last lines of a run, the report and the index say about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Gate:
     def read(cls, paths: Iterable[Path]) -> Self:
         """Read verdict files.
 
-        The gate's own file is not read: there is none while the gate is closed, and then the report matters most.
+        The gate's own file is not read: it does not exist while the gate is closed, which is when the report matters
+        most.
         """
         found = [(path, read_verdict(path)) for path in paths]
         found.sort(key=lambda pair: (STATUSES.index(pair[1].status), NAMES.index(pair[1].check)))

@@ -76,11 +76,11 @@ class Subject:
     Attributes:
         items: the samples, then the texts.
         baselines: by name.
-        notes: what could not be had, and how to get it.
+        notes: what is not available, and how to get it.
         counts: count file of the whole training text.
         units: count files whose sum it is, one for each shard.
         shards: the shards themselves, where they are too few to resample.
-        parts: what the training text is mixed of; empty if it is no mixture.
+        parts: the parts of the mixture; empty if the training text is not one.
         parallel: the languages of parallel text.
     """
 
@@ -111,7 +111,7 @@ class Subject:
 
     @cached_property
     def corpus(self) -> Corpus | None:
-        """How the tokenizer cuts the training text, None where its counts were not given."""
+        """How the tokenizer cuts the training text, None if its counts were not given."""
         from nanosnake.checks.corpus import Corpus
 
         return Corpus(self.counts, self.tokenizer) if self.counts else None

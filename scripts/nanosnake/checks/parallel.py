@@ -1,9 +1,9 @@
 """Parallel text: the same sentences in many languages.
 
 Either a folder of files whose lines correspond, one file a language, as FLORES+ has them (`deu_Latn.devtest`, or JSON
-lines with a key `text`); or, without one, the message catalogues of the package Django, where a message in English has
-its translation beside it. Messages are short and about software, and languages have different numbers of them, so each
-language is compared with English on its own messages.
+lines with a key `text`); or, without one, the message catalogues of the package Django, where each English message
+comes with its translation. Messages are short and about software, and languages have different numbers of them, so
+each language is compared with English on its own messages.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from nanosnake.files import NanosnakeError
 ENGLISH = ("eng_Latn", "eng", "en")
 PACKAGE = "django"
 LEAST_WORDS = 4
-"""Words of a message that is taken; names of languages, days and the like are left out."""
+"""Fewest words of a message that is taken; names of languages, days and the like are left out."""
 
 LEAST_MESSAGES = 50
-"""Messages of a catalogue that is taken."""
+"""Fewest messages of a catalogue that is taken."""
 
 _MARKUP = re.compile('[%{<&_"\u201c]')
 """Placeholders, markup and quoted names, which are the same in all languages and would pull every premium to 1."""
@@ -46,7 +46,7 @@ class Language:
 
 
 def read_parallel(folder: Path | None) -> tuple[list[Language], str]:
-    """Return all languages but English, and a line that says what they are of.
+    """Return all languages but English, and a line that says where they are from.
 
     Args:
         folder: one file a language; None: the catalogues of Django, if it is installed.
@@ -112,7 +112,7 @@ def read_catalogue(text: str) -> dict[str, str]:
     """Return the messages of a .po file and their translations.
 
     Left out are messages with a plural, with placeholders or markup, of few words, marked as doubtful, not translated,
-    and those that are as in English.
+    and those identical to the English.
     """
     pairs = {}
     for entry in text.split("\n\n"):
@@ -126,7 +126,7 @@ def read_catalogue(text: str) -> dict[str, str]:
 
 
 def _fields(entry: str) -> Iterator[tuple[str, str]]:
-    """Yield the strings of an entry by their keywords; a string may go over several lines."""
+    """Yield the strings of an entry by their keywords; a string may span several lines."""
     keyword, value = "", ""
     for line in entry.splitlines():
         if found := _ENTRY.match(line):

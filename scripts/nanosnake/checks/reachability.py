@@ -4,8 +4,8 @@ A learned token is yielded by a text in one of three ways, tried in this order:
 - it was seen: some text or sampled document contains it;
 - it is a piece: its bytes are text that the split pattern leaves whole, and a piece that is a token is that token;
 - it merges: the merges, done by rank on its own bytes, arrive at it. This is what any longer piece needs in order
-  to end up with the token, since merges within its bytes do not depend on what stands around them.
-A token that none of these gives takes up an id, and a row of the model's embedding, for nothing.
+  to end up with the token, since merges within its bytes do not depend on what surrounds them.
+A token that none of these yields wastes an id and a row of the model's embedding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Merge residue: tokens that were learned as a step to longer ones and that the finished vocabulary hardly uses.
 
-A token is made whenever its merge is done, and is then either left in the text or merged on. The share that is left,
-final / (final + intermediate), is counted here over the whole training text, from the counts of its pre-tokens.
+A token is made whenever its merge is done, and is then either left in the text or merged further. The share that is
+left, final / (final + intermediate), is counted here over the whole training text, from the counts of its pre-tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LISTED = 30
 RANGES = 4
-"""Into how many ranges of ranks the vocabulary is cut for the table."""
+"""Number of ranges of ranks in the table."""
 
 
 @declare(
@@ -45,7 +45,7 @@ RANGES = 4
     },
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
-    """Count what is made of each token and what is left of it."""
+    """Count how often each token is made and how often it is left."""
     import numpy as np
 
     from nanosnake.tokenizer.export import BYTES

@@ -53,7 +53,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
 
 
 def difference(wanted: bytes, found: bytes) -> str:
-    """Return where two byte strings part, and how they go on there."""
+    """Return where two byte strings diverge, and what follows there."""
     pairs = enumerate(zip(wanted, found, strict=False))
     at = next((at for at, (a, b) in pairs if a != b), min(len(wanted), len(found)))
     return (

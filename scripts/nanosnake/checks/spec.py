@@ -28,9 +28,9 @@ class Threshold:
     Attributes:
         default: the value where the configuration names none; None: this figure is not judged.
         meaning: one phrase for people.
-        least, most: the range that makes sense, None for no upper end.
+        least, most: the range that makes sense, None for no upper limit.
         whole: whether only whole numbers make sense.
-        each: whether a row of the check's table may have a value of its own.
+        each: whether a row of the check's table may have its own value.
     """
 
     default: float | None
@@ -72,7 +72,7 @@ class Limits(dict[str, float | None]):
         return found
 
     def mode(self, row: str) -> str | None:
-        """Return what a failure of this row does, None where it is what the check does."""
+        """Return what a failure of this row does, None if it does what the check does."""
         found: str | None = self.rows.get(row, {}).get("mode")
         return found
 
@@ -82,7 +82,7 @@ Run = Callable[["Subject", Limits], "Findings"]
 
 @dataclass(frozen=True)
 class Check:
-    """A check: all that the configuration, the rules and the report know of it, and the function that runs it.
+    """A check: all that the configuration, the rules and the report know about it, and the function that runs it.
 
     Attributes:
         title: its heading.

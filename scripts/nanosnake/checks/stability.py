@@ -1,7 +1,7 @@
-"""How much of a vocabulary is chance: merges learned again from resampled counts, and with one unit left out.
+"""How much of a vocabulary is chance: merges relearned from resampled counts, and with one unit left out.
 
 A unit is a shard, or, where there are fewer than 20 shards, one of 24 groups of documents. A resample draws as many
-units as there are, with replacement; its counts are the sum of theirs, so nothing is read again but counts.
+units as there are, with replacement; its counts are the sum of theirs, so only counts are reread.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEAST_UNITS = 20
 GROUPS = 24
 LEAST_DOCUMENTS = 10 * GROUPS
 MOST_UNITS = 50
-"""More shards than these are summed to so many units: a resample then reads 50 files, however many shards there are."""
+"""More shards than this are summed into this many units: a resample then reads 50 files for any number of shards."""
 
 RESAMPLES = 50
 ALWAYS = 0.95
@@ -73,7 +73,7 @@ class Learned:
     },
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
-    """Learn merges again and again, and compare the vocabularies."""
+    """Relearn merges many times, and compare the vocabularies."""
     from nanosnake.tokenizer.export import BYTES
 
     given = int(subject.tokenizer.meta.get("given", 0))
@@ -104,7 +104,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
 
 
 def _learner(subject: Subject, folder: Path, given: int, merges: int) -> Callable[[Sequence[Path]], Learned]:
-    """Return the function that learns merges, after those that were given, from the sum of some count files."""
+    """Return the function that learns merges, after the given ones, from the sum of some count files."""
     from nanosnake.checks.corpus import merge_parts
     from nanosnake.crate import rustbpe
     from nanosnake.tokenizer.export import BYTES
@@ -131,7 +131,7 @@ def _learner(subject: Subject, folder: Path, given: int, merges: int) -> Callabl
 def _in_parallel(
     learn: Callable[[Sequence[Path]], Learned], drawn: Sequence[Sequence[Path]]
 ) -> Iterator[Learned]:
-    """Yield what is learned from each draw, in order, and show how far it is."""
+    """Yield what is learned from each draw, in order, and show progress."""
     with (
         ThreadPoolExecutor(WORKERS) as pool,
         Progress("learning merges again", unit="vocabularies") as progress,
@@ -157,7 +157,7 @@ def _units(subject: Subject, folder: Path) -> list[Path]:
 
 
 def _by_documents(subject: Subject, folder: Path) -> list[Path]:
-    """Deal the documents of the shards to groups and count each; return the count files."""
+    """Distribute the documents of the shards over groups and count each; return the count files."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -84,7 +84,7 @@ def _failures(
     means: Mapping[str, float],
     thresholds: Mapping[str, float | None],
 ) -> list[Failure]:
-    """Return a failure for each threshold that is not kept; `order` names the longest tokens."""
+    """Return a failure for each threshold that is not met; `order` names the longest tokens."""
     failures = []
     most = thresholds["max_longest_token_bytes"]
     for rank in order:
@@ -117,7 +117,7 @@ def _row(name: str, kind: str, lengths: npt.NDArray[np.int32]) -> Figure:
 
 
 def _histogram(lengths: npt.NDArray[np.int32]) -> list[dict[str, Any]]:
-    """Return how many tokens have each number of bytes, without those that none has."""
+    """Return how many tokens have each number of bytes, without numbers that no token has."""
     import numpy as np
 
     sizes, counts = np.unique(lengths, return_counts=True)

@@ -1,4 +1,4 @@
-"""What a check says: the findings of its function, and the verdict file that the gate and the report read."""
+"""The result of a check: the findings of its function, and the verdict file that the gate and the report read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN_FAILURES = 50
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that a threshold does not allow.
+    """One violation of a threshold.
 
     Attributes:
         item: the text, sampled document or token.
@@ -46,7 +46,7 @@ class Findings:
     Attributes:
         summary: one line for people.
         figures: a table, one flat row per text or sample.
-        failures: empty if all thresholds are kept.
+        failures: empty if all thresholds are met.
         notes: what could not be done, and how to get it.
         key: the figures that the history keeps, by name.
         tables: further tables by their captions, such as the worst tokens.
@@ -65,7 +65,7 @@ class Findings:
 
 
 def not_measured(*notes: str) -> Findings:
-    """Return the findings of a check that had nothing to look at; the notes say what it wants."""
+    """Return the findings of a check that had nothing to look at; the notes say what it needs."""
     return Findings("not measured", notes=notes, measured=False)
 
 
@@ -128,12 +128,12 @@ def verdict_of(
 
     Args:
         limits: every threshold of the check, with defaults filled in.
-        tokenizer: SHA-256 of the tokenizer's files by name, so that the gate can tell a stale verdict.
+        tokenizer: SHA-256 of the tokenizer's files by name, so that the gate can recognize a stale verdict.
     """
     failures = [failure for failure in findings.failures if failure.mode != "off"]
     failures.sort(
         key=lambda failure: (failure.mode or mode) != "block"
-    )  # the list is cut, the gate wants these
+    )  # the list is cut, but the gate needs these
     notes = list(findings.notes)
     if len(failures) > SHOWN_FAILURES:
         notes.append(f"{len(failures):,} failures, of which the first {SHOWN_FAILURES} are listed")
@@ -161,7 +161,7 @@ def read_verdict(path: str | Path) -> Verdict:
     """Return a verdict file's content.
 
     Raises:
-        NanosnakeError: if it is no verdict of a known check.
+        NanosnakeError: if it is not a verdict of a known check.
     """
     raw = read_json(path)
     try:

@@ -98,7 +98,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
 
 
 def _uses(encoded: list[list[int]], vocab_size: int) -> npt.NDArray[np.int64]:
-    """Return how often each id stands in the documents: int64[vocab_size]."""
+    """Return how often each id occurs in the documents: int64[vocab_size]."""
     import numpy as np
 
     uses = np.zeros(vocab_size, dtype=np.int64)

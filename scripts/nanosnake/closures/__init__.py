@@ -1,4 +1,4 @@
-"""What decides the result of a stage, by meaning: our files, crates, packages. One edit, and just that is outdated."""
+"""What decides a stage's result: our files, crates and packages, by meaning. Edits outdate only what they affect."""
 
 from nanosnake.closures.closures import Closures, differences, meaning, read_closure
 

@@ -1,7 +1,7 @@
 """The closure of a stage: each file, crate and package that decides its result, with its state.
 
-Snakemake sees the text of a rule and not what its script imports, and would see bytes and not what they mean. So a
-rule takes, as one input, a file with a line for each part of its closure; it is written only if a line changes.
+Snakemake sees the text of a rule but not what its script imports, and compares bytes rather than meaning. So a rule
+has one input file with a line for each part of its closure; it is rewritten only if a line changes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nanosnake.files import sha256_file, write_if_changed
 
 READ = "read.json"
 MOST_READ = 2000
-"""Files that are remembered; then the memory begins from nothing."""
+"""Number of files that are remembered; beyond that, the memory starts over."""
 
 
 class Closures:
@@ -62,7 +62,7 @@ class Closures:
 
         Args:
             script: its name in the folder of scripts, without ending.
-            packages: names of Python packages of which another version outdates the result.
+            packages: names of Python packages whose version outdates the result when it changes.
             module: a module that the script imports by its name.
         """
         found: dict[str, str] = {}
@@ -139,7 +139,7 @@ def read_closure(file: Path) -> dict[str, str]:
 
 
 def meaning(file: Path) -> str:
-    """Return a digest of what a file of code says, whatever its comments and its formatting; else of its bytes."""
+    """Return a digest of a code file that ignores comments and formatting; of other files, a digest of the bytes."""
     source = file.read_bytes()
     with contextlib.suppress(SyntaxError, ValueError):
         if file.suffix == ".py":
@@ -150,7 +150,7 @@ def meaning(file: Path) -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return the names of what is not in the same state in two closures."""
+    """Return the names whose state differs between two closures."""
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
@@ -158,7 +158,7 @@ File = TypeVar("File", PythonFile, RustFile)
 
 
 class Memory:
-    """What was found in files, by their content: reading a syntax tree takes a second for all of them."""
+    """What was found in files, by their content: parsing all of them takes a second."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -173,7 +173,7 @@ class Memory:
                 self._found = value["found"]
 
     def of(self, kind: type[File], source: bytes, read: Callable[[], File], name: str = "") -> File:
-        """Return what is known of a content; it is read if that is nothing."""
+        """Return what is known about a content; it is parsed if nothing is."""
         key = hashlib.sha256(name.encode() + b"\0" + source).hexdigest()
         if key in self._found:
             return kind.from_json(self._found[key])
@@ -183,7 +183,7 @@ class Memory:
         return found
 
     def save(self) -> None:
-        """Write what was read since the last time, so that the next process need not."""
+        """Save what was parsed since the last time, so that the next process need not parse it."""
         if not self._changed:
             return
         self._changed = False

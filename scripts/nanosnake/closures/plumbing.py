@@ -64,7 +64,7 @@ PLUMBING = {
     "rustbpe/python/src/doorway.rs": "releases the interpreter's lock, and hands errors and interruptions on",
     "rustbpe/python/src/errors.rs": "words of errors",
 }
-"""Patterns of paths, from the repository; a star takes slashes too."""
+"""Patterns of paths, from the repository; a star matches slashes too."""
 
 CRATES = {
     "pyo3*": "hands values between Python and Rust",
@@ -87,13 +87,13 @@ CRATES = {
 
 @cache
 def is_plumbing(path: str) -> bool:
-    """Return whether a file decides nothing of any result."""
+    """Return whether a file affects no result."""
     return _any_of(tuple(PLUMBING)).fullmatch(path) is not None
 
 
 @cache
 def is_plumbing_crate(name: str) -> bool:
-    """Return whether a crate decides nothing of any result."""
+    """Return whether a crate affects no result."""
     return _any_of(tuple(CRATES)).fullmatch(name) is not None
 
 

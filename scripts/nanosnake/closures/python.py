@@ -27,7 +27,7 @@ class PythonFile:
     crate: tuple[str, ...]
     """Names of the Rust extension that it uses."""
     reads_data: bool
-    """Whether it reads files that are installed beside it, by `importlib.resources`."""
+    """Whether it reads files that are installed next to it, by `importlib.resources`."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -61,7 +61,7 @@ def read(source: bytes, module: str) -> PythonFile:
 
 def _words(node: object) -> Iterator[str]:
     """Yield a syntax tree as text, without what is empty: newer Pythons add fields that older ones do not have."""
-    if isinstance(node, ast.JoinedStr):  # Python 3.12 puts an empty text behind a nested width
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds an empty text after a nested width
         node.values = [
             part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")
         ]
@@ -91,7 +91,7 @@ def _is_docstring(node: object) -> bool:
 
 
 def _at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree but for those under `if TYPE_CHECKING:`, which never run."""
+    """Yield the nodes of a tree except those under `if TYPE_CHECKING:`, which never run."""
     pending = [tree]
     while pending:
         node = pending.pop()
@@ -122,7 +122,7 @@ def _crate_names(tree: ast.AST) -> Iterator[str]:
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == CRATE:
-            if not node.attr.startswith("__"):  # its version, which decides nothing
+            if not node.attr.startswith("__"):  # its version, which affects no result
                 yield node.attr
         elif isinstance(node, ast.ImportFrom) and node.module == CRATE and not node.level:
             yield from (alias.name for alias in node.names)

@@ -22,9 +22,9 @@ class Item:
     """A function, a type, an implementation."""
 
     names: tuple[str, ...]
-    """What it defines, or the type that it implements something for; nothing for the call of a macro."""
+    """What it defines, or the type that it implements something for; empty for a macro call."""
     kind: str
-    """fn, struct, impl and so on; empty for the call of a macro."""
+    """fn, struct, impl and so on; empty for a macro call."""
     digest: str
     words: frozenset[str]
     """Identifiers in it."""

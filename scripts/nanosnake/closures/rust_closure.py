@@ -14,7 +14,7 @@ from nanosnake.closures.rust import RustFile, digest_of
 
 CORE, BINDING = "rustbpe/core", "rustbpe/python"
 WORKSPACE = {"rustbpe_core": CORE}
-"""Crates of the workspace that others of it name."""
+"""Workspace crates that other workspace crates name."""
 
 Module = tuple[str, tuple[str, ...]]
 """A crate, and the names of the modules down to one."""
@@ -92,7 +92,7 @@ class Workspace:
                 return file, name
         for file in (
             binding
-        ):  # module.add("NAME", path::function(..)), or what stands for a class, such as an exception
+        ):  # module.add("NAME", path::function(..)), or what represents a class, such as an exception
             for constant, path in (pair for item in self.read(file).items for pair in item.added):
                 if constant == name:
                     return (self.resolve(path, file) if path else None) or (file, "*")
@@ -120,7 +120,7 @@ class Workspace:
         Args:
             path: names with `::` between them. The item is empty where they end at a module.
             file: where the path is written.
-            passed: is called with each file that only hands the name on, and what it says.
+            passed: is called with each file that only passes the name on, and what it says.
         """
         parts = path.split("::")
         crate, module = module_of(file)
@@ -194,11 +194,11 @@ class Edges:
     crates: frozenset[str]
     """Foreign crates, as the code names them."""
     passed: frozenset[tuple[str, str]]
-    """Files that only hand a name on, and what they say."""
+    """Files that only pass a name on, and what they say."""
 
 
 class Edge:
-    """Finds the edges of items; each is asked for once, for all stages."""
+    """Finds the edges of items; each is computed once for all stages."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -212,9 +212,9 @@ class Edge:
         return self._known[node]
 
     def places(self, file: str, name: str) -> Iterator[tuple[str, int]]:
-        """Yield the items that a name of a file means; all of them for `*` and for a name that none bears.
+        """Yield the items that a name of a file means; all of them for `*` and for a name that no item has.
 
-        What bears no name of the file, such as an implementation for a type of another, belongs to each.
+        Items without a name in the file, such as an implementation for another file's type, belong to each.
         """
         if is_plumbing(file) or not name:
             return

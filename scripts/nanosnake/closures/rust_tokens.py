@@ -21,7 +21,7 @@ TOKEN = re.compile(
 BLOCK_COMMENT = re.compile(r"/\*|\*/")
 
 WITHOUT_MEANING = {"doc", "allow", "expect", "warn", "deny", "forbid", "must_use"}
-"""Attributes that speak to people and to lints."""
+"""Attributes that are only for people and lints."""
 
 TO_THE_SEMICOLON = {"use", "const", "static", "type", "let"}
 """Items that end there, also where they have braces."""
@@ -57,7 +57,7 @@ def _split(source: str) -> list[str]:
 
 
 def group_end(words: Sequence[str], at: int) -> int:
-    """Return the place behind the group that is opened at a place."""
+    """Return the position after the group that opens at a position."""
     depth = 0
     for place in range(at, len(words)):
         if words[place] in CLOSING:
@@ -70,7 +70,7 @@ def group_end(words: Sequence[str], at: int) -> int:
 
 
 def attribute_end(words: Sequence[str], at: int) -> int:
-    """Return the place behind the attribute at a place; the place itself if there is none."""
+    """Return the position after the attribute at a position; the position itself if there is none."""
     if words[at] != "#":
         return at
     opened = at + 1 + (words[at + 1] == "!")
@@ -78,7 +78,7 @@ def attribute_end(words: Sequence[str], at: int) -> int:
 
 
 def item_end(words: Sequence[str], at: int) -> int:
-    """Return the place behind the item that begins at a place, attributes included."""
+    """Return the position after the item that begins at a position, attributes included."""
     while at < len(words) and (behind := attribute_end(words, at)) > at:
         at = behind
     begins = at
@@ -118,10 +118,10 @@ def _without_tests(words: list[str]) -> list[str]:
 
 
 def _without_last_semicolons(words: list[str]) -> list[str]:
-    """Leave out what rustfmt puts behind a block's last statement if that leaves the block: `{ return x; }`."""
+    """Leave out what rustfmt adds after a block's last statement if that leaves the block: `{ return x; }`."""
     kept: list[str] = []
     statements = [""]
-    """The first token of the statement at each depth of brackets; a semicolon behind one that leaves."""
+    """The first token of the statement at each depth of brackets; a semicolon after one that leaves the block."""
     for word in words:
         if statements[-1] == ";":
             statements[-1] = ""
@@ -169,7 +169,7 @@ def _canonical(words: list[str]) -> list[str]:
 
 
 def _is_one_value(words: list[str], at: int) -> bool:
-    """Return whether the braces at a place hold one expression, so that they can be left out."""
+    """Return whether the braces at a position hold one expression, so that they can be left out."""
     end = group_end(words, at)
     inside = at + 1
     while inside < end - 1:

@@ -1,7 +1,7 @@
 """The command `nanosnake`: `nanosnake --help` lists what it can do, `nanosnake COMMAND --help` explains one.
 
-It works from any directory. What concerns tokenizers and finished results needs nothing but their folders; what
-plans or runs a workflow needs a checkout of nanosnake.
+It works from any directory. Commands on tokenizers and finished results need only their folders; commands that plan or
+run a workflow need a checkout of nanosnake.
 """
 
 from __future__ import annotations

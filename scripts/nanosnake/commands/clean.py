@@ -1,11 +1,11 @@
-"""List what rules have made and no configuration asks for any more, with sizes; remove it when told to.
+"""List results that no configuration asks for any more, with sizes; remove them on request.
 
     nanosnake clean                                                     of config/config.yaml
-    nanosnake clean --configfiles config/config.yaml my.yaml            what none of the two asks for
+    nanosnake clean --configfiles config/config.yaml my.yaml            what neither asks for
     nanosnake clean --configfiles my.yaml --yes                         remove it without asking
 
-It looks at results and checkpoints. What no rule has made is left alone, and so are logs and history. A checkpoint is
-kept if its run could still go on: it is not finished, and the trainer's code is the same.
+It looks at results and checkpoints. Files that no rule made, logs and history are left alone. A checkpoint is kept if
+its run could still resume: it is not finished, and the trainer's code is the same.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from nanosnake.stages import Stage
 from nanosnake.training.recipe import RESULTS, Recipe
 
 TARGETS = ("all", "tokens")
-"""Targets that are asked for what a configuration makes."""
+"""Targets that are queried for what a configuration makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clean(Stage):
-    """List results that no configuration asks for any more, and remove them when told to."""
+    """List results that no configuration asks for any more, and remove them on request."""
 
     configfiles: tuple[Path, ...] = ()
-    """Configurations whose results stay; config/config.yaml if there is none."""
+    """Configurations whose results are kept; config/config.yaml if absent."""
     yes: bool = False
     """Remove what is listed, without asking."""
 
@@ -117,7 +117,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def checkpoints(project: Path, configs: list[Config]) -> Iterator[tuple[Path, int]]:
-    """Yield the folders of checkpoints that no run would go on from, and finished models that nobody asks for."""
+    """Yield the folders of checkpoints that no run would resume from, and finished models that are not asked for."""
     code = Closures(REPOSITORY, project / layout.CODE).of("train_model")
     kept = [folder for config in configs for folder in models(project, config)]
     for folder in sorted((project / "checkpoints").glob("*/*/*")):
@@ -144,12 +144,12 @@ def result_of(project: Path, folder: Path) -> Path:
 
 
 def unused(key: Path, home: Path, code: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the folders of one recipe's checkpoints that are of no use any more."""
+    """Yield the folders of one recipe's checkpoints that are no longer useful."""
     finished = key / "finished"
     then = Recipe.of_result(finished)
     result = home / RESULTS[0]
     if then is not None and result.exists() and not result.samefile(finished / RESULTS[0]):
-        yield key  # of other options or data than the model that is there
+        yield key  # with other options or data than the existing model
         return
     own = Recipe({}, frozenset(), {}, code).code_key
     for run in sorted(path for path in key.iterdir() if path.is_dir() and path.name != finished.name):
@@ -163,7 +163,7 @@ def size_of(folder: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, and the folders around it that are empty then."""
+    """Remove a file or a folder, and its parent folders that are empty afterwards."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

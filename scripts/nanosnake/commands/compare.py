@@ -41,7 +41,7 @@ class Compare(Stage):
     b: Annotated[str, Positional]
     """Another one."""
     texts: Annotated[tuple[str, ...], Positional] = ()
-    """Texts to encode; the evaluation texts of the checkout if there are neither these nor files."""
+    """Texts to encode; the evaluation texts of the checkout if neither these nor files are given."""
     files: tuple[Path, ...] = ()
     """Text files to encode."""
 

@@ -35,7 +35,7 @@ class Decode(Stage):
     format: Format = "text"
     """Numbers as text, or little-endian integers of this size."""
     lines: bool = False
-    """Each line of ids is a text of its own, as --lines of encode wrote it."""
+    """Each line of ids is a separate text, as written by encode --lines."""
 
     def run(self) -> None:
         subject = find(self.tokenizer)
@@ -67,7 +67,7 @@ def _text_ids(stream: BinaryIO, path: Path) -> Iterator[list[int]]:
     rest = b""
     while block := stream.read(BLOCK):
         words = (rest + block).split()
-        # a number may go on in the next block
+        # a number may continue in the next block
         rest = words.pop() if words and not block[-1:].isspace() else b""
         yield _numbers(b" ".join(words), path)
     yield _numbers(rest, path)

@@ -37,11 +37,11 @@ class Encode(Stage):
     format: Format = "text"
     """Numbers as text, or little-endian integers of this size."""
     lines: bool = False
-    """Take each line as a text of its own."""
+    """Take each line as a separate text."""
     begin: bool = False
     """Begin each text with the special token that begins documents."""
     threads: int = 0
-    """Threads; 0: one a core."""
+    """Threads; 0: one per core."""
 
     def run(self) -> str:
         subject = find(self.tokenizer)
@@ -82,7 +82,7 @@ class _Writer:
         """Whether ids of the current text were written."""
 
     def write(self, encoded: list[list[int]], *, ends: bool, begin: bool) -> None:
-        """Write the ids of whole texts (`ends`), or of further pieces of the current one; none and `ends`: it ends."""
+        """Write ids of whole texts (`ends`) or more of the current text, which `ends` without ids ends."""
         if not encoded and ends:
             encoded = [[]]
         for ids in encoded:

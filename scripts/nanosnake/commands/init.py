@@ -32,7 +32,7 @@ LIKELY = ("text", "content", "document", "body", "article")
 """Names that a text column usually has."""
 
 SIZES = ((2e6, 2048), (2e7, 4096), (2e8, 8192), (2e9, 16384), (2e10, 32768))
-"""Up to how many characters a vocabulary of which size is proposed; 65,536 above."""
+"""The most characters for which each vocabulary size is proposed; 65,536 above."""
 
 SAMPLED_ROWS = 1000
 SAMPLED_BYTES = 1 << 20
@@ -40,10 +40,10 @@ LOOKED_AT = 200
 """Files whose footers are read, at most."""
 
 SHARD_BYTES = 100_000_000
-"""Of the files, for each shard that they are cut into."""
+"""Bytes of the files for each shard that they are cut into."""
 
 PACKED = 4
-"""How many times larger a compressed file becomes, about."""
+"""About how many times larger a compressed file becomes when unpacked."""
 
 Record = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ class Init(Stage):
     """Look at your data and propose a configuration."""
 
     folder: Annotated[Path, Positional]
-    """Where to put config.yaml, and later the results; it is made if it is not there."""
+    """Where to put config.yaml, and later the results; it is created if missing."""
     data: Path
     """A folder of files, or one file."""
     text_column: str | None = None
@@ -310,7 +310,7 @@ def _yaml(value: object) -> str:
 
 
 def _check(text: str) -> None:
-    """See that the configuration is one that Snakemake will take."""
+    """Check that Snakemake will accept the configuration."""
     import yaml
 
     from nanosnake.config import load

@@ -5,8 +5,8 @@
     nanosnake plan --configfile my/config.yaml --directory my tokens
     nanosnake plan --jobs
 
-The time is that of earlier jobs in this folder; a time with ~ is a guess from bytes and operations. `snakemake -n`
-prints the same.
+Times are from earlier jobs in this folder; a time with ~ is estimated from bytes and operations. `snakemake -n` prints
+the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Plan(Stage):
     """Show what a run would make, why, and how long it takes."""
 
     targets: Annotated[tuple[str, ...], Positional] = ()
-    """What to make: all, shards, tokens, reports, or files; all if there is none."""
+    """What to make: all, shards, tokens, reports, or files; all if absent."""
     configfile: Path | None = None
     """The configuration; config/config.yaml, the demo, if absent."""
     directory: Path | None = None

@@ -1,4 +1,4 @@
-"""Let a trained model go on with a text.
+"""Let a trained model continue a text.
 
     nanosnake sample results/demo/bpe-4096/tiny "The river"
 
@@ -19,14 +19,14 @@ from nanosnake.stages import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Stage):
-    """Let a trained model go on with a text."""
+    """Let a trained model continue a text."""
 
     model: Annotated[Path, Positional]
     """A model's folder, with model.safetensors and model.json."""
     prompts: Annotated[tuple[str, ...], Positional]
     """How each text begins."""
     tokenizer: Path | None = None
-    """Tokenizer's folder; the one beside the model if absent."""
+    """Tokenizer's folder; the one next to the model if absent."""
     tokens: int = 64
     """Tokens to write at most."""
     temperature: float = 0.8

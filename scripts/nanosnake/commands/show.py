@@ -4,7 +4,7 @@
     nanosnake show gpt2 "naïve 東京" --table
     nanosnake show results/demo/bpe-4096 --file README.md
 
-Below the text come the ids. A token that holds a part of a character is shown as its bytes.
+The ids follow below the text. A token that holds part of a character is shown as its bytes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Show what there is: data sets, tokenizers and models, their sizes, what is outdated, and what runs.
+"""Show what exists: data sets, tokenizers and models, their sizes, what is outdated, and what runs.
 
     nanosnake status
     nanosnake status --configfile config/fineweb-edu.yaml
     nanosnake status --watch
 
-What no configuration describes any more is called so: `nanosnake clean` removes it. --watch shows a run that is on,
-here or on a cluster, until it ends.
+Results that no configuration describes any more are marked; `nanosnake clean` removes them. --watch follows a run in
+progress, here or on a cluster, until it ends.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STALE = 30.0
 """Seconds after which a run that wrote nothing counts as gone."""
 
 SHOWN = 10
-"""Jobs that are named of those that run, and of those that failed."""
+"""How many running jobs, and how many failed ones, are named."""
 
 TOKENS = Path(layout.TOKENS).parts[-2]
 """The folder of the token shards in that of a tokenizer."""
@@ -43,16 +43,16 @@ TOKENS = Path(layout.TOKENS).parts[-2]
 
 @dataclass(frozen=True, kw_only=True)
 class Status(Stage):
-    """Show what there is, what is outdated, and what runs."""
+    """Show what exists, what is outdated, and what runs."""
 
     configfile: Path | None = None
     """The configuration; config/config.yaml, the demo, if absent."""
     directory: Path = Path()
     """Where the results are."""
     watch: bool = False
-    """Show the run that is on until it ends."""
+    """Follow the run in progress until it ends."""
     every: float = 2.0
-    """Seconds between two looks of --watch."""
+    """Seconds between two updates of --watch."""
 
     def run(self) -> None:
         if self.watch:
@@ -80,7 +80,7 @@ class Status(Stage):
 
 
 def overview(config: Config, outdated: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each thing that is in the working directory's results, or is to be."""
+    """Yield a row for each thing that is in the working directory's results, or should be."""
     wanted = expected(config)
     folders = wanted | {folder: kind for folder, kind in found().items() if folder not in wanted}
     to_do = Counter(_owner(path, folders) for path in outdated)
@@ -145,7 +145,7 @@ def _size(files: Iterable[Path]) -> str:
 
 
 def running(path: Path) -> dict[str, Any] | None:
-    """Return the state of the run that is on; None if there is none."""
+    """Return the state of the run in progress; None if there is none."""
     try:
         state: dict[str, Any] = read_json(path)
     except (NanosnakeError, OSError):
@@ -154,7 +154,7 @@ def running(path: Path) -> dict[str, Any] | None:
 
 
 def watch(path: Path, every: float) -> None:
-    """Show the run that is on, again and again, until it ends."""
+    """Show the run in progress repeatedly until it ends."""
     if (state := running(path)) is None:
         print("no run is on in this folder")
         return

@@ -24,7 +24,7 @@ class Subject:
     bos: int
     """Id of the special token that begins a document."""
     cuts_at_lines: bool
-    """Whether a text may be cut before a line that begins with a letter, without a change of its tokens."""
+    """Whether a text may be cut before a line that begins with a letter, without changing its tokens."""
     encode: Callable[[list[str], int], list[list[int]]]
     """Return the ids of texts, given the threads to use; special tokens in a text are ordinary text."""
     decode: Callable[[list[int]], bytes]
@@ -38,7 +38,7 @@ class Subject:
 
 
 def tokenizer_folder(path: Path) -> Path | None:
-    """Return the tokenizer's folder that a path names: itself, the one in it, or the one beside a model."""
+    """Return the tokenizer's folder that a path names: itself, the one in it, or the one next to a model."""
     places = [path, path / "tokenizer", path.parent / "tokenizer"]
     if len(path.parts) == 1:  # a tokenizer of this project, by its name
         places += sorted(Path("results").glob(f"*/{path}/tokenizer"))
@@ -46,7 +46,7 @@ def tokenizer_folder(path: Path) -> Path | None:
 
 
 def find(name: str) -> Subject:
-    """Return the tokenizer that a folder or a baseline's name stands for.
+    """Return the tokenizer that a folder or a baseline's name refers to.
 
     Raises:
         NanosnakeError: if it is neither.

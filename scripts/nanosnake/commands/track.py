@@ -1,10 +1,10 @@
-"""Hand a training run's metrics to TensorBoard, Weights & Biases or trackio, while it runs or afterwards.
+"""Send a training run's metrics to TensorBoard, Weights & Biases or trackio, while it runs or afterwards.
 
     nanosnake track results/demo/bpe-4096/tiny --to tensorboard
     nanosnake track checkpoints/d12 --to wandb --project gpt --follow
 
-Training itself writes one file, metrics.jsonl, and needs no network; this reads it. The tracker has to be installed:
-pip install tensorboard, wandb or trackio.
+Training itself writes one file, metrics.jsonl, and needs no network; this reads it. The tracker must be installed: pip
+install tensorboard, wandb or trackio.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Rows = Iterator[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Track(Stage):
-    """Hand a training run's metrics to TensorBoard, Weights & Biases or trackio."""
+    """Send a training run's metrics to TensorBoard, Weights & Biases or trackio."""
 
     run_folder: Annotated[Path, Positional]
     """A model's folder, a folder of checkpoints, or a metrics.jsonl."""
@@ -40,7 +40,7 @@ class Track(Stage):
     follow: bool = False
     """Wait for more rows, until Ctrl-C."""
     every: float = 5.0
-    """Seconds between two looks of --follow."""
+    """Seconds between two checks of --follow."""
 
     def run(self) -> str:
         path = metrics_file(self.run_folder)
@@ -83,7 +83,7 @@ def new_rows(path: Path, after: int) -> Rows:
 
 
 def following(path: Path, every: float) -> Rows:
-    """Yield each step's row once, as they are written; a run that goes on from a checkpoint repeats none."""
+    """Yield each step's row once, as they are written; a run that resumes from a checkpoint repeats none."""
     step = -1
     while True:
         for row in new_rows(path, step):

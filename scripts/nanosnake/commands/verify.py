@@ -2,13 +2,12 @@
 
     nanosnake verify                                      every manifest of this project
     nanosnake verify results/demo/bpe-4096/manifest.json     one of them
-    nanosnake verify --files-only copied/manifest.json    the files beside it, and not what they were made from
+    nanosnake verify --files-only copied/manifest.json    the files next to it, but not what they were made from
 
-    nanosnake verify --documents 20 results/demo/bpe-4096/tiny   also compute 20 documents again, on the CPU
+    nanosnake verify --documents 20 results/demo/bpe-4096/tiny   also recompute 20 documents on the CPU
 
-The bits per byte of a model are added up again from nats.parquet. With --documents, some documents of each model are
-run through it again, and their nats compared. Prints a line for each thing that differs, and exits with 1 if there is
-one.
+The bits per byte of a model are summed again from nats.parquet. With --documents, some documents are run through each
+model again, and their nats compared. Prints a line for each difference, and exits with 1 if there is one.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class Verify(Stage):
     files_only: bool = False
     """Leave the inputs out."""
     documents: int = 0
-    """Documents of each model whose nats are computed again on the CPU, from model, tokenizer and text."""
+    """Documents of each model whose nats are recomputed on the CPU, from model, tokenizer and text."""
     threads: int = min(8, os.cpu_count() or 1)
     """Files at once."""
 
@@ -65,7 +64,7 @@ class Verify(Stage):
         return code
 
     def recompute(self, folder: Path) -> Iterator[str]:
-        """Yield what is not as recorded of some documents of a model, after a line that says how far they are off."""
+        """Yield what differs from the record for some documents of a model, after a line that says by how much."""
         if self.documents and has_evidence(folder):
             from nanosnake.evaluation.recompute import recompute  # torch is heavy
 
@@ -75,7 +74,7 @@ class Verify(Stage):
 
 
 def evidence_problems(folder: Path) -> Iterator[str]:
-    """Yield what `nats.parquet` says otherwise than the evaluation of a model; nothing if the folder has none."""
+    """Yield where `nats.parquet` contradicts the evaluation of a model; nothing if the folder has none."""
     if has_evidence(folder):
         from nanosnake.evaluation import evidence  # pyarrow is heavy
 

@@ -16,7 +16,7 @@ from nanosnake.provenance.code import REPOSITORY
 
 
 class Model(BaseModel):
-    """Unknown keys are refused, and nothing is converted silently: "4096" is no integer."""
+    """Unknown keys are refused, and nothing is converted silently: "4096" is not an integer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
@@ -33,7 +33,7 @@ class Model(BaseModel):
 
 
 class MadeModel(Model):
-    """A model that is made at run time: there is no source to look for its keys' docstrings in."""
+    """A model that is made at run time: it has no source from which to read its keys' docstrings."""
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 

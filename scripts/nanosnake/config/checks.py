@@ -13,7 +13,7 @@ from nanosnake.config.base import MadeModel
 
 
 class RowModel(MadeModel):
-    """Settings of one row; they hold what was set, since all else is as for all rows."""
+    """Settings of one row; they hold only what was set, since everything else is as for all rows."""
 
     @model_serializer(mode="wrap")
     def _what_was_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The `ladders` and `comparisons` sections: models of several depths and seeds, and what is claimed of two ladders."""
+"""The `ladders` and `comparisons` sections: models of several depths and seeds, and claims about two ladders."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
 class Ladder(Model):
-    """Models that differ in depth and seed alone: one for each combination, `{ladder}-d{depth}-s{seed}`."""
+    """Models that differ only in depth and seed: one for each combination, `{ladder}-d{depth}-s{seed}`."""
 
     like: str | None = None
-    """Name of a ladder above this one: what is not set here is as there, each option by itself."""
+    """Name of a ladder above this one: each option that is not set here is taken from it."""
     tokenizer: str | None = None
     """Name of the tokenizer."""
     dataset: str | None = None
@@ -41,7 +41,7 @@ class Ladder(Model):
     seeds: Seeds | None = None
     """Seeds; two or more show how much a result differs by chance."""
     order_seeds: Seeds | None = None
-    """Seeds of the order of the data, each with each seed; absent: the seed decides the order too."""
+    """Seeds of the order of the data, each combined with each seed; if absent, the seed decides the order too."""
     options: LadderOptions = Field(default_factory=LadderOptions)
     """Any option of a model's shape or training, other than those that the lists set."""
     prompts: FilePath | None = None
@@ -94,18 +94,18 @@ def _percentage(value: Any) -> Any:
 
 
 class Comparison(Model):
-    """Two ladders, and what is claimed of them."""
+    """Two ladders, and a claim about them."""
 
     of: Annotated[list[str], Field(min_length=2, max_length=2)]
-    """Names of two ladders: the claim is on the first, the second is what it is compared with."""
+    """Names of two ladders: the claim is about the first, compared with the second."""
     metric: Literal["bits_per_byte"] = "bits_per_byte"
     """What is compared."""
     direction: Literal["lower", "higher"] = "lower"
-    """How the first one's metric is said to be."""
+    """How the first ladder's metric is claimed to compare with the second's."""
     threshold: Annotated[str, BeforeValidator(_percentage), WithJsonSchema(PERCENTAGE)]
-    """By how much at least, as a part of the second one's: 0.5%."""
+    """By how much at least, relative to the second ladder's metric: 0.5%."""
     at: Literal["compute", "depth"] = "compute"
-    """What is equal: the FLOPs of the training, where the second ladder's curve is read at those of the first; or the
+    """What is held equal: the FLOPs of the training (the second ladder's curve is read at those of the first), or the
     depth."""
 
     @property
@@ -143,7 +143,7 @@ def ladder_models(
 ) -> tuple[dict[str, GPT], dict[str, list[str]]]:
     """Return the models that ladders add to others, and the names of the models of each ladder.
 
-    A model that another one is equal to, in all that decides its training, is not made twice.
+    A model that equals another one in all that decides its training is not made twice.
 
     Raises:
         PydanticCustomError: if a name is taken by another model, or there cannot be such a model.
@@ -175,12 +175,12 @@ def ladder_models(
 
 
 def decisive(model: GPT) -> str:
-    """Return in one word what decides a model; what it is evaluated on does not."""
+    """Return in one word what decides a model; what it is evaluated on is left out."""
     return model.model_dump_json(exclude=NOT_DECISIVE)
 
 
 def ladder_problems(config: Config) -> Iterator[str]:
-    """Find what no single ladder or comparison can see."""
+    """Find mistakes that no single ladder or comparison can see."""
     for name, ladder in config.whole_ladders.items():
         if ladder.tokenizer not in config.tokenizers:
             yield (

@@ -1,4 +1,4 @@
-"""Read a configuration, or say all that is wrong with it in one message."""
+"""Read a configuration, or report everything that is wrong with it in one message."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def load(
     Args:
         raw: what Snakemake made of the files and the command line.
         files: the YAML or JSON files that it read; they are named in messages.
-        given: the `key=value` words after `--config`; Snakemake leaves the values in them text.
+        given: the `key=value` words after `--config`; Snakemake leaves their values as text.
         section: the keys below which the files have the configuration.
-        origin: what messages name where there is no file.
-        trials: folder of what engines said of patterns and special tokens; None: they are not asked.
+        origin: what messages name if there is no file.
+        trials: folder of the engines' answers about patterns and special tokens; None: they are not asked.
 
     Raises:
         NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
@@ -86,7 +86,7 @@ def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    """Find what no single section can see: names that are defined elsewhere, folders."""
+    """Find mistakes that no single section can see: names that are defined elsewhere, folders."""
     yield from _text_problems(config)
     if problems := list(mixture_problems(config)):
         yield from problems
@@ -99,7 +99,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from ladder_problems(config)
     for name, model in config.models.items():
         if name in config.made_by_ladders:
-            continue  # what is wrong is said of the ladder
+            continue  # the ladder's message says what is wrong
         if model.tokenizer not in config.tokenizers:
             yield (
                 f"models.{name}.tokenizer: no tokenizer is named {model.tokenizer!r}; defined: "

@@ -1,4 +1,4 @@
-"""What is wrong with a mixture only beside the other data sets, and with a tokenizer that learns from one."""
+"""Mistakes in a mixture that only show next to the other data sets, and in a tokenizer that learns from one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nanosnake.config.models import Config
 
 
 def mixture_problems(config: Config) -> Iterator[str]:
-    """Find parts that are not there, are mixtures themselves, or are trained on what another validates on."""
+    """Find parts that do not exist, are mixtures themselves, or are trained on what another validates on."""
     for name in config.datasets:
         mixture = config.mixture(name)
         if mixture is None:

@@ -1,4 +1,4 @@
-"""What a user studies: datasets, tokenizers, checks. Threads, memory and partitions stand elsewhere."""
+"""What a user studies: datasets, tokenizers, checks. Threads, memory and partitions are set elsewhere."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ NANOCHAT_SPECIAL_TOKENS = [
     "<|output_start|>",
     "<|output_end|>",
 ]
-"""nanochat's nine."""
+"""nanochat's nine special tokens."""
 
 CORE_TASKS = "core"
-"""What `tasks` says for the tasks of CORE's bundle."""
+"""The value of `tasks` for the tasks of CORE's bundle."""
 
 VALIDATION = "validation"
-"""Name of the shard of the documents that a hash chooses."""
+"""Name of the shard for documents chosen by a hash."""
 
 
 class HashSplit(Model):
-    """Validation by a hash of each document's text: the same on each machine, whatever else is added."""
+    """Validation by a hash of each document's text: the same on every machine, whatever else is added."""
 
     by: Literal["hash"]
     fraction: Annotated[float, Field(gt=0, lt=1)]
-    """Part of the documents that is not trained on; equal documents are on the same side."""
+    """Fraction of the documents that is not trained on; equal documents are on the same side."""
 
 
 class Dataset(Model):
@@ -82,10 +82,10 @@ class Dataset(Model):
     text_column: Annotated[str, Field(min_length=1)] = "text"
     """Column that holds the documents."""
     license: str | None = None
-    """Licence of the text, by Hugging Face's name for it (`cc-by-sa-4.0`), for model cards; of the embedded corpus it
-    is known."""
+    """Licence of the text, by Hugging Face's name for it (`cc-by-sa-4.0`), for model cards; known for the embedded
+    corpus."""
     train: ShardSpec = Field(default_factory=list)
-    """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder. A mixture has
+    """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder. A mixture uses
     those of its parts."""
     validation: Annotated[
         Annotated[HashSplit, Tag("hash")] | Annotated[ShardSpec, Tag("shards")],
@@ -209,28 +209,28 @@ def one_or_list(schema: dict[str, Any]) -> WithJsonSchema:
 
 
 class Counted(Model):
-    """What any tokenizer has: text that it is looked at with, and special tokens."""
+    """What every tokenizer has: text that it is checked with, and special tokens."""
 
     text_column: Annotated[str, Field(min_length=1)] | None = None
-    """Column to learn from, where it is not the dataset's."""
+    """Column to learn from, if it is not the dataset's."""
     doc_cap: Annotated[int, Field(ge=0)] = 0
     """Characters of each document to learn from; 0 for all."""
     max_chars: Annotated[int, Field(ge=1)] | None = None
     """Stop learning after the document that takes the total past this many characters."""
     min_count: Annotated[int, Field(ge=1)] = 1
-    """Leave out pre-tokens seen fewer times: saves memory, and is the one switch that is not exact."""
+    """Leave out pre-tokens seen fewer times: saves memory, and is the only option that is not exact."""
     shards: ShardSpec | None = None
-    """Shards to learn from, where it is not all training shards."""
+    """Shards to learn from, if not all training shards."""
     special_tokens: list[Annotated[str, Field(min_length=1)]] = NANOCHAT_SPECIAL_TOKENS
-    """Added after the merges, never learned."""
+    """Special tokens: added after the merges, never learned."""
     bos: str | None = None
     """Special token that begins every document; the first if absent."""
     eos: str | None = None
-    """Special token that ends generation; `bos` if absent, as nothing ends a document but the next one."""
+    """Special token that ends generation; `bos` if absent, since a document ends only where the next one begins."""
     pad: str | None = None
     """Special token that fills rows of a batch; `eos` if absent."""
     chat_template: FilePath | None = None
-    """File with a Jinja template of conversations; nanochat's if absent, where its special tokens are there."""
+    """File with a Jinja template of conversations; if absent, nanochat's, provided its special tokens exist."""
     exports: Annotated[list[TokenizerFormat], Field(default_factory=list)]
     """Further formats: nanochat's tokenizer.pkl and token_bytes.pt, llama.cpp's tokenizer.gguf."""
     sweep: SkipJsonSchema[str | None] = None
@@ -258,7 +258,7 @@ class Counted(Model):
 
     @property
     def num_merges(self) -> int:
-        """Merges in all, those of a base and of seeds among them."""
+        """Merges in total, including those of a base and of seeds."""
         return self.vocab_size - 256 - len(self.special_tokens)
 
     @field_validator("pattern", check_fields=False)
@@ -304,7 +304,7 @@ class Tokenizer(Counted):
     dataset: str
     """Name of the dataset."""
     vocab_size: Annotated[int, Field(le=2**31), one_or_list({"type": "integer", "maximum": 2**31})]
-    """Tokens in all: 256 bytes, merges and special tokens. A list makes a tokenizer for each, from one training."""
+    """Tokens in total: 256 bytes, merges and special tokens. A list makes a tokenizer for each, from one training."""
     pattern: Annotated[str, Field(min_length=1), one_or_list({"type": "string", "minLength": 1})] = "nanochat"
     """Split pattern: gpt2, gpt4, gpt4o, nanochat, or any regex; with `base`, that of the base. No merge crosses its
     pieces. A list makes a tokenizer for each."""
@@ -312,7 +312,7 @@ class Tokenizer(Counted):
     """Tokenizer whose merges come first: the name of another one here, gpt2, cl100k_base, o200k_base, or a file or folder
     as in `path`."""
     seeds: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
-    """Texts that have to be tokens; the merges that make them come before those that are learned."""
+    """Texts that must be tokens; the merges that make them come before those that are learned."""
 
     @model_validator(mode="after")
     def _vocabulary_holds_the_bytes(self) -> Self:
@@ -361,16 +361,16 @@ class Taken(Counted):
     path: FilePath
     """gpt2, cl100k_base, o200k_base, or a tokenizer.json, the folder that transformers wrote it to, a .tiktoken file."""
     dataset: str = ""
-    """Name of the dataset whose text it is looked at with; the only one if absent."""
+    """Name of the dataset whose text it is checked with; the only one if absent."""
     pattern: Annotated[str, Field(min_length=1)] = ""
-    """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex. Other files say it."""
+    """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex. Other files contain it."""
     vocab_size: SkipJsonSchema[int] = 0
-    """Tokens in all."""
+    """Tokens in total."""
 
     @model_validator(mode="before")
     @classmethod
     def _says_what_it_is(cls, data: Any) -> Any:
-        """Fill in what the file says: pattern, special tokens and which of them is what."""
+        """Fill in what the file says: pattern, special tokens and their roles."""
         if not isinstance(data, dict) or not isinstance(data.get("path"), str) or not data["path"]:
             return data
         try:
@@ -395,7 +395,7 @@ class Taken(Counted):
 
     @property
     def seeds(self) -> tuple[str, ...]:
-        """Texts that have to be tokens."""
+        """Texts that must be tokens."""
         return ()
 
 
@@ -423,7 +423,7 @@ class CoreBundle(Model):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """SHA-256 of the zip file behind a URL."""
     baselines: FilePath | None = None
-    """Table of random baselines in place of the bundle's, in its form."""
+    """Table of random baselines to use instead of the bundle's, in the same form."""
 
     @property
     def is_url(self) -> bool:
@@ -443,16 +443,16 @@ class Evaluation(Model):
     """What the checks look at, and the tasks that models answer."""
 
     texts: FilePath | None = None
-    """Folder of .txt files of your own, besides the built-in ones."""
+    """Folder of your own .txt files, in addition to the built-in ones."""
     built_in_texts: bool = True
-    """Whether the texts that come with the workflow are looked at."""
+    """Whether the checks use the texts that come with the workflow."""
     parallel: FilePath | None = None
-    """Folder of parallel text for the check of languages: a file for each language, such as `deu_Latn.txt`, a sentence
-    a line, the same in all; null: the message catalogues of Django, where that package is installed."""
+    """Folder of parallel text for the check of languages: one file per language, such as `deu_Latn.txt`, one sentence
+    per line, the same in all; null: the message catalogues of Django, if that package is installed."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """Documents sampled from the training shards and from the validation shards, each."""
+    """Number of documents sampled from the training shards, and from the validation shards."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Which documents are sampled."""
+    """Seed that decides which documents are sampled."""
 
     core: CoreBundle | None = None
     """CORE's bundle: models with `tasks: core` are evaluated on it."""
@@ -468,7 +468,7 @@ class Evaluation(Model):
 
 
 class TokenizerComparison(Model):
-    """Tokenizers that a page compares on the same texts; each sweep has such a page without being asked."""
+    """Tokenizers that a page compares on the same texts; each sweep gets such a page automatically."""
 
     tokenizers: Annotated[list[str], Field(min_length=1)]
     """Names of tokenizers, or of sweeps; all others are compared with the first."""
@@ -479,7 +479,7 @@ class TokenizerComparison(Model):
 
 
 class Downloads(Model):
-    """How downloads behave; how many run at a time is the Snakemake resource `downloads`."""
+    """How downloads behave; the Snakemake resource `downloads` limits how many run at a time."""
 
     connect_timeout: Annotated[float, Field(gt=0)] = 10.0
     """Seconds to wait for a connection."""
@@ -522,7 +522,7 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _ladders_make_models(self) -> Self:
-        """Add the models of the ladders, which are models as any other."""
+        """Add the models of the ladders, which are models like any other."""
         added, members = ladder_models(self.whole_ladders, self.models)
         self.models.update(added)
         self._members.update(members)
@@ -571,10 +571,10 @@ class Config(Model):
         return found
 
     def trained_as(self, name: str) -> str:
-        """Return the tokenizer whose merges a tokenizer has the first of: the largest of its sweep and pattern."""
+        """Return the tokenizer whose first merges a tokenizer takes: the largest of its sweep and pattern."""
         tokenizer = self.tokenizers[name]
         if tokenizer.base or tokenizer.seeds:
-            return name  # its own job sees that all of the first merges are there
+            return name  # its own job checks that all of the first merges are there
         alike = [
             other
             for other in self.sweeps.get(tokenizer.sweep or "", [name])
@@ -586,7 +586,7 @@ class Config(Model):
     def sources(self) -> dict[str, list[str]]:
         """Data sets of the same source and text column, by the name of the first of them: they share its shards.
 
-        A mixture has no shards of its own and is none of them.
+        A mixture has no shards of its own and is not among them.
         """
         found: dict[str, list[str]] = {}
         for name in [one for one in self.datasets if not self.mixture(one)]:

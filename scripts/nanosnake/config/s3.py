@@ -1,4 +1,4 @@
-"""S3 in the configuration: who is asked, and what is published where. Never credentials."""
+"""S3 in the configuration: which server to use, and what is published where. Never credentials."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def check_place(value: str) -> str:
     """Return an s3:// URL that names a bucket.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not one.
     """
     Place.parse(value)
     return value
 
 
 class S3Endpoint(Model):
-    """Who is asked. Credentials come from the environment and the usual files (AWS_PROFILE, ~/.aws)."""
+    """The server to use. Credentials come from the environment and the usual files (AWS_PROFILE, ~/.aws)."""
 
     endpoint_url: Annotated[str, AfterValidator(check_endpoint_url)] | None = None
-    """Of an S3-compatible server; Amazon's, or AWS_ENDPOINT_URL_S3, if absent."""
+    """URL of an S3-compatible server; Amazon's, or AWS_ENDPOINT_URL_S3, if absent."""
     region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
-    """Where the bucket is; AWS_REGION or the profile names it if absent."""
+    """Region of the bucket; AWS_REGION or the profile names it if absent."""
     path_style: bool = False
-    """The bucket stands in the path and not in the host's name, as many S3-compatible servers want it."""
+    """Put the bucket in the path instead of the host name, as many S3-compatible servers require."""
 
     @model_validator(mode="before")
     @classmethod
@@ -55,9 +55,9 @@ class Publish(S3Endpoint):
     """Where each tokenizer whose gate is open is published, with its reports."""
 
     destination: Annotated[str, AfterValidator(check_place)]
-    """s3://bucket/prefix; below it, files stand as they do in results/."""
+    """s3://bucket/prefix; below it, files are laid out as in results/."""
     include: Annotated[list[PublishedThing], Field(default_factory=list)]
-    """What is published beside tokenizer and reports."""
+    """What is published in addition to tokenizer and reports."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

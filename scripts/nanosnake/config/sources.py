@@ -23,7 +23,7 @@ from nanosnake.sources.formats.look import Documents, Format, OnError
 
 
 def _check_spec(value: object) -> object:
-    """Refuse what is no selection of shards; one message where a union of types would give three."""
+    """Refuse what is not a selection of shards; one message, where a union of types would give three."""
     items = value if isinstance(value, list) else [value]
     if any(isinstance(item, bool) or not isinstance(item, int | str) for item in items):
         raise ValueError("write shard numbers, ranges such as '0-239' or file names, or a list of these")
@@ -114,7 +114,7 @@ def _check_filter(value: str) -> str:
 
 
 def _named(key: str, value: object, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return `by_name(pairs)`; what is wrong with a name is wrong with the key of the source that made it."""
+    """Return `by_name(pairs)`; an error in a name is reported for the key of the source that made it."""
     try:
         return by_name(pairs)
     except ValueError as error:
@@ -157,7 +157,7 @@ class UrlSource(Model):
     ]
     """Template with {shard:05d} and, where the host has them, {revision}; or a list of URLs, by their file names."""
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
-    """Branch, tag or commit that {revision} stands for; the commit that it meant is recorded."""
+    """Branch, tag or commit for {revision}; the commit that it resolved to is recorded."""
     shards: Annotated[int, Field(ge=1)] | None = None
     """How many shards there are, so that a number past the end is found before anything is fetched."""
     checksums: FilePath | None = None
@@ -188,9 +188,9 @@ class HubSource(Model):
     split: Annotated[str, Field(min_length=1)] = "train"
     """Split of the data set."""
     files: str | None = None
-    """Pattern of the files, such as data/*/train-*.parquet, where the data set's card does not say them."""
+    """Pattern of the files, such as data/*/train-*.parquet, if the data set's card does not list them."""
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
-    """Branch, tag or commit; what it meant is kept in history/hub/, and stays until that file is deleted."""
+    """Branch, tag or commit; the commit that it resolved to is kept in history/hub/ until that file is deleted."""
 
     @cached_property
     def listing(self) -> hub.Listing:
@@ -239,8 +239,8 @@ class LocalSource(Model):
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the file of each shard that `spec` selects, by its name.
 
-        The name is the file's stem. Where a glob leaves a folder open, as `data/*/*.parquet` does, it begins with
-        that folder (`lang=de/train-0.parquet` gives `lang_de.train-0`), so that a new folder renames no shard.
+        The name is the file's stem. If a glob leaves a folder open, as `data/*/*.parquet` does, it begins with that
+        folder (`lang=de/train-0.parquet` gives `lang_de.train-0`), so that a new folder renames no shard.
         """
         if self._numbered:
             return _filled("source.path", self.path, parse_range(spec))
@@ -309,23 +309,23 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
 
 
 class FilesSource(Model):
-    """Files of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with columns in columns."""
+    """Files of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with nested columns."""
 
     kind: Literal["files"]
     path: Annotated[FilePath | list[FilePath], Field(min_length=1)]
     """A folder, a file, a glob such as data/**/*.jsonl.gz, or a list of these."""
     shards: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """How many shards the files become together; absent: each file is one, named after it."""
+    """How many shards all files together become; if absent, each file becomes one, named after it."""
     format: Format | None = None
-    """What the files are; absent: their names say it."""
+    """Format of the files; if absent, their names say it."""
     documents: Documents = "line"
     """What a document is in plain text: a line, a file, or blocks between blank lines."""
     template: Annotated[str, AfterValidator(_check_messages)] | None = None
     """Text of one message where the column is a conversation, such as "{role}: {content}" and a line feed."""
     on_error: OnError = "stop"
-    """Whether a document that cannot be read ends the run, or is left out and written down."""
+    """Whether a document that cannot be read ends the run, or is left out and recorded."""
     filter: Annotated[str, AfterValidator(_check_filter)] | None = None
-    """Function that says which documents are kept, as module:function; its file is in the working directory."""
+    """Function that decides which documents are kept, as module:function; its file is in the working directory."""
 
     @cached_property
     def _named(self) -> dict[str, str]:
@@ -383,7 +383,7 @@ def _check_parts(value: object) -> object:
 
 
 class MixtureSource(Model):
-    """Other data sets in given shares: their shards and counts are used as they are, and nothing is made twice."""
+    """Other data sets in given shares: their shards and counts are reused as they are."""
 
     kind: Literal["mixture"]
     parts: Annotated[
@@ -437,7 +437,7 @@ class MixtureSource(Model):
 
 
 class S3Source(S3Endpoint):
-    """Parquet files in a bucket of S3, numbered by a template, or a list of them that goes by file name."""
+    """Parquet files in an S3 bucket: numbered by a template, or a list whose shards are named after the files."""
 
     kind: Literal["s3"]
     url: Annotated[

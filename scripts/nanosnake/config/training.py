@@ -45,7 +45,7 @@ class Contamination(Model):
     """Items of tasks that share 13 tokens in a row with the training text."""
 
     mode: Literal["block", "warn", "off"] = "warn"
-    """block: too many of them end the run before training; warn: they are said; off: nobody looks."""
+    """block: too many of them end the run before training; warn: they are reported; off: no search."""
     max_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Largest share of a task's items that may overlap."""
 
@@ -62,15 +62,15 @@ class GPT(ShapeOptions):
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
     follow_code: bool = False
-    """Train again whenever the trainer's code has changed; else a finished model stays, and reports say so."""
+    """Retrain whenever the trainer's code has changed; otherwise a finished model is kept, and reports say so."""
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
     tasks: FilePath | None = None
     """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
     contamination: Contamination = Contamination()
-    """What is done about items of tasks that the training text has too."""
+    """What is done about task items that also occur in the training text."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]
-    """Further formats, the tokenizer with them: a folder for transformers, a GGUF file for llama.cpp (llama)."""
+    """Further formats, with the tokenizer: a folder for transformers, a GGUF file for llama.cpp (llama)."""
 
     @property
     def shape(self) -> Shape:

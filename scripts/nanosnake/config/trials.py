@@ -1,4 +1,4 @@
-"""Ask engines what they make of patterns and special tokens, before any job, and remember what they said."""
+"""Try patterns and special tokens in the engines before any job, and remember the answers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CODE = [REPOSITORY / "scripts/nanosnake/tokenizer" / name for name in ("trial.py
 """What an answer depends on, besides the engines' versions."""
 
 SECONDS = 60
-"""A pattern that takes longer on these few texts never ends."""
+"""A pattern that takes longer than this on these few texts counts as never ending."""
 
 
 def engine_problems(config: Config, folder: Path) -> Iterator[str]:
-    """Find what would fail only after a tokenizer was trained: each engine is asked what it makes of its settings."""
+    """Find what would otherwise fail only after a tokenizer was trained: its settings are tried in each engine."""
     blocks = {name for name, settings in config.checks if settings.mode == "block"}
     later = {"differs": "agreement", "loses": "round_trip"}
     for name, tokenizer in config.tokenizers.items():
@@ -46,7 +46,7 @@ def engine_problems(config: Config, folder: Path) -> Iterator[str]:
 
 
 def remembered(pattern: str | None, special_tokens: Sequence[str], folder: Path) -> dict[str, list[str]]:
-    """Return what is wrong with a pattern and with special tokens, from the last time or from a new trial.
+    """Return what is wrong with a pattern and with special tokens, from an earlier trial or a new one.
 
     Args:
         pattern: a regex; None for one of the known patterns, which need no trial.
@@ -65,13 +65,13 @@ def remembered(pattern: str | None, special_tokens: Sequence[str], folder: Path)
         return dict(json.loads(path.read_text(encoding="utf-8"))["problems"])
     except (OSError, ValueError, KeyError):
         found = _in_a_process(asked)
-    with contextlib.suppress(OSError):  # a folder that cannot be written is said by what needs it
+    with contextlib.suppress(OSError):  # what needs the folder reports that it cannot be written
         write_json(path, {**asked, "problems": found})
     return found
 
 
 def _in_a_process(asked: Mapping[str, object]) -> dict[str, list[str]]:
-    """Return the problems that a new process finds; that it dies or never ends is a problem too."""
+    """Return the problems that a new process finds; dying or never ending is a problem too."""
     path = os.pathsep.join([str(REPOSITORY / "scripts"), os.environ.get("PYTHONPATH", "")])
     try:
         ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a user wrote, before YAML reads it: nothing may be read otherwise than it looks, and no key is lost."""
+"""What a user wrote, before YAML reads it: no value may be read differently than it looks, and no key lost."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _PLAIN = {
     "null": re.compile(r"~|null|", re.IGNORECASE),
     "merge": re.compile("<<"),
 }
-"""By what YAML 1.1 takes a word for: how it has to look."""
+"""For each type that YAML 1.1 may take a word for, how such a word has to look."""
 
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 """Numbers that YAML 1.1 takes for text."""
 
 
 def file_problems(files: Sequence[str | Path], section: Sequence[str] = ()) -> Iterator[str]:
-    """Find keys that are there twice, and values that YAML reads otherwise than they look.
+    """Find duplicate keys, and values that YAML reads differently than they look.
 
     Args:
-        section: the keys that lead to what is looked at; of the rest of the files others take care.
+        section: the keys that lead to the part to check; the rest of the files is checked elsewhere.
     """
     for file in files:
         yield from _problems(Path(file).read_text(encoding="utf-8-sig"), f"{file}, ", section=section)
@@ -88,7 +88,7 @@ def _found(
 ) -> Iterator[tuple[yaml.Mark, str, str]]:
     if node is None or id(node) in seen:
         return
-    seen.add(id(node))  # an alias is the node that it stands for
+    seen.add(id(node))  # an alias is the node that it refers to
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
         for name, value in node.value:
@@ -112,7 +112,7 @@ def _found(
 
 
 def _misread(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with a word that YAML reads otherwise than it looks, or None."""
+    """Return what is wrong with a word that YAML reads differently than it looks, or None."""
     kind, text = node.tag.rpartition(":")[2], node.value
     if kind == "str":
         if not _EXPONENT.fullmatch(text):

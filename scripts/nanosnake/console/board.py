@@ -1,4 +1,4 @@
-"""The state of a run: which jobs there are, which run, which have ended or failed, and how long it will take."""
+"""The state of a run: its jobs, which of them run, have ended or failed, and how long it will take."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Board:
         """Seconds of the finished jobs of each rule."""
         self.times = Times()
         self.each: dict[str, float] = {}
-        """Seconds of a job of each rule, by what was known before."""
+        """Seconds of a job of each rule, as estimated before the run."""
         self.estimate = 0.0
 
     def plan(self, stats: Mapping[str, int]) -> None:
-        """Take in how many jobs each rule has."""
+        """Note how many jobs each rule has."""
         self.planned = {rule: count for rule, count in stats.items() if rule != "total"}
         self.total = sum(self.planned.values())
 
     def expect(self, jobs: Sequence[Job]) -> None:
-        """Take in the jobs themselves: how long they will take, and which are but targets, which make nothing."""
+        """Note the jobs themselves: how long they will take, and which are only targets, which make nothing."""
         stages = self.times.stages(jobs)
         self.each = {stage.rule: stage.seconds / len(stage.jobs) for stage in stages}
         self.planned = {stage.rule: len(stage.jobs) for stage in stages}
@@ -49,12 +49,12 @@ class Board:
         self.estimate = wall_seconds(stages, cores())
 
     def start(self, job: Job) -> None:
-        """A job begins, or waits on a cluster; again, if it failed before."""
+        """Note that a job begins, or waits on a cluster; also when it is retried."""
         self.failed.pop(job.number, None)
         self.running[job.number] = job
 
     def finish(self, number: int) -> Job | None:
-        """A job has ended well; return it."""
+        """Note that a job has succeeded; return it."""
         job = self.running.pop(number, None)
         if job is not None:
             job.ended = time.time()
@@ -65,7 +65,7 @@ class Board:
         return job
 
     def fail(self, number: int, problem: str | None) -> Job | None:
-        """A job has failed; return it, the first time it is told."""
+        """Note that a job has failed; return it the first time."""
         job = self.running.pop(number, None)
         if job is not None:
             job.ended, job.problem = time.time(), problem
@@ -74,11 +74,11 @@ class Board:
 
     @property
     def count(self) -> int:
-        """Jobs that have ended well."""
+        """Jobs that have succeeded."""
         return sum(self.done.values())
 
     def seconds_left(self) -> float:
-        """Return how long the rest will take: by this run's jobs, else earlier ones; several at a time as so far."""
+        """Return how long the rest will take: by this run's jobs, else earlier ones; as many at a time as so far."""
         now = time.time()
         each = {rule: self.spent[rule] / self.done[rule] for rule in self.planned if self.done[rule]}
         each = self.each | each
@@ -88,7 +88,7 @@ class Board:
         return max(left, 0.0) / (max(1.0, work / passed) if work > 60 else 1.0)
 
     def write(self, *, ended: bool = False) -> None:
-        """Leave the state for those who watch from another terminal."""
+        """Write the state for those who watch from another terminal."""
         rules = [
             {
                 "stage": rule,
@@ -114,9 +114,9 @@ class Board:
         }
         try:
             write_json(PROGRESS, state)
-        except OSError:  # a full disk is told elsewhere
+        except OSError:  # a full disk is reported elsewhere
             return
 
 
 BOARD = Board()
-"""The run of this process: Snakemake's logger fills it, and the last words read it."""
+"""The run of this process: Snakemake's logger fills it, and the final summary reads it."""

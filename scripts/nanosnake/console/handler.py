@@ -48,15 +48,15 @@ SAID_ELSEWHERE = (
     "Unable to guess SLURM account",
     "Exiting because a job execution failed",
 )
-"""Beginnings of lines that say nothing to a user, or what the last words say better."""
+"""Beginnings of lines that tell a user nothing, or that the final summary says better."""
 
 
 _REFUSAL = re.compile(r"WorkflowError in file .*?, line \d+:\n(.*?)\n  File .*, in refuse", re.DOTALL)
-"""How Snakemake prints what `refuse` of ours says; the file and the line are of no use to the reader."""
+"""How Snakemake prints the message of our `refuse`; the file and the line do not help the reader."""
 
 
 class LogHandler(LogHandlerBase):
-    """Prints what Snakemake logs in our way."""
+    """Prints Snakemake's log in our own form."""
 
     def __post_init__(self) -> None:
         self.stream: TextIO = sys.stdout if self.common_settings.stdout else sys.stderr
@@ -71,7 +71,7 @@ class LogHandler(LogHandlerBase):
         self.ticker = threading.Thread(target=self._tick, daemon=True)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in one record of the log."""
+        """Handle one record of the log."""
         try:
             self._take(record, getattr(record, "event", None))
         except Exception:
@@ -155,7 +155,7 @@ class LogHandler(LogHandlerBase):
             self.width = 0
 
     def _draw(self) -> None:
-        """Draw the bar: jobs, time left, and what the job that runs longest is at."""
+        """Draw the bar: jobs, time left, and the progress of the job that has run longest."""
         if not (self.terminal and self.board.planned) or self.ended.is_set():
             return
         done, total = self.board.count, self.board.total

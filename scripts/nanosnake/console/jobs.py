@@ -1,4 +1,4 @@
-"""The jobs of a run, as Snakemake's log tells of them."""
+"""The jobs of a run, as Snakemake's log reports them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Job:
 
     @property
     def record(self) -> Path | None:
-        """The record that its script leaves when it has ended well."""
+        """The record that its script leaves when it succeeds."""
         return next((Path(name) for name in self.logs if name.endswith(".json")), None)
 
     @property
@@ -112,7 +112,7 @@ def gpus(resources: Any) -> int:
 
 
 def tail(path: Path | None, *, since: float) -> str:
-    """Return the end of a file that was written after a time; nothing where there is none."""
+    """Return the end of a file that was written after a time; nothing if there is none."""
     try:
         if path is None or path.stat().st_mtime < since - 1:
             return ""
@@ -124,7 +124,7 @@ def tail(path: Path | None, *, since: float) -> str:
 
 
 def recorded_seconds(record: Path | None, *, since: float = 0.0) -> float | None:
-    """Return how long a job ran by its record; None where there is none, or only one of before."""
+    """Return how long a job ran by its record; None if there is none, or only an older one."""
     try:
         if record is None or record.stat().st_mtime < since - 1:
             return None

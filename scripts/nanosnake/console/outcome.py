@@ -1,4 +1,4 @@
-"""The last words of a run: what it made, with the figures that matter; or why something failed, as the last thing."""
+"""The final summary of a run: what it made, with the figures that matter; or, as the last line, why it failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BASELINE = "gpt2"
 """The vocabulary that a tokenizer is compared with in its line."""
 
 NAMED = 5
-"""Jobs that are named of those that failed for the same cause."""
+"""How many of the jobs that failed for the same cause are named."""
 
 
 class Outcome:
@@ -43,16 +43,16 @@ class Outcome:
         BOARD.times = Times(config)
 
     def catch_up(self) -> None:
-        """Write the page of all results where a killed run did not come to it: with nothing to do, no run ends."""
+        """Write the page of all results if a killed run did not; a run with nothing to do has no end that does."""
         for _ in _readable(_index):
             pass
 
     def start(self) -> None:
-        """Say which jobs there will be, to whoever shows the run."""
+        """Tell whoever shows the run which jobs there will be."""
         BOARD.expect([Job.of(job.fields) for job in self.run.planned() if job.state == "left"])
 
     def say(self) -> None:
-        """Print the last words on stderr; Snakemake has left the folder of the run by then."""
+        """Print the final summary on stderr; Snakemake has left the folder of the run by then."""
         here = Path.cwd()
         with contextlib.chdir(self.folder):
             planned = list(self.run.planned())
@@ -62,7 +62,7 @@ class Outcome:
                 lambda: failures(planned, self.began),
             )
             text = "\n".join(line for part in parts for line in _readable(part))
-        if here != self.folder:  # a path is of use where the reader is
+        if here != self.folder:  # a path helps only as seen from where the reader is
             folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
             text = re.sub(r"(?<![\w/.])(?=(?:results|logs)/)", f"{folder}/", text)
         if text:
@@ -92,7 +92,7 @@ class Outcome:
 
 
 def _readable(part: Callable[[], Iterator[str]]) -> list[str]:
-    """Return lines; of a result that cannot be read, what is wrong with it."""
+    """Return lines; if a result cannot be read, what is wrong with it."""
     try:
         return list(part())
     except (NanosnakeError, OSError, KeyError, TypeError) as error:
@@ -119,7 +119,7 @@ def _lines(path: Path) -> int:
 
 
 def _tokenizer(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is to say of a tokenizer, if it is a target of this run."""
+    """Yield the lines about a tokenizer, if it is a target of this run."""
     mine = {path: state for path, state in states.items() if path.startswith(f"{folder}/")}
     made = f"{folder}/gate.json"
     if made not in mine:
@@ -136,7 +136,7 @@ def _tokenizer(name: str, folder: str, states: Mapping[str, str]) -> Iterator[st
 
 
 def _figures(folder: Path, states: Mapping[str, str]) -> str:
-    """Return a tokenizer's size and compression; nothing where they were not measured in this state of it."""
+    """Return a tokenizer's size and compression; nothing if they were not measured in its current state."""
     curve = folder / "curve.json"
     if states.get(str(curve)) not in ("made", "up to date"):
         return ""
@@ -152,7 +152,7 @@ def _figures(folder: Path, states: Mapping[str, str]) -> str:
 
 
 def _model(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is to say of a model, if it is a target of this run."""
+    """Yield the lines about a model, if it is a target of this run."""
     result = f"{folder}/evaluation.json"
     if result not in states:
         return
@@ -169,7 +169,7 @@ def _age(state: str) -> str:
 
 
 def _older(path: Path) -> str:
-    """Say that a file is of an earlier run, if it is there."""
+    """Say that a file is from an earlier run, if it exists."""
     if not path.exists():
         return ""
     when = datetime.fromtimestamp(path.stat().st_mtime)

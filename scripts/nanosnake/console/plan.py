@@ -15,7 +15,7 @@ WIDTH = 60
 """Characters of the reasons of a stage."""
 
 CODE = ".cache/code/"
-"""Inputs that stand for the code of a stage."""
+"""Inputs that represent the code of a stage."""
 
 _PART = re.compile(r"; (?=[A-Z])")
 

@@ -1,4 +1,4 @@
-"""How long jobs will take: by the records of earlier ones, else by what their inputs hold."""
+"""How long jobs will take: from the records of earlier ones, else from what their inputs hold."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from nanosnake.files import NanosnakeError, read_json
 
 LOGS = Path("logs")
 ESTIMATES = LOGS / "estimates.jsonl"
-"""A line for each run: how long it was to take, and how long it took."""
+"""A line for each run: how long it was expected to take, and how long it took."""
 
 ONE_LIKE_NO_OTHER = ("train_model",)
-"""Stages whose jobs differ so much that one tells nothing of another."""
+"""Stages whose jobs differ so much that one tells nothing about another."""
 
 KEPT = 20
-"""Runs that are looked back on."""
+"""How many earlier runs are considered."""
 
 PER_GB = {
     "link_shard": 20.0,
@@ -38,18 +38,18 @@ SMALL = 2.0
 """Seconds of a job of any other stage, and of the start of each."""
 
 SHARD_BYTES = 1e8
-"""Of a shard that is not there yet."""
+"""Bytes of a shard that does not exist yet."""
 
 COUNTS_SHARE = 0.05
-"""Of a shard's bytes, for its counts."""
+"""Size of a shard's counts, as a share of the shard's bytes."""
 
 GPU_FLOPS = 4e14
 CPU_FLOPS = 2e10
-"""Floating-point operations per second that training comes to on a GPU of today, and on a CPU core."""
+"""Floating-point operations per second that training reaches on a current GPU, and on a CPU core."""
 
 
 def guess(job: Job, config: Config | None) -> float:
-    """Return the seconds of a job that no earlier one tells of: from bytes or operations."""
+    """Return the seconds of a job that has no earlier one to go by: from bytes or operations."""
     if job.rule in ("train_model", "evaluate_model") and config is not None and job.model in config.models:
         speed = GPU_FLOPS * job.gpus if job.gpus else CPU_FLOPS * cores()
         seconds = training_flops(config, job.model) / speed
@@ -155,7 +155,7 @@ def cores() -> int:
 
 
 def remember(estimated: float, took: float, jobs: int) -> None:
-    """Note how long a run was to take and how long it took."""
+    """Note how long a run was expected to take and how long it took."""
     line = json.dumps({"estimated": round(estimated, 1), "took": round(took, 1), "jobs": jobs})
     try:
         ESTIMATES.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def remember(estimated: float, took: float, jobs: int) -> None:
 
 
 def how_far_off() -> str:
-    """Return how far earlier estimates were off, in words; nothing where there are none."""
+    """Return how far earlier estimates were off, in words; nothing if there are none."""
     try:
         lines = ESTIMATES.read_text(encoding="utf-8").splitlines()[-KEPT:]
         ratios = sorted(

@@ -1,7 +1,7 @@
-"""Items of tasks whose text the training text has too: 13 tokens in a row.
+"""Task items whose text also occurs in the training text: 13 tokens in a row.
 
-What is looked for is an item with its right answer, in the tokens of the tokenizer whose token shards are scanned. Hashes
-of all runs of 13 tokens are made for a shard at once; what they find is compared token by token.
+The search is for an item with its right answer, in the tokens of the tokenizer whose token shards are scanned. All
+runs of 13 tokens of a shard are hashed at once; matches are compared token by token.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nanosnake.training.shards import Shard
 from nanosnake.training.vocabulary import Vocabulary
 
 RUN = 13
-"""Tokens in a row that are an overlap."""
+"""Tokens in a row that count as an overlap."""
 BASE = 0x9E3779B97F4A7C15
 CHUNK = 1 << 16
 """Tokens that are hashed at a time: few enough for a cache."""
@@ -85,7 +85,7 @@ def _candidates(tokens: npt.NDArray[Any], wanted: Hashes) -> Iterator[int]:
 
 
 def overlapping_items(path: Path) -> dict[str, list[int]]:
-    """Return the items that the training text has too, by task, from what check_contamination.py wrote."""
+    """Return the items that the training text also has, by task, from what check_contamination.py wrote."""
     return {row["task"]: row["overlapping"] for row in read_json(path)["tasks"]}
 
 

@@ -37,7 +37,7 @@ CORE = frozenset(
 """Names of CORE's tasks (appendix G)."""
 
 ORDER_SEED = 1337
-"""Of nanochat's order of the items."""
+"""Seed of nanochat's order of the items."""
 
 Read = Callable[[str], str]
 
@@ -46,10 +46,10 @@ def convert(bundle: Path, baselines: Path | None, out: Path) -> dict[str, int]:
     """Write a task file for each of CORE's tasks; return the number of items of each.
 
     Args:
-        baselines: a table of random baselines to use in place of the bundle's, in its form.
+        baselines: a table of random baselines to use instead of the bundle's, in the same form.
 
     Raises:
-        NanosnakeError: if the bundle is of another form, or lacks a task.
+        NanosnakeError: if the bundle has another form, or lacks a task.
     """
     read = reader(bundle)
     tasks = {task["label"]: task for task in yaml.safe_load(read("core.yaml"))["icl_tasks"]}

@@ -102,7 +102,7 @@ def evaluate_documents(
     Args:
         forward: the model, or its compiled form.
         lengths: bytes of each token, 0 for special tokens.
-        documents: numbers of the documents that are wanted; the sums of others are not whole. Empty: all.
+        documents: numbers of the documents that are wanted; the sums of others are incomplete. Empty: all.
     """
     device, length = ranks.device, model.config.sequence_length
     source = RowSource(data, length, 0, 0, 0, shuffle=False)

@@ -1,8 +1,8 @@
-"""What an evaluation is added up from, document by document: `nats.parquet`, beside `evaluation.json`.
+"""What an evaluation sums up, document by document: `nats.parquet`, next to `evaluation.json`.
 
 A row for each document that was evaluated, in the order of the shards: `document` (SHA-256 of its text's bytes, the
 same for every tokenizer), `bytes` and `tokens` (targets that were predicted, special tokens included) and `nats`
-(of the tokens that stand for bytes).
+(of the tokens that represent bytes).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SCHEMA = pa.schema(
     [("document", pa.string()), ("bytes", pa.int64()), ("tokens", pa.int64()), ("nats", pa.float64())]
 )
 TOLERANCE = 1e-9
-"""Relative difference of sums that are added in another order."""
+"""Relative difference allowed between sums that are added in another order."""
 RESAMPLES = 2_000
 SEED = 1
-"""Of the resampling: the same two files give the same interval."""
+"""Seed of the resampling: the same two files give the same interval."""
 
 
 def write(path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary) -> dict[str, Any]:

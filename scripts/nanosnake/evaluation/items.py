@@ -23,7 +23,7 @@ class Task:
     name: str
     kind: str
     few_shot: int
-    """Solved items, drawn from the others, that stand before each item."""
+    """Solved items, drawn from the others, that precede each item."""
     delimiter: str
     """Between the question and its answer."""
     chance: float
@@ -68,7 +68,7 @@ def load_task(path: Path) -> Task:
 
 
 def prompts(task: Task, item: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return (context, continuation) for each answer that is to be compared."""
+    """Return (context, continuation) for each answer to compare."""
     if task.kind == "multiple_choice":
         return [(item["query"], choice) for choice in item["choices"]]
     if task.kind == "schema":

@@ -1,4 +1,4 @@
-"""Compute what an evaluation says of some documents again, on a CPU, from model, tokenizer and text."""
+"""Recompute what an evaluation says about some documents, on a CPU, from model, tokenizer and text."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nanosnake.training.shards import TokenShards, digest
 from nanosnake.training.vocabulary import Vocabulary
 
 SEED = 1
-"""Of the choice of documents."""
+"""Seed of the choice of documents."""
 TOLERANCE = 1e-3
-"""Relative difference of the nats of all chosen documents that arithmetic of few bits explains: evaluation on a GPU."""
+"""Relative difference in the nats of all chosen documents that low-precision arithmetic on a GPU explains."""
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What came of some documents."""
+    """The result for some documents."""
 
     documents: int
     of: int
@@ -36,7 +36,7 @@ class Recomputed:
 
     @property
     def summary(self) -> str:
-        """What came of it, in a line."""
+        """The result, in a line."""
         return (
             f"{self.documents:,} of {self.of:,} documents computed again on the CPU: nats off by {self.off:+.5%} in all, "
             f"by at most {self.most:.5%} in one"
@@ -44,14 +44,14 @@ class Recomputed:
 
 
 def recompute(folder: Path, documents: int) -> Recomputed:
-    """Compute the nats of some documents of a model's evaluation again.
+    """Recompute the nats of some documents of a model's evaluation.
 
     Args:
         folder: of the model, in its project.
         documents: how many, chosen at random, the same each time.
 
     Raises:
-        NanosnakeError: if the tokenizer or the validation tokens are not there any more.
+        NanosnakeError: if the tokenizer or the validation tokens no longer exist.
     """
     evidence, certificate = (
         Evidence.read(folder / FILE),
@@ -99,7 +99,7 @@ def _sums(folder: Path, data: TokenShards, vocabulary: Vocabulary, chosen: list[
 
 
 def _tokenizer(folder: Path, hashes: Mapping[str, str]) -> Path:
-    """Return the folder of the tokenizer that a model was evaluated with: beside it, or of another data set."""
+    """Return the folder of the tokenizer that a model was evaluated with: next to it, or in another data set."""
     name = Path(layout.TOKENIZER_FOLDER).name
     where = folder.absolute()
     others = sorted(where.parents[2].glob(f"*/{where.parent.name}/{name}"))
@@ -113,7 +113,7 @@ def _tokenizer(folder: Path, hashes: Mapping[str, str]) -> Path:
 
 
 def _text(folder: Path, digests: Sequence[Sequence[str]]) -> TokenShards:
-    """Return the validation tokens that a model was evaluated on: beside it, those of a mixture with its parts."""
+    """Return the validation tokens that a model was evaluated on: next to it; for a mixture, with its parts."""
     where = folder.absolute()
     found = []
     for name, then in digests:
@@ -131,7 +131,7 @@ def _text(folder: Path, digests: Sequence[Sequence[str]]) -> TokenShards:
 
 
 def _problems(folder: Path, certificate: Mapping[str, Any], data: TokenShards) -> Iterator[str]:
-    """Yield what is not what the certificate says."""
+    """Yield what differs from the certificate."""
     for name, then in certificate.get("model", {}).items():
         if sha256_file(folder / name) != then:
             yield f"{name}: is not the file that was evaluated: its SHA-256 differs from the certificate's"
@@ -143,7 +143,7 @@ def _problems(folder: Path, certificate: Mapping[str, Any], data: TokenShards) -
 def _document_problem(
     evidence: Evidence, data: TokenShards, vocabulary: Vocabulary, number: int, counts: tuple[int, int]
 ) -> str | None:
-    """Return what is not as recorded of a document: its text, its encoding, or its sizes."""
+    """Return what differs from a document's record: its text, its encoding, or its sizes."""
     ids = data.text(number).tolist()
     if text_hash(data, vocabulary, number) != evidence.document[number]:
         return f"{FILE}: document {number}: its text is not the one that was recorded"

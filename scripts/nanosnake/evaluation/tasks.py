@@ -8,9 +8,9 @@ A task is a file `NAME.json`:
     schema            {"context_options": [str, ...], "continuation": str, "gold": int}: after which context
     language_modeling {"context": str, "continuation": str}: is every token of it the likeliest
 
-`items` may stand in a file of one JSON object a line, named in `data` instead. A choice is scored by its mean
-nats per token; accuracy is also given centred, (accuracy - chance) / (1 - chance). The mean over the tasks of the
-centred accuracy is called CORE only where the tasks are CORE's 22, whole and named as there.
+`items` may be in a file of one JSON object per line, named in `data` instead. A choice is scored by its mean nats per
+token; accuracy is also given centred, (accuracy - chance) / (1 - chance). The mean over the tasks of the centred
+accuracy is called CORE only if the tasks are CORE's 22, complete and with the same names.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nanosnake.training.vocabulary import Vocabulary
 
 
 def _solved(task: Task, number: int) -> str:
-    """Return the solved items that stand before item `number`: the same ones in every run."""
+    """Return the solved items that precede item `number`: the same ones in every run."""
     others = [i for i in range(len(task.items)) if i != number]
     text = ""
     for i in random.Random(1234 + number).sample(others, task.few_shot):
@@ -71,11 +71,11 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
 def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, context: int = 0) -> bool:
     """Return whether the model answers an item rightly.
 
-    A choice that other choices only go on from has no token of its own and no mean: as in nanochat, it is chosen if it
-    comes first, and never else.
+    A choice that other choices merely continue has no token of its own and no mean: as in nanochat, it is chosen only
+    if it comes first.
 
     Args:
-        context: the model sees so many tokens of a prompt, its last; 0: all.
+        context: how many tokens of a prompt the model sees, the last ones; 0: all.
     """
     item = task.items[number]
     solved = _solved(task, number)
@@ -117,9 +117,9 @@ def evaluate_tasks(
     Items are shared by the ranks.
 
     Args:
-        max_items: the first so many items of each task, from which solved ones are drawn too; 0: all.
-        context: tokens of a prompt that the model sees, its last; 0: all.
-        overlapping: by task, the items that the training text has too; the others get an accuracy of their own.
+        max_items: how many items of each task are used, the first ones, from which solved ones are drawn too; 0: all.
+        context: how many tokens of a prompt the model sees, the last ones; 0: all.
+        overlapping: by task, the items that the training text has too; the others get a separate accuracy.
     """
     table: list[dict[str, Any]] = []
     for whole in tasks:
@@ -142,7 +142,7 @@ def evaluate_tasks(
 
 
 def first_items(task: Task, count: int) -> Task:
-    """Return a task with its first items alone.
+    """Return a task with only its first items.
 
     Raises:
         NanosnakeError: if they are too few for the solved ones before each.

@@ -2,10 +2,10 @@
 
 A token that is never in the training tokens is never right: training moves its row of the head one way only. A token
 that was seen, and whose row points the same way, was hardly learned. This is the indicator of Land and Bartolo 2024
-(arXiv:2405.05417) for a head of its own, with the unseen tokens as those known to be unused. The padding of the
-vocabulary cannot be that here: the loss gives it no gradient, and its rows stay as they were drawn.
+(arXiv:2405.05417) for an untied head, with the unseen tokens as those known to be unused. The vocabulary's padding
+cannot serve for that: the loss gives it no gradient, and its rows keep their initial values.
 
-It ranks; what it ranks first still has to be tried on the model before anything is said of it.
+It only ranks: what it ranks first still has to be tried on the model before drawing conclusions.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from nanosnake.training.config import ModelConfig
 
 EMBEDDED_LICENSE = "cc-by-sa-4.0"
 PRIVATE_SOURCES = ("local",)
-"""Kinds of sources whose place is nobody's business but the owner's."""
+"""Kinds of sources whose location is private to the owner."""
 HUB = "https://huggingface.co/datasets/"
 
 
@@ -23,8 +23,8 @@ def card(
     """Return the content of README.md.
 
     Args:
-        settings: name of the model, data set and tokenizer, each with its settings, as `ExportModel` is given them;
-            empty: nothing is known of them.
+        settings: name of the model, data set and tokenizer, each with its settings, as passed to `ExportModel`; empty:
+            nothing is known about them.
         figures: of the training run, from model.json.
         evaluation: content of evaluation.json; may be empty.
     """

@@ -1,6 +1,6 @@
 """The table of formats: their files, and what they cannot hold. Read while Snakemake plans, so it imports nothing heavy.
 
-A format has a module of its own here, an entry in a table below, and one in the script that calls it.
+A format has its own module here, an entry in a table below, and one in the script that calls it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from nanosnake.crate import rustbpe
 
 TokenizerFormat = Literal["nanochat", "gguf"]
-"""Formats of a tokenizer, beside the folder that each has."""
+"""Formats of a tokenizer, in addition to the folder that each has."""
 
 TOKENIZER_FILES: Mapping[TokenizerFormat, tuple[str, ...]] = {
     "nanochat": ("tokenizer.pkl", "token_bytes.pt"),
@@ -30,10 +30,10 @@ MODEL_FILES: Mapping[tuple[ModelFormat, str], tuple[str, ...]] = {
     ("transformers", "llama"): _TRANSFORMERS,
     ("gguf", "llama"): ("model.gguf",),
 }
-"""Files of a format by the model's architecture; what is missing here does not go together."""
+"""Files of a format by the model's architecture; a combination that is missing here is not supported."""
 
 LLAMA_CPP_NAMES = {"gpt2": "gpt-2", "gpt4": "llama-bpe"}
-"""What llama.cpp calls the split patterns that it knows. It has no pattern of a user's own."""
+"""llama.cpp's names of the split patterns that it knows. It does not accept a user's own pattern."""
 
 
 def gguf_problem(regex: str) -> str | None:

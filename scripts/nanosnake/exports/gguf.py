@@ -104,7 +104,7 @@ def add_tensor(writer: GGUFWriter, name: str, tensor: Tensor, head_dim: int, dty
 
 
 def interleaved(weight: Tensor, head_dim: int) -> Tensor:
-    """Return the matrix of queries or keys with the two parts of each rotated pair beside each other."""
+    """Return the matrix of queries or keys with the two parts of each rotated pair next to each other."""
     return weight.view(-1, 2, head_dim // 2, weight.size(1)).transpose(1, 2).reshape(weight.shape)
 
 

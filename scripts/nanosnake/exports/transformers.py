@@ -180,7 +180,7 @@ def export(model: GPT, tokenizer: Path, folder: Path, *, dtype: str = "bfloat16"
 
 
 def _common_config(config: ModelConfig) -> dict[str, Any]:
-    """Return what `config.json` says of every architecture, by transformers' names."""
+    """Return what `config.json` says for every architecture, by transformers' names."""
     return {
         "vocab_size": config.vocab_size,
         "hidden_size": config.width,

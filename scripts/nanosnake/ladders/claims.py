@@ -1,4 +1,4 @@
-"""Claims: whether a comparison shows what the configuration said that it would."""
+"""Claims: whether a comparison shows what the configuration claims."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ At = Literal["compute", "depth"]
 
 
 def compare(first: Side, second: Side, at: At) -> dict[str, Any]:
-    """Return what there is to say of two ladders.
+    """Return the comparison of two ladders.
 
     Args:
         at: whether bits per byte are compared at equal FLOPs or at equal depth.
@@ -191,8 +191,8 @@ def _summary(effects: Sequence[Effect], noise: Noise, back: Any, *, still: float
     """Return each depth's effect and that over all depths that need no extrapolation, as ratios.
 
     Args:
-        back: from a logarithm to what is said.
-        still: what is said where there is no difference.
+        back: from a logarithm to the value that is reported.
+        still: the value that means no difference.
     """
 
     def said(value: float, draws: Floats, *, extrapolated: bool) -> dict[str, Any]:

@@ -20,12 +20,12 @@ Floats = npt.NDArray[np.float64]
 
 DRAWS = 2_000
 SEED = 1
-"""Of the draws: the same files give the same intervals."""
+"""Seed of the draws: the same files give the same intervals."""
 LEAST_TO_FIT = 4
-"""Depths for a power law: one more than it has numbers."""
+"""Depths for a power law: one more than it has parameters."""
 EXPONENTS = np.geomspace(0.01, 2, 200)
 EDGE = 0.1
-"""How far outside a curve's points it may be read, as a part of its first or last segment, in logarithms."""
+"""How far outside a curve's points it may be read, as a fraction of its first or last segment, in logarithms."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Curve(Protocol):
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Straight lines between points, in logarithms; the first and the last line go on."""
+    """Straight lines between points, in logarithms; the first and the last line are extended."""
 
     x: Floats
     y: Floats
@@ -177,7 +177,7 @@ def is_outside(x: Floats, value: float) -> bool:
 
 
 def interval(draws: Floats) -> tuple[float, float] | None:
-    """Return from where to where 95% of the draws lie; None if more than a twentieth of them have no value."""
+    """Return the range in which 95% of the draws lie; None if more than a twentieth of them have no value."""
     known = draws[np.isfinite(draws)]
     if len(known) < 0.95 * len(draws):
         return None

@@ -1,4 +1,4 @@
-"""`curve.json`: what the models of a ladder came to, by depth."""
+"""`curve.json`: the results of a ladder's models, by depth."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _text(evaluation: Mapping[str, Any]) -> int:
-    """Return what says on which text a model was evaluated: its bytes; a tokenizer does not change them."""
+    """Return what identifies the text that a model was evaluated on: its bytes, which no tokenizer changes."""
     return int(evaluation["bytes"])
 
 

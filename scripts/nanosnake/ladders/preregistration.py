@@ -18,7 +18,7 @@ def record(path: Path, terms: Mapping[str, Any], begun: Sequence[str]) -> None:
     """Add the terms of a comparison, unless the last entry has them.
 
     Args:
-        begun: the comparison's models that are there or have checkpoints.
+        begun: the comparison's models that exist or have checkpoints.
     """
     known = entries(path)
     if not known or known[-1]["terms"] != terms:

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 """Folder of the Snakefile that this library belongs to."""
 
 CODE = ("Snakefile", "rules", "scripts", "rustbpe")
-"""Where an untracked file counts as a change; elsewhere, as for git itself, it is the user's own affair."""
+"""Where an untracked file counts as a change; elsewhere it does not, as for git itself."""
 
 ATTEMPTS = 3
 """How often git is asked, if something kills it."""
@@ -22,12 +22,12 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class WorkTree:
-    """The state of the repository that code stands in."""
+    """The state of the repository that code is in."""
 
     commit: str | None
     """None if there is no repository; `problem` says why."""
     dirty: bool | None
-    """Whether a tracked file differs from the commit, or an untracked file stands among the code."""
+    """Whether a tracked file differs from the commit, or an untracked file is among the code."""
     changes_sha256: str | None
     """SHA-256 of all that differs: two dirty trees with the same are the same."""
     problem: str | None
@@ -38,7 +38,7 @@ class WorkTree:
 
 
 def work_tree(folder: Path = REPOSITORY) -> WorkTree:
-    """Return the state of the repository of `folder`; no repository, and no git, are no errors."""
+    """Return the state of the repository of `folder`; a missing repository or git is not an error."""
     try:
         status = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no").splitlines()
         listed = _git(
@@ -69,9 +69,9 @@ def _changes(folder: Path, others: list[str]) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git prints; it takes no lock, so that jobs beside each other do not meet.
+    """Return what git prints; it takes no lock, so that parallel jobs do not collide.
 
-    A git that was killed, by the kernel for memory say, is asked again: what it did not say is no fact.
+    A git that was killed, for instance by the kernel for memory, is asked again: a missing answer is not a fact.
     """
     for _ in range(ATTEMPTS):
         done = subprocess.run(

@@ -1,9 +1,9 @@
-"""A history of figures: one JSON line per state, in a file outside the outputs, which only ever grows.
+"""A history of figures: one JSON line per state, in a file outside the outputs that only ever grows.
 
 A record is a state (what, from what, figures; without times) with two facts about the run that saw it: `time`
 (UTC) and `commit` (of the repository, null if unknown). The same state twice in a row is one record.
 
-Lines are appended whole, under a lock; a line that a crash cut off stays where it is and is passed over.
+Lines are appended whole, under a lock; a line that a crash cut off stays where it is and is skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nanosnake.provenance.code import work_tree
 
 Record = dict[str, Any]
 FACTS = ("time", "commit")
-"""Keys of a record that are no part of the state."""
+"""Keys of a record that are not part of the state."""
 
 
 def read_history(path: str | Path) -> list[Record]:
@@ -58,7 +58,7 @@ def append(path: str | Path, state: Mapping[str, Any]) -> bool:
 
 
 def commit() -> str | None:
-    """Return the commit of the repository that this code stands in, with `-dirty` if files differ from it."""
+    """Return the commit of the repository that this code is in, with `-dirty` if files differ from it."""
     tree = work_tree()
     return f"{tree.commit}-dirty" if tree.dirty else tree.commit
 

@@ -1,4 +1,4 @@
-"""The job that made a file: what Snakemake noted of it, the record that its script left, and its benchmark.
+"""The job that made a file: what Snakemake noted about it, the record that its script left, and its benchmark.
 
 Snakemake notes, for each output, the rule, the inputs and the logs of the job that made it, and decides with that
 whether the output is up to date. It is the one place that knows what a file was made from when it was made.
@@ -30,7 +30,7 @@ class Job:
     key: str
     """The same for all outputs of the job."""
     record: Mapping[str, Any]
-    """What the script said of itself; empty if that is gone."""
+    """What the script recorded about itself; empty if that is gone."""
     benchmark: Mapping[str, Any]
     """What Snakemake measured; empty if the rule has no benchmark."""
 
@@ -72,7 +72,7 @@ class Jobs:
         )
 
     def _split(self, inputs: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Return a job's inputs, and apart from them our own files, which one input names all."""
+        """Return a job's inputs and, separately, our own files, all of which one input names."""
         data, code = [], []
         for path in inputs:
             if path.startswith(f"{layout.CODE}/"):

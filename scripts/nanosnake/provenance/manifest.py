@@ -2,8 +2,8 @@
 
 A manifest is JSON:
 
-- `format`, `path`: its own format, and where it stands, as the rules name it. Files are found relative to it, so
-  that a folder that was copied elsewhere can be verified too.
+- `format`, `path`: its own format, and where it is, as the rules name it. Files are found relative to it, so that a
+  folder that was copied elsewhere can be verified too.
 - `run`: id of the run that wrote it, when, and for which dataset, tokenizer and part.
 - `config`: the settings with every default.
 - `files`: `path`, `bytes`, `sha256`, and `job`, a place in the list of jobs or null.
@@ -42,7 +42,7 @@ class Subject:
     """What a manifest is of."""
 
     path: str
-    """Where the manifest will stand."""
+    """Where the manifest will be."""
     files: tuple[str, ...]
     dataset: str
     tokenizer: str
@@ -50,7 +50,7 @@ class Subject:
     """tokenizer, tokens, or the model's name."""
     config: Mapping[str, Any]
     code: str
-    """Folder of the Snakefile, as the rules name it: what stands below it in `scripts` and `rustbpe` is code."""
+    """Folder of the Snakefile, as the rules name it: what is below it in `scripts` and `rustbpe` is code."""
 
 
 def build(subject: Subject, project: Path) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def seal_of(manifest: Mapping[str, Any]) -> str:
 
 
 class Hashes:
-    """Sizes and hashes of files: those that were taken when a file was made are not taken again."""
+    """Sizes and hashes of files: hashes taken when a file was made are reused."""
 
     def __init__(self, project: Path) -> None:
         self.project = project
@@ -124,7 +124,7 @@ class Hashes:
         return {"path": path, "bytes": stat.st_size, "sha256": self._by_file[key]}
 
     def _noted(self, path: str) -> str | None:
-        """Return the hash that the JSON file beside a shard or a token shard holds."""
+        """Return the hash that the JSON file next to a shard or a token shard holds."""
         for ending, key in ((".parquet", "sha256"), (".ds", "sha256"), (".ds.index", "index_sha256")):
             facts = self.project / (path.removesuffix(ending) + ".json")
             if path.endswith(ending) and facts.is_file():
@@ -157,8 +157,8 @@ class Walk:
     def inputs(self) -> Iterator[dict[str, Any]]:
         """Yield the entries of what the files were made from, after all files were followed.
 
-        Counts of single shards and the like, which stand between a shard and a direct input, are named by their
-        jobs and not hashed; no more is what a rule made and somebody deleted since.
+        Counts of single shards and the like, which lie between a shard and a direct input, are named by their jobs and
+        not hashed; nor is what a rule made and somebody has deleted since.
         """
         for path in self._code:
             yield {**self.hashes.of(path), "kind": "code", "meaning": meaning(self.hashes.project / path)}
@@ -198,7 +198,7 @@ class Walk:
         return None if job is None else self._numbers[job.key]
 
     def _entry(self, job: Job, output: str) -> dict[str, Any]:
-        """Return what the manifest says of a job."""
+        """Return what the manifest says about a job."""
         own = {key: value for key, value in job.record.items() if key != "environment"}
         environment = job.record.get("environment")
         return {

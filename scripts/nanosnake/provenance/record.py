@@ -1,8 +1,8 @@
-"""The record of a job: written by the script itself, on the host it ran on, beside its log.
+"""The record of a job: written by the script itself, on the host it ran on, next to its log.
 
 A rule names the file in NANOSNAKE_RECORD; without that variable, as when a script is run by hand, nothing is
-written. What is recorded is the state of things when the job ran: a result that is not made again keeps its
-record, wherever the commit has moved since.
+written. The record is of the state when the job ran: a result that is not recomputed keeps its record, whatever the
+commit is now.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def recorded(main: Callable[[list[str] | None], int]) -> int:
 
 
 class Record:
-    """What is known when a job begins; `write` adds what is known when it has ended well."""
+    """What is known when a job begins; `write` adds what is known when it has succeeded."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -61,7 +61,7 @@ class Record:
         self._hash_new_files()
 
     def write(self) -> None:
-        """Write the record; the job has ended well."""
+        """Write the record of a job that has succeeded."""
         self._hash_new_files()
         write_json(self.path, {**self._job(), "environment": self._environment()})
 

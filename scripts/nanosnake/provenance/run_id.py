@@ -1,4 +1,4 @@
-"""The name of a run: one start of Snakemake and all jobs that it brings about, on whatever host they run."""
+"""The name of a run: one start of Snakemake and all its jobs, on whatever host they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hash again what a manifest names, and say what does not fit."""
+"""Re-hash what a manifest names, and report what differs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nanosnake.files import NanosnakeError, read_json, sha256_file
 from nanosnake.provenance.manifest import FORMAT, SEAL, seal_of
 
 MAY_BE_GONE = ("shard", "tokens", "made")
-"""Kinds of inputs that are made again when they are needed, and may be deleted when they are not."""
+"""Kinds of inputs that are recomputed when needed, and may be deleted when not."""
 
 Say = Callable[[int, int], None]
 
@@ -24,18 +24,18 @@ class Outcome:
     """What was found."""
 
     problems: tuple[str, ...]
-    """A line for each thing that does not fit."""
+    """A line for each difference."""
     files: int
     file_bytes: int
     inputs: int
     input_bytes: int
     gone: int
-    """Inputs that were made by a rule and are not there any more."""
+    """Inputs that were made by a rule and no longer exist."""
     looked_at_inputs: bool
 
     @property
     def summary(self) -> str:
-        """The last line: how much was looked at, and what came of it."""
+        """The last line: how much was checked, and the result."""
         parts = [f"{self.files:,} files, {self.file_bytes:,} bytes"]
         if self.looked_at_inputs:
             parts.append(f"made from {self.inputs:,} inputs, {self.input_bytes:,} bytes")
@@ -53,12 +53,12 @@ def verify(path: Path, *, inputs: bool = True, threads: int = 4, say: Say | None
 
     Args:
         path: the manifest.
-        inputs: whether to look at the inputs too. They are found only if the manifest stands in its project.
+        inputs: whether to look at the inputs too. They are found only if the manifest is in its project.
         threads: how many files are hashed at once.
-        say: is told how many bytes of how many are done.
+        say: is called with how many bytes of how many are done.
 
     Raises:
-        NanosnakeError: if it is no manifest.
+        NanosnakeError: if it is not a manifest.
     """
     manifest = read_manifest(path)
     where = path.absolute().parent
@@ -102,7 +102,7 @@ class Entry:
         self.path = Path(entry["path"]) if is_absolute else Path(os.path.normpath(where / from_manifest))
 
     def problem(self, sha256: str) -> str | None:
-        """Return what does not fit, if something does not."""
+        """Return the difference, if there is one."""
         size = self.path.stat().st_size
         if self.meaning is not None and sha256 != self.sha256 and meaning(self.path) == self.meaning:
             return None  # code with other comments
@@ -114,7 +114,7 @@ class Entry:
 
 
 def mismatches(entries: Sequence[Entry], threads: int, say: Say | None) -> list[str]:
-    """Read all files and return what does not fit; a shard and the file that it links to are read once."""
+    """Read all files and return the differences; a shard and the file that it links to are read once."""
     files: dict[tuple[int, int], Path] = {}
     keys = []
     for entry in entries:
@@ -133,16 +133,16 @@ def mismatches(entries: Sequence[Entry], threads: int, say: Say | None) -> list[
 
 
 def edited(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line if the manifest is not as it was written."""
+    """Yield a line if the manifest has changed since it was written."""
     found = seal_of(manifest)
     if manifest.get(SEAL) != found:
         yield f"{path}: was edited: its content has the SHA-256 {found}, its seal says {manifest.get(SEAL)}"
 
 
 def in_place(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Return whether a manifest stands in its project, with something around it of what it was made from.
+    """Return whether a manifest is in its project, with something around it that it was made from.
 
-    A copy of all results has the same names of folders and nothing of the user's files and the code.
+    A copy of all results has the same names of folders but none of the user's files and the code.
     """
     recorded = PurePosixPath(manifest["path"]).parts
     if path.absolute().parts[-len(recorded) :] != recorded:
@@ -156,7 +156,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Return the content of a manifest.
 
     Raises:
-        NanosnakeError: if it is no manifest; it says what it is.
+        NanosnakeError: if it is not a manifest; the message says what it is.
     """
     if not path.is_file():
         raise NanosnakeError(f"{path}: no such file; name a manifest.json that a run of Snakemake left")

@@ -1,4 +1,4 @@
-"""Publish files to S3: each whole or absent, what is already there not sent again, the manifest last.
+"""Publish files to S3: each is whole or absent, what is already there is not sent again, the manifest comes last.
 
 destination.py  one bucket and prefix: compare, send, check
 receipts.py     what a rule keeps of what it has published

@@ -46,7 +46,7 @@ class Destination:
 
     Args:
         client: made by `nanosnake.s3.client.connect`.
-        endpoint: who is asked, for messages.
+        endpoint: the server, for messages.
         place: bucket and prefix.
         run: name of this run, for the objects' metadata.
     """
@@ -55,14 +55,14 @@ class Destination:
         self.client, self.endpoint, self.place, self.run = client, endpoint, place, run
 
     def publish(self, path: Path, key: str | None = None) -> tuple[Published, bool]:
-        """Let the bucket hold a file; send it only if another content stands there, or none.
+        """Make sure that the bucket holds a file; send it only if it is missing there or differs.
 
         Args:
             path: the file.
             key: its name below the destination; that of a file below results/ if None.
 
         Returns:
-            What stands there now, and whether it was sent.
+            What is there now, and whether it was sent.
 
         Raises:
             NanosnakeError: if it cannot be sent; nothing of it is visible then.
@@ -87,7 +87,7 @@ class Destination:
         )
 
     def look(self, place: Place) -> Found | None:
-        """Return what stands at a place, or None."""
+        """Return the object at a place, or None."""
         try:
             answer = self.client.head_object(Bucket=place.bucket, Key=place.key)
         except S3_ERRORS as error:
@@ -122,8 +122,8 @@ class Destination:
     def _send(self, path: Path, place: Place, sha256: str, found: Found | None) -> None:
         """Send a file; on an error the library takes back the parts that were sent.
 
-        It replaces what `found` describes and nothing else: should another process have written the object in the
-        meantime, the server refuses, and the caller looks what stands there now.
+        It replaces what `found` describes and nothing else: if another process has written the object in the meantime,
+        the server refuses, and the caller checks what is there now.
         """
         extra = {
             "Metadata": {"sha256": sha256, "run-id": self.run},
@@ -156,7 +156,7 @@ class Destination:
 
     @contextmanager
     def _replacing(self, found: Found | None) -> Iterator[None]:
-        """Add the condition to the requests that give an object its name; the transfer manager knows none."""
+        """Add the condition to the requests that give an object its name; the transfer manager lacks it."""
         condition = {"IfMatch": f'"{found.etag}"'} if found else {"IfNoneMatch": "*"}
 
         def add(params: dict[str, Any], **_: object) -> None:

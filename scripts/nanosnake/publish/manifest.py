@@ -1,4 +1,4 @@
-"""The list of all that was published: written last, so that who reads it finds everything that it names."""
+"""The list of all that was published: written last, so that a reader finds everything that it names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def extend(manifest: dict[str, Any], published: Sequence[Published], *, destinat
     """Return the manifest of what was made, with `files` cut to what was published and completed by it.
 
     Raises:
-        NanosnakeError: if a file was made anew after it was published.
+        NanosnakeError: if a file was remade after it was published.
     """
     known = {entry["path"]: entry for entry in manifest.get("files", ())}
     files = []
@@ -42,10 +42,10 @@ def expand_receipts(folder: Path, words: Iterable[str]) -> list[Path]:
 
 
 def check_complete(published: Iterable[Published], there: dict[str, tuple[str, int]]) -> None:
-    """See that all that was published still stands in the bucket as it was sent.
+    """Check that everything published is still in the bucket as it was sent.
 
     Raises:
-        NanosnakeError: if an object is gone or another; it names the first ones.
+        NanosnakeError: if an object is gone or has changed; the message names the first ones.
     """
     bad = [one.key for one in published if there.get(one.key) != (one.etag, one.bytes)]
     if bad:

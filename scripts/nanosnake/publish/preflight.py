@@ -1,4 +1,4 @@
-"""Whether publishing can work, asked before anything expensive begins."""
+"""Whether publishing can work, checked before anything expensive begins."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PROBE = ".nanosnake-may-i-write"
 
 
 def check(client: S3Client, endpoint: Endpoint, place: Place) -> None:
-    """See that the server answers, the credentials are right, the bucket is there, and one may list and write.
+    """Check that the server answers, credentials are right, the bucket exists, and listing and writing are allowed.
 
-    Nothing is left behind: the right to write is tried by beginning an upload in parts and taking it back. Only
-    writing shows whether there is room.
+    Nothing is left behind: permission to write is tested by starting a multipart upload and aborting it. Only writing
+    shows whether there is room.
 
     Raises:
         NanosnakeError: one message for what is wrong.

@@ -1,4 +1,4 @@
-"""What a rule keeps of what it has published: a small file that Snakemake knows as the rule's output."""
+"""A rule's record of what it has published: a small file that Snakemake knows as the rule's output."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Published:
     sha256: str
     etag: str
     version: str | None
-    """Of a bucket that keeps versions."""
+    """The version, if the bucket keeps versions."""
 
 
 def key_of(path: Path) -> str:
     """Return the name of a file in the bucket, below the destination.
 
     Raises:
-        NanosnakeError: if the file does not stand below results/, which is what is published.
+        NanosnakeError: if the file is not below results/, which is what is published.
     """
     if path.is_absolute() or path.parts[:1] != (layout.RESULTS,) or ".." in path.parts or len(path.parts) < 2:
         raise NanosnakeError(
@@ -47,7 +47,7 @@ def read_receipt(path: Path, destination: str) -> list[Published]:
     """Return what a receipt says was published to a destination.
 
     Raises:
-        NanosnakeError: if it is none, or is of another destination.
+        NanosnakeError: if it is not a receipt, or is of another destination.
     """
     value = read_json(path)
     try:

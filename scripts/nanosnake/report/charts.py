@@ -114,7 +114,7 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
                 shape=alt.Shape("tokenizer:N", scale=shape_scale(names), legend=None),
             )
         )
-        # the published vocabularies stand close together: their names keep out of each other's way
+        # the published vocabularies are close together: their names must not overlap
         texts = [
             alt.Chart(data([row]))
             .mark_text(dy=NAME_OFFSETS[place % len(NAME_OFFSETS)], align="right", dx=8)

@@ -144,8 +144,8 @@ def gather(
     Args:
         sources: where the files are.
         tokenizer: the tokenizer's folder, which may be unsound: the gate says so then.
-        encodings: this tokenizer first, then the baselines that could be had; they cut the texts.
-        notes: what the reader must know besides, such as a baseline that could not be had.
+        encodings: this tokenizer first, then the available baselines; they cut the texts.
+        notes: what the reader must know besides, such as a baseline that is not available.
     """
     figures = read_json(sources.curve) if sources.curve else {}
     texts = read_texts(*sources.texts)
@@ -200,7 +200,7 @@ def read_learned(record: Path) -> list[tuple[str, str]]:
 
 
 def read_counting(counting: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Read how the training text was counted; a limit of 0 or none is no limit."""
+    """Read how the training text was counted; a limit of 0 or none means no limit."""
     found = []
     for key, words in COUNTING_LABELS.items():
         value = counting.get(key, "")

@@ -192,7 +192,7 @@ def _page(folder: Path, results: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a file of figures holds; nothing where it is missing or unreadable."""
+    """Return what a file of figures holds; nothing if it is missing or unreadable."""
     try:
         found = read_json(path)
     except (NanosnakeError, OSError):

@@ -55,7 +55,7 @@ PAIRED = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """The chart of one or two curves, and what is said of it."""
+    """The chart of one or two curves, and its description."""
 
     chart: Figure
     table: Table
@@ -182,7 +182,7 @@ def draw(curves: Sequence[Found]) -> Drawn:
 
 
 def said(curve: Found) -> list[str]:
-    """Say what the line through a ladder's points is, and what else is to be known of it."""
+    """Say what the line through a ladder's points is, and what else to know about it."""
     line, name = curve["line"], curve["ladder"]
     if line["kind"] == "power law":
         parts = [
@@ -207,7 +207,7 @@ class DrawnEffect:
 
 
 def effect(key: str, summary: Found | None, title: str, still: float, found: Found) -> DrawnEffect | None:
-    """Draw an effect by depth and over all; None where there is none."""
+    """Draw an effect by depth and over all; None if there is none."""
     if not summary or not summary["depths"]:
         return None
     rows = [
@@ -238,7 +238,7 @@ def effect(key: str, summary: Found | None, title: str, still: float, found: Fou
 
 
 def facts(claim: Found) -> list[tuple[str, str]]:
-    """Return what there is to know of a claim, in pairs."""
+    """Return the facts about a claim, in pairs."""
     n, registered = claim["n"], claim["preregistration"]
     models = " and ".join(f"{n['models'][name]} models of {name}" for name in claim["terms"]["of"])
     found = [
@@ -254,7 +254,7 @@ def facts(claim: Found) -> list[tuple[str, str]]:
 
 
 def _tile(effect: Found, *, percent: bool) -> tuple[str, str]:
-    """Return a headline figure and its interval; within noise, only that is said."""
+    """Return a headline figure and its interval; if it is within noise, only that is said."""
     if effect["value"] is None:
         return "not known", "no value"
     bounds = (

@@ -160,10 +160,10 @@ def read_benchmarks(folder: Path, tokenizer: str) -> Benchmarks | None:
 
 
 def measured_by_itself(benchmark: Path) -> dict[str, Any]:
-    """Return what the job's record says of its CPU time and memory; nothing if it left none.
+    """Return what the job's record says about its CPU time and memory; nothing if it left none.
 
-    Snakemake looks at a job twice a second: of one that ends sooner it sees the shell alone, and 3 MiB. The
-    record has what the operating system counted; of a job of many processes, it is that of one of them.
+    Snakemake samples a job twice a second: if it ends sooner, Snakemake sees only the shell, and 3 MiB. The record has
+    what the operating system counted; of a job of many processes, it is that of one of them.
     """
     try:
         record = json.loads(benchmark.with_suffix(".json").read_text(encoding="utf-8"))
@@ -173,7 +173,7 @@ def measured_by_itself(benchmark: Path) -> dict[str, Any]:
 
 
 def stage_of(parts: Sequence[str], tokenizer: str) -> str:
-    """Name what a benchmark file is of by where it stands; only `--benchmark-extended` records the rule's name.
+    """Name what a benchmark file is of by its path; only `--benchmark-extended` records the rule's name.
 
     Files that differ in their shard alone get the same name: `counts/nanochat/shard_00001.tsv` is of
     `counts/nanochat`, `shards/shard_00001.download.tsv` of `shards.download`, `bpe-4096/merges.tsv` of `merges`.
@@ -249,7 +249,7 @@ def changed(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
 def history_table(
     records: Sequence[tuple[int, Mapping[str, Any]]], points: Sequence[Mapping[str, Any]]
 ) -> Table:
-    """One row a run, one column a figure; the newest run stands first."""
+    """One row per run, one column per figure; the newest run comes first."""
     names = list(dict.fromkeys(point["figure"] for point in points))
     rows: dict[int, dict[str, Any]] = {}
     earlier: Mapping[str, Any] | None = None

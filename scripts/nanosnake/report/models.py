@@ -139,7 +139,7 @@ def step_points(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the known series of a metrics file in long form.
 
     Raises:
-        NanosnakeError: if a line is no JSON.
+        NanosnakeError: if a line is not JSON.
     """
     for place, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

@@ -14,7 +14,7 @@ class Page:
     """What the page is: `Tokenizer report`."""
     name: str
     on: str
-    """What it was made of: the dataset, or the dataset and the tokenizer."""
+    """What it is about: the dataset, or the dataset and the tokenizer."""
     status: str
     """pass, warn or fail: the colour and the sign of the headline."""
     headline: str

@@ -24,7 +24,7 @@ def shown(value: Any) -> Any:
 
 
 def environment() -> Environment:
-    """Return the environment of the templates, in which no value reaches the page as it is."""
+    """Return the environment of the templates, in which no value reaches the page unchanged."""
     made = Environment(
         loader=PackageLoader("nanosnake.report"),
         autoescape=True,

@@ -21,7 +21,7 @@ MOST_PANELS = 8
 
 @dataclass(frozen=True)
 class Drawings:
-    """The charts of a report; None where there is nothing to draw."""
+    """The charts of a report; None if there is nothing to draw."""
 
     compression: Figure | None
     compression_table: Table | None

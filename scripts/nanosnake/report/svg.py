@@ -31,7 +31,7 @@ Draw = Callable[[int], altair.TopLevelMixin]
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart in both widths, with the sentence that stands for it where it cannot be seen."""
+    """A chart in both widths, with the sentence that replaces it where it cannot be seen."""
 
     name: str
     alternative: str

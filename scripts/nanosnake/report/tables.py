@@ -36,13 +36,13 @@ LABELS = {
 }
 SHARES = ("share", "single_bytes")
 FIRST = ("task", "text", "kind", "documents", "bytes", "words", "tokens")
-"""Columns that stand first, in this order; files of sorted keys say nothing of their order."""
+"""Columns that come first, in this order; files with sorted keys do not give their order."""
 SIZE_STEPS = ("B", "kB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: where its values stand in a record, its heading, and how they are written."""
+    """One column: where its values are in a record, its heading, and how they are written."""
 
     key: str
     label: str
@@ -67,7 +67,7 @@ class Table:
 def from_records(caption: str, records: Sequence[Mapping[str, Any]], *, limit: int = 0) -> Table:
     """Make a table of flat records whose keys are not known beforehand.
 
-    What a row is of and how large stands first, the rest in order of first appearance.
+    What a row is of and how large it is come first, the rest in order of first appearance.
 
     Args:
         caption: what the table shows.

@@ -52,7 +52,7 @@ DOTTED_CIRCLE = "\u25cc"
 
 
 def is_shapeless(character: str) -> bool:
-    """True for a character that a reader could not see, or that could reorder what stands around it."""
+    """True for a character that a reader could not see, or that could reorder the text around it."""
     category = unicodedata.category(character)
     return category in SHAPELESS or (category == "Zs" and character != " ")
 
@@ -81,7 +81,7 @@ def visible(text: str) -> str:
 
 
 def token_text(token: bytes) -> str:
-    """A token as one line: its text with spaces as an open box, or its bytes in hex if they are no UTF-8."""
+    """A token as one line: its text with spaces as an open box, or its bytes in hex if they are not UTF-8."""
     try:
         return visible(token.decode("utf-8")).replace(" ", "\u2423")
     except UnicodeDecodeError:

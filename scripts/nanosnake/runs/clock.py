@@ -1,6 +1,6 @@
-"""Files from the future: what Snakemake would refuse after the work, said before it.
+"""Files from the future: Snakemake would refuse them after the work; this reports them before it.
 
-Plain Python, so that it can be tested with no Snakemake.
+Plain Python, so that it can be tested without Snakemake.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ SKEW = 60.0
 
 
 def check_times(files: Iterable[str]) -> None:
-    """See that no file was modified in the future; those that do not exist yet are skipped.
+    """Check that no file was modified in the future; those that do not exist yet are skipped.
 
     Raises:
-        NanosnakeError: if one does. What is made from it would be older than it: Snakemake would refuse it at the
-            end of the job, after a day of training for instance.
+        NanosnakeError: if one was. What is made from it would be older than it: Snakemake would refuse it at the end
+            of the job, after a day of training for instance.
     """
     latest = time.time() + SKEW
     found = {}

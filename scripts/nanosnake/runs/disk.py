@@ -1,4 +1,4 @@
-"""The folder where Snakemake runs, where it is full or read-only: said once, in words that help."""
+"""Say once, in words that help, that the folder where Snakemake runs is full or read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOM = 1 << 20
 
 
 def cannot_write(error: OSError, folder: Path | None = None) -> str:
-    """Return what to say where Snakemake's folder is full or read-only."""
+    """Return what to say if Snakemake's folder is full or read-only."""
     return (
         f"{folder or Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
         "make room there, or run in a folder that you may write (--directory)"
@@ -37,10 +37,10 @@ def hush_log_files() -> None:
 
 
 def say_if_full(folder: Path) -> None:
-    """Print, as the last line of a run that failed in a folder, that it is full, where it is.
+    """Print, as the last line of a failed run, that its folder is full, if it is.
 
-    Snakemake writes a log, a benchmark and a note per result, and where one of them finds no room, it asks for
-    permissions or says nothing. The room is tried out, as a quota is not to be seen in what is free.
+    Snakemake writes a log, a benchmark and a note per result, and if there is no room for one of them, it asks for
+    permissions or says nothing. The room is tested by writing, since free space does not show a quota.
     """
     try:
         with tempfile.TemporaryFile(dir=folder) as stream:

@@ -1,8 +1,8 @@
 """Processes of jobs on this host whose Snakemake is gone.
 
-A Snakemake that is killed leaves its jobs at work, and so does a job's shell that is killed. The next run would make
-the same files beside them: two trainers would write into one folder of checkpoints. Snakemake forgets what such a job
-makes, so that nothing is lost if it is stopped; a trainer that is told to stop leaves a checkpoint.
+A killed Snakemake leaves its jobs running, and so does a job's killed shell. The next run would make the same files at
+the same time: two trainers would write into one folder of checkpoints. Snakemake forgets what such a job makes, so
+nothing is lost if it is stopped; a trainer that is told to stop leaves a checkpoint.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Orphan:
         if born(self.pid) == self.born:
             try:
                 os.kill(self.pid, number)
-            except ProcessLookupError:  # in this very moment
+            except ProcessLookupError:  # it has just ended
                 return
 
 
 def born(pid: int) -> str:
-    """Return when a process began, in the kernel's ticks since the host's start; nothing where it has ended."""
+    """Return when a process began, in the kernel's ticks since the host's start; nothing if it has ended."""
     try:
         _, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
     except OSError:

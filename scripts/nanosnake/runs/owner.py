@@ -1,6 +1,6 @@
-"""Which Snakemake has the jobs of a folder made, so that one that was killed is told from one that is at work.
+"""Which Snakemake runs the jobs of a folder, so that a killed one can be told from one at work.
 
-Each run leaves a file named after its host and process in `.snakemake/nanosnake`, and takes it away when it ends; a
+Each run leaves a file named after its host and process in `.snakemake/nanosnake`, and removes it when it ends; a
 killed one cannot.
 """
 
@@ -23,16 +23,16 @@ OWNERS = Path(".snakemake/nanosnake")
 
 @dataclass(frozen=True)
 class Owner:
-    """A Snakemake that said it has jobs made."""
+    """A Snakemake that has registered as running jobs."""
 
     host: str
     pid: int
     born: str
-    """When the process began, in the kernel's ticks since the host's start: numbers of processes come again."""
+    """When the process began, in the kernel's ticks since the host's start: process ids are reused."""
     run: str = ""
     """The name of its run, which its jobs inherit."""
     space: str = ""
-    """The kernel's name of where its process number counts: containers of one host may have numbers of their own."""
+    """The kernel's name of its process-id namespace: containers of one host may have their own."""
 
     @property
     def here(self) -> bool:
@@ -41,7 +41,7 @@ class Owner:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, as far as can be known: one on another host is taken to run."""
+        """Whether it runs, as far as can be known: one on another host is assumed to run."""
         return not self.here or born(self.pid) == self.born
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Owner:
 
 
 def sign(folder: Path) -> Path:
-    """Say that this process has the jobs of `folder` made; return the file, which it removes in the end."""
+    """Register this process as running the jobs of `folder`; return the file, which it removes in the end."""
     file = folder / OWNERS / f"{socket.gethostname()}.{os.getpid()}"
     with replacing(file) as temporary:
         temporary.write_text(f"{born(os.getpid())} {run_id()} {_space()}")
@@ -57,7 +57,7 @@ def sign(folder: Path) -> Path:
 
 
 def _space() -> str:
-    """Return the name of the space of process numbers; nothing where the kernel has none."""
+    """Return the name of the process-id namespace; nothing if the kernel has none."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -65,7 +65,7 @@ def _space() -> str:
 
 
 def take_turn(folder: Path) -> int:
-    """Wait until no other Snakemake plans in `folder`; return a handle, and closing it, or a kill, ends the turn.
+    """Wait until no other Snakemake plans in `folder`; return a handle; closing it, or a kill, ends the turn.
 
     Snakemake looks for locks and then writes its own; of two that look at the same time, both would find none.
     """
@@ -85,7 +85,7 @@ def take_turn(folder: Path) -> int:
 
 
 def owners(folder: Path) -> dict[Path, Owner]:
-    """Return who said that it has the jobs of `folder` made, and did not take it back, by file."""
+    """Return, by file, who has registered as running the jobs of `folder` and has not deregistered."""
     found = {}
     for file in sorted((folder / OWNERS).glob("*")):
         host, _, pid = file.name.rpartition(".")

@@ -26,10 +26,10 @@ def connect(
     read_timeout: float = 60.0,
     attempts: int | None = None,
 ) -> S3Client:
-    """Return a client. It asks nobody yet, except where credentials come from a service.
+    """Return a client. It contacts nobody yet, except where credentials come from a service.
 
     Args:
-        endpoint: who is asked.
+        endpoint: the server.
         connect_timeout: seconds.
         read_timeout: seconds without a byte.
         attempts: of each request, in all; the usual AWS_MAX_ATTEMPTS (3) if None.
@@ -56,4 +56,4 @@ def connect(
         problem = explain(error, endpoint, None, "ask")
     else:
         return client
-    raise problem  # outside the handler: a trace of the first error is of no use
+    raise problem  # outside the handler: a trace of the first error does not help

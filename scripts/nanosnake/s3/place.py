@@ -1,4 +1,4 @@
-"""Where objects stand: s3://bucket/key, and the endpoint that is asked for it."""
+"""Where objects are: s3://bucket/key, and the endpoint that is asked for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Place:
         """Return the place that s3://bucket/key names; a slash at the end means nothing.
 
         Raises:
-            ValueError: if it is not of that form, or names what only some tools can read again.
+            ValueError: if it is not of that form, or names what only some tools can read back.
         """
         scheme, _, rest = url.partition("://")
         bucket, _, key = rest.partition("/")
@@ -45,7 +45,7 @@ class Place:
 
     @property
     def parent(self) -> Place:
-        """The folder that this stands in."""
+        """The folder that this is in."""
         return Place(self.bucket, self.key.rpartition("/")[0])
 
     @property
@@ -61,7 +61,7 @@ def check_endpoint_url(value: str) -> str:
     """Return a URL that can be an endpoint.
 
     Raises:
-        ValueError: if it is none, or holds credentials.
+        ValueError: if it is not one, or holds credentials.
     """
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -81,14 +81,14 @@ AnyPlace = Annotated[Place, Word(Place.parse, str)]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Who is asked. No credentials: these come from the environment and the usual files."""
+    """The server to use. No credentials: these come from the environment and the usual files."""
 
     endpoint_url: Annotated[str, Word(check_endpoint_url, str, secret=True)] | None = None
-    """Of an S3-compatible server; Amazon's, or what AWS_ENDPOINT_URL_S3 says, if absent."""
+    """URL of an S3-compatible server; Amazon's, or what AWS_ENDPOINT_URL_S3 says, if absent."""
     region: str | None = None
-    """The usual places name it if absent."""
+    """Region of the bucket; the usual places name it if absent."""
     path_style: bool = False
-    """The bucket is in the path and not in the host's name."""
+    """Put the bucket in the path instead of the host name."""
 
     @property
     def host(self) -> str:

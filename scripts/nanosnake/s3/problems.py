@@ -56,7 +56,7 @@ def precondition_failed(error: Exception) -> bool:
 
 
 def passes(error: Exception) -> bool:
-    """Return whether the same request may go better later: a busy server, or a connection that broke."""
+    """Return whether the same request may succeed later: a busy server, or a connection that broke."""
     if isinstance(error, ClientError):
         return status_of(error) >= 500 or status_of(error) == 429 or code_of(error) in _BUSY
     return isinstance(
@@ -70,7 +70,7 @@ def explain(error: Exception, endpoint: Endpoint, place: Place | None, doing: st
 
     Args:
         error: what the library raised.
-        endpoint: who was asked.
+        endpoint: the server that was asked.
         place: what was asked for; None where that does not matter.
         doing: what was tried, as in "no right to ...": "write", "read", "list".
     """

@@ -1,7 +1,7 @@
 """Jobs of a folder that still wait or run, whoever started them.
 
-A Snakemake that is killed leaves its jobs behind, and the next one knows nothing of them: it would hand them in
-a second time, and two jobs would write the same file.
+A Snakemake that is killed leaves its jobs behind, and the next one knows nothing about them: it would submit them a
+second time, and two jobs would write the same file.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def ask(*command: str) -> str:
 
 
 def unfinished(folder: Path) -> list[Unfinished]:
-    """Return the jobs that Snakemake handed in from `folder` and that have not ended; none without SLURM."""
+    """Return the jobs that Snakemake submitted from `folder` and that have not ended; none without SLURM."""
     if shutil.which("squeue") is None:
         return []
     lines = ask("squeue", "--me", "--noheader", "--format=%A|%T|%j|%N|%k|%Z").splitlines()
@@ -65,9 +65,9 @@ def unfinished(folder: Path) -> list[Unfinished]:
 
 
 def leftovers(folder: Path, *, quiet: bool = False) -> list[Unfinished]:
-    """Return the jobs of a folder that have not ended, as `unfinished` does; none where SLURM does not answer.
+    """Return the jobs of a folder that have not ended, as `unfinished` does; none if SLURM does not answer.
 
-    A workstation may have its commands and no cluster: `quiet` says nothing of that.
+    A workstation may have its commands but no cluster; with `quiet`, nothing is said about that.
     """
     try:
         return unfinished(folder)
@@ -78,19 +78,20 @@ def leftovers(folder: Path, *, quiet: bool = False) -> list[Unfinished]:
 
 
 def settle(folder: Path, *, unlock: Callable[[], None], local: bool = False, every: float = 10.0) -> None:
-    """See that nothing which a killed Snakemake left is at work in a folder any more, and take its locks away.
+    """Make sure that nothing left by a killed Snakemake still runs in a folder, and remove its locks.
 
     What waits or runs on a cluster is waited for; processes on this host are stopped. While another Snakemake is at
-    work there, its jobs and locks are let alone.
+    work there, its jobs and locks are left alone.
 
     Args:
         folder: where Snakemake runs.
         unlock: removes Snakemake's locks.
-        local: whether this run's own jobs run on this host, so that a cluster that does not answer is no news.
+        local: whether this run's own jobs run on this host, in which case a cluster that does not answer is not worth
+            a message.
         every: seconds between questions to SLURM.
 
     Raises:
-        NanosnakeError: if jobs are at work and the Snakemake that handed them in ran on another host.
+        NanosnakeError: if jobs are running and the Snakemake that submitted them ran on another host.
     """
     known = owners(folder)
     living = {file: owner for file, owner in known.items() if owner.alive}
@@ -136,7 +137,7 @@ def wait(folder: Path, *, every: float = 10.0, say: Callable[[str], None] = lamb
     Args:
         folder: where Snakemake ran.
         every: seconds between questions to SLURM.
-        say: is told a line whenever the number of jobs changes.
+        say: is called with a line whenever the number of jobs changes.
     """
     before = -1
     while jobs := unfinished(folder):

@@ -1,4 +1,4 @@
-"""Before the first job: would SLURM take what the rules of a plan ask for? `sbatch --test-only` says so at once."""
+"""Before the first job: would SLURM accept what the rules of a plan request? `sbatch --test-only` answers at once."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ KEYS = (
 UNREACHABLE = re.compile(r"unable to contact|resolve_ctls|connection refused|communication", re.IGNORECASE)
 
 PASSES = re.compile(UNREACHABLE.pattern + r"|timed out|temporarily|submit limit|try again", re.IGNORECASE)
-"""Words of refusals that time may heal."""
+"""Words of refusals that may pass with time."""
 
 
 def check(submissions: Iterable[Submission]) -> None:
-    """See that SLURM would take each of some requests.
+    """Check that SLURM would accept each of some requests.
 
     Raises:
-        NanosnakeError: if it refuses one, or does not answer; it says what to change.
+        NanosnakeError: if it refuses one, or does not answer; the message says what to change.
     """
     refused = []
     for submission in submissions:
@@ -52,7 +52,7 @@ def check(submissions: Iterable[Submission]) -> None:
 
 
 def hopeless(rule: str, words: str) -> str | None:
-    """Return what to say of a job that sbatch refused with some words; None where another try may succeed."""
+    """Return what to say about a job that sbatch refused with some words; None if another try may succeed."""
     return None if PASSES.search(words) else f"SLURM refused {rule}\n{_explained(rule, _plain(words))}"
 
 
@@ -61,7 +61,7 @@ def _explained(rule: str, words: str) -> str:
 
 
 def _refusal(call: str) -> str:
-    """Return why SLURM would refuse a call of sbatch; nothing if it would take it."""
+    """Return why SLURM would refuse a call of sbatch; nothing if it would accept it."""
     try:
         ended = subprocess.run(
             f"{call} --test-only --wrap=true",

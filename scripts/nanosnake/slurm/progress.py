@@ -12,7 +12,7 @@ from nanosnake.slurm.jobs import Unfinished, unfinished
 
 
 def changes(before: Iterable[Unfinished], now: Iterable[Unfinished]) -> list[str]:
-    """Return a line for each job whose state is another than before, in the order of their ids."""
+    """Return a line for each job whose state has changed, in the order of their ids."""
     known = {job.id: job for job in before}
     current = {job.id: job for job in now}
     lines = {}
@@ -33,7 +33,7 @@ def watch(folder: Path, *, say: Callable[[str], None], every: float = 10.0) -> N
 
     Args:
         folder: where Snakemake runs.
-        say: is told each line.
+        say: is called with each line.
         every: seconds between questions to SLURM, one for all jobs.
     """
 

@@ -24,14 +24,14 @@ HEADER = ("rule", "jobs", "failed", "queued", "ran", "CPU used", "memory used")
 
 @dataclass
 class Record:
-    """What accounting knows of one job."""
+    """What accounting knows about one job."""
 
     run: str
     rule: str
     state: str
     submitted: datetime
     queued: float | None
-    """Seconds from hand-in to start."""
+    """Seconds from submission to start."""
     ran: float
     """Seconds from start to end."""
     cpus: int
@@ -117,7 +117,7 @@ def table(records: Iterable[Record]) -> list[tuple[str, ...]]:
 
 
 def records(folder: Path, *, days: int = 30, patience: float = 5.0) -> list[Record]:
-    """Return what accounting knows of the last run in a folder; nothing where it knows of none.
+    """Return what accounting knows about the last run in a folder; nothing if it knows of none.
 
     Args:
         folder: where Snakemake ran.
@@ -141,7 +141,7 @@ def summarize(folder: Path, *, since: datetime | None = None) -> str:
 
     Args:
         folder: where Snakemake ran.
-        since: leave out a run whose jobs were all handed in before this time.
+        since: leave out a run whose jobs were all submitted before this time.
     """
     last = records(folder)
     if not last or (since and max(record.submitted for record in last) < since - CLOCKS):

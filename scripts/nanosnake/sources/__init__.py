@@ -1,1 +1,1 @@
-"""Where shards come from, and what is known of one."""
+"""Where shards come from, and what is known about one."""

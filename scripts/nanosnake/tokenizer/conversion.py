@@ -5,8 +5,8 @@ file, or merges of ours (`.arrow`). What is read is byte-level byte-pair encodin
 else is refused with the reason. Ids are ours: the bytes in their order, then the merges in theirs, then the special
 tokens. Where a piece is cut does not depend on ids, only on the order of the merges.
 
-A token has one pair that ever makes it (nanosnake.tokenizer.merging). A merge list of `tokenizers` is followed with that
-in mind: a merge that names another pair never happens and is left out.
+Only one pair ever makes a token (nanosnake.tokenizer.merging). A merge list of `tokenizers` is followed with that in
+mind: a merge that names another pair never happens and is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CL100K = (
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a tokenizer without its merges.
+    """What is known about a tokenizer without its merges.
 
     Attributes:
         pattern: name of a split pattern, or a regex.
@@ -63,7 +63,7 @@ PUBLISHED = {
 
 
 def is_published(source: str) -> bool:
-    """Return whether this is one of the published vocabularies, and no file that is named so."""
+    """Return whether this is one of the published vocabularies, and not a file of that name."""
     return source in PUBLISHED and not Path(source).exists()
 
 
@@ -87,7 +87,7 @@ def file_of(source: str) -> Path | None:
 
 @functools.cache
 def header(source: str, pattern: str | None = None) -> Header:
-    """Return what a tokenizer says of itself besides its merges; its vocabulary is not looked at.
+    """Return what a tokenizer says about itself besides its merges; its vocabulary is not looked at.
 
     Args:
         source: a published name or a file, see above.
@@ -114,7 +114,7 @@ def convert(source: str, pattern: str | None, cache: Path) -> list[tuple[int, in
     """Return the merges of a tokenizer, as pairs of our ids.
 
     Args:
-        source: as in `header`; no merges of ours, which are read by themselves.
+        source: as in `header`; not merges of ours, which are read separately.
         pattern: its split pattern.
         cache: where published vocabularies are kept.
 
@@ -167,7 +167,7 @@ def _published_tokens(name: str, cache: Path) -> list[bytes]:
 
 
 def _of_order(source: object, tokens: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Return the merges of tokens of which any two neighbours merge that are a token together, the lowest first."""
+    """Return the merges of tokens where any two neighbours merge if together they are a token, the lowest first."""
     _check_bytes(source, tokens)
     order = _Order()
     for token in tokens:
@@ -193,7 +193,7 @@ class _Order:
         self.ranks[left + right] = len(self.ranks)
 
     def add_whole(self, source: object, token: bytes) -> None:
-        """Add a token that no merges lead to, as any two that it is made of: no text ever has these side by side."""
+        """Add a token that no merges lead to, from any two that make it up: no text ever has these side by side."""
         for at in range(1, len(token)):
             if token[:at] in self.ranks and token[at:] in self.ranks:
                 return self.add(token[:at], token[at:])
@@ -305,7 +305,7 @@ def _known(regex: str) -> str | Refused:
 
 
 def _roles(file: Path, special_tokens: Sequence[str]) -> dict[str, str]:
-    """Return which special tokens begin, end and fill, as `tokenizer_config.json` beside the file has it."""
+    """Return which special tokens begin, end and fill, as `tokenizer_config.json` next to the file has it."""
     beside = file.with_name("tokenizer_config.json")
     try:
         given = json.loads(beside.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """datatrove's `.ds.metadata`: which tokenizer wrote a token shard, and how many bytes a token takes.
 
-datatrove's merger takes 2 bytes a token where the file is missing, and so halves the tokens of a large vocabulary
-without a word. nanotron's configuration takes tokenizer and size from the same line.
+datatrove's merger takes 2 bytes a token if the file is missing, and so silently halves the tokens of a large
+vocabulary. nanotron's configuration takes tokenizer and size from the same line.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def metadata(tokenizer: str, token_bytes: int, tokens: int) -> str:
 
 
 def write_metadata(shard: Path, tokenizer: str, token_bytes: int, tokens: int) -> None:
-    """Write the metadata file beside a token shard."""
+    """Write the metadata file next to a token shard."""
     content = metadata(tokenizer, token_bytes, tokens)
     with replacing(shard.with_name(shard.name + SUFFIX)) as temporary:
         temporary.write_text(content, encoding="utf-8")

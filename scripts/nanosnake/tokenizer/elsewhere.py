@@ -1,7 +1,7 @@
 """Tokenizers that were made elsewhere, to be compared with ours: what they encode to, and the bytes of their tokens.
 
 A path is a `tokenizer.json`, a folder with one (as transformers writes it), or a `.tiktoken` file, whose split pattern
-has to be named because the file does not say it.
+has to be named because the file does not contain it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def load_elsewhere(name: str, path: Path, pattern: str | None = None) -> Elsewhe
         pattern: the split pattern of a `.tiktoken` file: gpt2, gpt4, gpt4o, nanochat or a regex.
 
     Raises:
-        NanosnakeError: if there is none, or it is of no kind that is known.
+        NanosnakeError: if there is none, or its kind is not known.
     """
     file = path / TOKENIZER_JSON if path.is_dir() else path
     if not file.is_file():

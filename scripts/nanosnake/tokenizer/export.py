@@ -4,17 +4,17 @@ Ids: 0 to 255 are the bytes in their order, then the merges in theirs, then the 
 
 `tokenizer.json` gives the ids that tiktoken gives, because of four settings that are easy to get wrong:
 - the split keeps what the pattern matches and drops what it does not (`Removed`, inverted); with the usual
-  `Isolated` unmatched text would become pieces of its own, which tiktoken does not do;
+  `Isolated` unmatched text would become separate pieces, which tiktoken does not do;
 - `ignore_merges`: a piece that is a token is that token, without merging, as in tiktoken;
 - a text begins with the bos token, unless special tokens are not wanted (`add_special_tokens=False`): every
   document of training began so;
 - the merges are the learned pairs. tiktoken joins any two neighbours whose bytes are a token, but a learned
   pair is the only way in which merging by rank arrives at its token, so both agree.
-Its regex engine is another one than ours and tiktoken's: nanosnake.tokenizer.oniguruma writes the pattern for it.
+Its regex engine differs from ours and tiktoken's: nanosnake.tokenizer.oniguruma writes the pattern for it.
 
-Equal inputs give equal bytes: no times, hosts or paths stand in any of the files. `meta.json` says which
-versions wrote them, since another version may write other bytes. When a tokenizer was made and how long it took
-stand in the rules' benchmark files and in the history, which are not outputs that others are compared with.
+Equal inputs give equal bytes: none of the files contains times, hosts or paths. `meta.json` says which versions wrote
+them, since another version may write other bytes. When a tokenizer was made and how long it took is in the rules'
+benchmark files and in the history, which are not outputs that others are compared with.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def export(merges: Sequence[tuple[int, int]], recipe: Recipe, folder: str | Path
         with replacing(folder / name) as temporary:
             temporary.write_bytes(content)
     meta = _meta(recipe, special_tokens, roles, contents)
-    write_json(folder / META, meta)  # last: a folder without it is no tokenizer
+    write_json(folder / META, meta)  # last: a folder without it is not a tokenizer
     return meta
 
 
@@ -155,9 +155,9 @@ def token_bytes(merges: Sequence[tuple[int, int]]) -> list[bytes]:
 
 
 def byte_characters() -> list[str]:
-    """Return the character that stands for each byte in `tokenizer.json`, as GPT-2 has it.
+    """Return the character that represents each byte in `tokenizer.json`, as in GPT-2.
 
-    Bytes that are visible Latin-1 characters stand for themselves, the others for U+0100 and on in their order.
+    Bytes that are visible Latin-1 characters represent themselves; the others get U+0100 and up, in their order.
     """
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(BYTES) if byte not in set(visible)]

@@ -162,7 +162,7 @@ def parse_ranks(content: bytes, path: Path) -> list[tuple[bytes, int]]:
     """Return the pairs of bytes and id of a `.tiktoken` file (`base64 rank` lines), in its order.
 
     Raises:
-        NanosnakeError: if a line is malformed; it names the line.
+        NanosnakeError: if a line is malformed; the message names the line.
     """
     pairs = []
     for number, line in enumerate(content.splitlines(), 1):

@@ -1,7 +1,7 @@
 """What merges make of bytes, and merges that make given texts.
 
-Merging does inside the bytes of a token what it does to these bytes alone. So a token has one pair that ever makes it:
-the two parts that are left of its bytes when all earlier merges are done (`last_parts`).
+Within the bytes of a token, merging does what it does to these bytes alone. So only one pair ever makes a token: the
+two parts that are left of its bytes when all earlier merges are done (`last_parts`).
 """
 
 from __future__ import annotations

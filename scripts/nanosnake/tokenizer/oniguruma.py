@@ -17,9 +17,9 @@ Our crate and tiktoken read a pattern as Rust's fancy-regex does. Oniguruma read
 | `\\xE9` | that character | a byte | `\\x{E9}` |
 | `(?P<name>…)` | a group | an error | `(?<name>…)` |
 
-The four known patterns hold none of these and stay as they are. A pattern with the flag `x`, whose blanks and
-comments are no part of the regex, stays as it is too. Whatever else differs, nanosnake.tokenizer.trial finds before
-the first job, and the check `agreement` in the documents.
+The four known patterns hold none of these and stay as they are. A pattern with the flag `x`, whose blanks and comments
+are not part of the regex, stays as it is too. Whatever else differs, nanosnake.tokenizer.trial finds before the first
+job, and the check `agreement` in the documents.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def translate(regex: str) -> str:
 
 
 def _step(regex: str, at: int, state: _State) -> int:
-    """Translate what stands at a place and return the place after it."""
+    """Translate what is at a position and return the position after it."""
     character = regex[at]
     if match := _ESCAPE.match(regex, at):
         state.add(_ESCAPES.get(match[0]) or _escape(match[0]))
@@ -191,7 +191,7 @@ def _escape(text: str) -> str:
 
 
 def _class(regex: str, at: int) -> tuple[str, int]:
-    """Translate the character class that begins at a place; classes may hold classes. Return the place after it."""
+    """Translate the character class that begins at a position; classes may nest. Return the position after it."""
     parts: list[str] = []
     depth = 0
     first = True

@@ -1,4 +1,4 @@
-"""`tokenizer_config.json`: what transformers wants to know of a tokenizer besides `tokenizer.json`."""
+"""`tokenizer_config.json`: what transformers needs to know about a tokenizer besides `tokenizer.json`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Roles:
     eos: str
     """Ends generation. Nothing ends a document but the next one's start, so this is `bos` by default."""
     pad: str
-    """Fills rows of a batch; masked, so that it may be any."""
+    """Fills rows of a batch; masked, so that any token will do."""
     chat_template: str | None
     """Jinja template of conversations; None: the tokens for nanochat's are missing and no other was given."""
 

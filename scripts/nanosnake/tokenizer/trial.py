@@ -2,7 +2,7 @@
 
     python -m nanosnake.tokenizer.trial <<< '{"pattern": "a*", "special_tokens": ["<|bos|>"]}'
 
-The plan runs it in a process of its own (nanosnake.config.trials), because a library may panic, print, or never return.
+The plan runs it in a separate process (nanosnake.config.trials), because a library may panic, print, or never return.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def special_token_problems(
 ) -> Iterator[tuple[int, str]]:
     """Yield the id and one problem of each special token that an engine encodes or decodes as something else.
 
-    Each is tried alone, in a text, beside itself and beside the next one. `rust` finds none in a text by itself.
+    Each is tried alone, in a text, next to itself and next to the following one. `rust` finds none in a text by
+    itself.
 
     Args:
         loaded: as a user loads it, so that it finds special tokens in a text.

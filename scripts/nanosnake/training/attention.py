@@ -36,7 +36,7 @@ _VARLEN_GQA = "enable_gqa" in _VARLEN_NAMES
 
 @dataclass(frozen=True)
 class Documents:
-    """Where documents lie in a micro-batch, as the chosen kernel wants to be told.
+    """Where documents lie in a micro-batch, in the form that the chosen kernel needs.
 
     `length`: tokens of a row (T here; evaluation also uses shorter rows than the model's T).
     `ends` (int32, varlen): first token of each document and N, the last entry repeated as padding.

@@ -1,8 +1,8 @@
-"""Rolling checkpoints: whole or not there, and the newest whole one found again after any kill.
+"""Rolling checkpoints: whole or absent, and the newest whole one is found after any kill.
 
 A checkpoint is a folder `step_00001000` with `model.safetensors`, `optimizer.safetensors` and `state.json`,
 made under another name and renamed. `state.json` is written last, with the size and the CRC-32 of the other
-two: a folder without it, or whose files differ from it, is no checkpoint, and the one before it is used.
+two: a folder without it, or whose files differ from it, is not a checkpoint, and the one before it is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on."""
+    """What a run needs to resume."""
 
     step: int
     """Steps that are done."""
@@ -39,7 +39,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write a checkpoint and remove all but the last `keep`.
 
     Raises:
-        NanosnakeError: where the disk does not take it; the checkpoints that stand are not touched.
+        NanosnakeError: if the disk does not take it; existing checkpoints are not touched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob(".step_*"):
@@ -68,7 +68,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
 
 
 def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest whole checkpoint, None where there is none, and what was wrong with newer ones."""
+    """Return the newest whole checkpoint, None if there is none, and what was wrong with newer ones."""
     faults: list[str] = []
     for candidate in reversed(_folders(folder)):
         try:
@@ -95,7 +95,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the folders that bear a checkpoint's name, oldest first."""
+    """Return the folders that have a checkpoint's name, oldest first."""
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if re.fullmatch(r"step_\d{8,}", p.name))

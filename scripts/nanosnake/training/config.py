@@ -19,10 +19,10 @@ WINDOW_MULTIPLE = 128
 HIDDEN_MULTIPLE = 64
 Architecture = Literal["nanosnake", "llama"]
 EXIT_STOPPED = 75
-"""Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: start it again to go on."""
+"""Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: restart it to resume."""
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
-"""Environment variable with the file that such a run writes its exit status to, for a launcher that would else
-not hear of it (torchrun's own status is 1 for all but 0)."""
+"""Environment variable with the file that such a run writes its exit status to, for a launcher that would otherwise
+not learn it (torchrun's own status is 1 for anything but 0)."""
 
 
 class Stopped(Exception):
@@ -47,14 +47,14 @@ def query_heads(depth: int, aspect_ratio: int, head_dim: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What is said of a model's shape; the rest follows from it. `metadata`: what the configuration allows."""
+    """The options of a model's shape; the rest follows from them. `metadata`: what the configuration allows."""
 
     depth: int = field(metadata={"ge": 1, "le": 512})
     """Layers; width, heads, learning rates, batch and horizon follow from it."""
     sequence_length: int = field(default=2048, metadata={"ge": 16})
     """Tokens of a row."""
     architecture: Architecture = "nanosnake"
-    """nanosnake, or llama, which other tools load without code of ours."""
+    """nanosnake, or llama, which other tools load without our code."""
     window_pattern: str = field(default="", metadata={"pattern": "^[SL]*$"})
     """Attention windows by layer, repeated: L whole context, S a quarter; empty: SSSL, or L for a llama."""
     tied_head: bool = False
@@ -86,7 +86,7 @@ class ModelConfig:
     sequence_length: int
     """Positions of a row (T), and the longest context."""
     architecture: Architecture = "nanosnake"
-    """nanosnake, or llama: what other tools load without code of ours."""
+    """nanosnake, or llama, which other tools load without our code."""
     window_pattern: str = "SSSL"
     """Attention windows, repeated over the layers: L whole context, S a quarter; the last layer is always
     L."""
@@ -235,7 +235,7 @@ class TrainOptions:
     global_batch: int = 0
     """Global batch size in tokens per step; 0: from the horizon (524,288 at depth 12)."""
     micro_batch: int = 0
-    """Sequences per rank and forward pass; 0: as many as fit the memory, which is tried out on a GPU."""
+    """Sequences per rank and forward pass; 0: as many as fit in memory, which on a GPU is found by trial."""
     steps: int = 0
     """Steps to train; 0: from `tokens_per_parameter`."""
     tokens_per_parameter: float = 12.0
@@ -258,13 +258,13 @@ class TrainOptions:
     warmup_steps: int = 40
     """Steps over which the learning rate rises from 0."""
     warmdown: float = 0.65
-    """Part of the run over which the learning rate falls."""
+    """Fraction of the run over which the learning rate falls."""
     final_lr: float = 0.05
     """Learning rate at the end, over that of the plateau."""
     compile: bool = True
-    """Compile the model and the optimizer; False is for the CPU and for finding faults."""
+    """Compile the model and the optimizer; False is for the CPU and for debugging."""
     attention: str = "auto"
-    """flash4, varlen, flex or sdpa; auto: the fastest that is there."""
+    """flash4, varlen, flex or sdpa; auto: the fastest available."""
     eval_every: int = 250
     """Steps between evaluations on the validation tokens; 0: only at the end."""
     eval_tokens: int = 0

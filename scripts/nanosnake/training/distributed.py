@@ -17,7 +17,7 @@ from torch import Tensor
 from nanosnake.files import NanosnakeError
 
 TIMEOUT = timedelta(minutes=15)
-"""A rank that hears nothing of the others for so long gives up; longer than a cold compilation."""
+"""A rank that hears nothing from the others for this long gives up; longer than a cold compilation."""
 
 
 @dataclass(frozen=True)

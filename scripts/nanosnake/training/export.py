@@ -2,8 +2,8 @@
 
 `model.json`: {"format": "nanosnake.model.2", "model": the configuration, "tokenizer": {vocab_size, bos,
 special_tokens}, "step", "figures"}. docs/training.md describes each tensor. The architecture (value
-embeddings, smear, learnt residual scalars, windows) is in no class of `transformers`, so that a file in its
-format could not be loaded without code of ours; this layout says it plainly instead.
+embeddings, smear, learnt residual scalars, windows) is not in any class of `transformers`, so that a file in its
+format could not be loaded without our code; this layout states it plainly instead.
 """
 
 from __future__ import annotations

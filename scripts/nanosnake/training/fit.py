@@ -17,7 +17,7 @@ USED = 0.95
 ASIDE = 1.0e9
 """Bytes for kernels' own workspace and for what fragmentation costs."""
 CPU_TOKENS = 8192
-"""Tokens of a micro-batch on a CPU, where memory is no limit but its caches are."""
+"""Tokens of a micro-batch on a CPU, where the caches, not the memory, are the limit."""
 
 
 def available(device: torch.device) -> float:

@@ -24,7 +24,7 @@ PEAKS = (
 
 
 def peak_flops(device_name: str) -> float | None:
-    """Return the peak bf16 FLOP/s of a GPU by its name, None where unknown."""
+    """Return the peak bf16 FLOP/s of a GPU by its name, None if unknown."""
     for name, peak in PEAKS:
         if name.lower() in device_name.lower():
             return peak

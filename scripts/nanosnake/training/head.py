@@ -30,8 +30,8 @@ def chunk_loss(
 ) -> tuple[Tensor, Tensor]:
     """Return (nats[C], d nats / d logits [C, V]) of one chunk.
 
-    Targets below 0 count nothing. Columns from `vocab_size` on are padding: no probability and no gradient.
-    On a GPU the gradient may be written over the logits.
+    Targets below 0 do not count. Columns from `vocab_size` on are padding: no probability and no gradient. On a GPU
+    the gradient may be written over the logits.
     """
     if not softcap:
         return uncapped_chunk_loss(logits_CV, targets_C, vocab_size)

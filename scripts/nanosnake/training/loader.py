@@ -1,8 +1,8 @@
-"""Micro-batches for one rank, made ahead of need by a thread, and a position that is two integers.
+"""Micro-batches for one rank, prepared ahead of time by a thread, and a position that is two integers.
 
 A step takes the next `global rows` rows of the epoch's order; rank r of W takes the r-th of W equal parts, in
-micro-batches. So the rows of a step are the same for any number of ranks, and a run can go on with another
-number of ranks from the same position.
+micro-batches. So the rows of a step are the same for any number of ranks, and a run can resume with another number of
+ranks from the same position.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ from nanosnake.training.shards import TokenShards
 ENDS_MULTIPLE = 128
 """The room for document boundaries is a multiple of this."""
 SWITCH_SECONDS = 2e-4
-"""How long the loader's thread may keep the interpreter from the thread that feeds the GPU; Python's own 5
-ms, a
-few times a step, would show."""
+"""How long the loader's thread may keep the interpreter from the thread that feeds the GPU; Python's own 5 ms, a few
+times a step, would be noticeable."""
 IGNORED = -1
 """Target of a position that counts nothing."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the data a run stands: rows of `epoch` that are used up, and the data that this holds for."""
+    """Where a run is in the data: rows of `epoch` that are used up, and the data that this applies to."""
 
     epoch: int
     row: int
@@ -64,7 +63,7 @@ class Batch:
     """int32[N]: inputs."""
     targets: Tensor
     """int32[N]: the token after each; the document start token after a document's last; -1 where none
-    counts, as at the start token of a piece that goes on with a document."""
+    counts, as at the start token of a piece that continues a document."""
     positions: Tensor
     """int32[N]: position in the document, 0 at the first token of each piece."""
     ends: Tensor
@@ -74,7 +73,7 @@ class Batch:
     epoch: int
 
     def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device; from pinned memory the copies wait for nothing."""
+        """Return the batch on a device; from pinned memory the copies are asynchronous."""
         return Batch(
             tokens=self.tokens.to(device, non_blocking=True),
             targets=self.targets.to(device, non_blocking=True),
@@ -207,7 +206,7 @@ class RowSource:
         self.order = EpochOrder(data, length, seed, epoch, shuffle=shuffle)
         self.row = row
         self.documents: list[int] | None = None
-        """Filled with the number of each piece's document, counted over all shards; None: nobody asks for it."""
+        """Filled with the number of each piece's document, counted over all shards; None: not wanted."""
         self._packed: tuple[tuple[int, int], Rows] | None = None
 
     def skip(self, rows: int) -> None:
@@ -220,8 +219,8 @@ class RowSource:
             )
 
     def pieces(self) -> list[tuple[npt.NDArray[np.int64], bool, bool]]:
-        """Return (tokens, opens, closes) of the row's pieces, with the token after each where the document
-        goes on; move on."""
+        """Return (tokens, opens, closes) of the row's pieces, with the token after each where the document continues;
+        move on."""
         pool, row = self.order.locate(self.row)
         key = (self.order.epoch, pool)
         if self._packed is None or self._packed[0] != key:
@@ -243,8 +242,8 @@ class RowSource:
 def boundary_capacity(source: RowSource, micro_batch: int) -> int:
     """Return how many document boundaries a micro-batch gets room for.
 
-    A compiled model is compiled again for every other number, so that there should be but one: six standard
-    deviations above the mean of the first pool. A micro-batch with still more gets twice the room.
+    A compiled model is recompiled for every other number, so there should be only one: six standard deviations above
+    the mean of the first pool. A micro-batch with still more gets twice the room.
     """
     counts = np.diff(source.order.pack(0).row_starts)
     most = counts.mean() * micro_batch + 6.0 * counts.std() * micro_batch**0.5 + micro_batch

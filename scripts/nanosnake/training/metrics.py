@@ -19,7 +19,7 @@ def log(message: str) -> None:
 class Metrics:
     """Appends rows to a JSON Lines file.
 
-    A run that goes on from step s drops rows after s, so that no step stands in the table twice.
+    A run that resumes from step s drops rows after s, so that no step is in the table twice.
     """
 
     def __init__(self, path: Path | None, *, resume_step: int) -> None:

@@ -57,7 +57,7 @@ class Wanted:
     length: int
     """Positions of a row."""
     seed: int
-    """Of the order."""
+    """Seed of the order."""
     max_epochs: float | None
     """How often a part may be read."""
     block_tokens: int | None = None
@@ -65,7 +65,7 @@ class Wanted:
 
 
 def parts_of(names: Sequence[str], words: Sequence[str]) -> list[Part]:
-    """Return the parts of a mixture from the facts beside their token shards; a word names the shards of each."""
+    """Return the parts of a mixture from the metadata next to their token shards; a word names the shards of each."""
     found, first = [], 0
     for name, word in zip(names, words, strict=True):
         paths = find_shards([word])
@@ -117,8 +117,8 @@ def make_plan(
 ) -> dict[str, Any]:
     """Return the content of a plan file.
 
-    A row may lose a position to a start token, so that fewer tokens than positions fit: they are lowered until all of
-    the plan fits the rows of the training, in which few stay empty.
+    A row may lose a position to a start token, so that fewer tokens than positions fit: their number is lowered until
+    the whole plan fits the rows of the training, few of which stay empty.
     """
     share = shares(given, {part.name: part.bytes for part in parts}, temperature)
     tokens = wanted.rows * (wanted.length - 1)

@@ -1,13 +1,13 @@
 """The models: nanosnake's own, and one of Llama's shape, which other tools load; `MODELS` chooses.
 
-nanosnake's: pre-norm layers on a residual stream, with what nanochat found to pay and our runs found again.
+nanosnake's: pre-norm layers on a residual stream, with what paid off for nanochat and again in our runs.
 
 RMS norm without parameters, rotary embeddings, QK norm, squared ReLU, untied head with softcapped logits,
 sliding windows, value embeddings behind a gate, a learnt mix of the embedding into each layer, and a "smear"
 of the previous token's embedding into each token. docs/experiments.md says what each is worth.
 
-Matrices of the same shape stand together in one parameter [L, out, in] (a bank): one cast per forward pass,
-one gradient, and Muon works on the whole bank at once.
+Matrices of the same shape are stored together in one parameter [L, out, in] (a bank): one cast per forward pass, one
+gradient, and Muon works on the whole bank at once.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ MODELS: dict[Architecture, type[GPT]] = {"nanosnake": GPT, "llama": Llama}
 def build_model(config: ModelConfig, device: torch.device, *, backend: str, seed: int | None = None) -> GPT:
     """Return a model on a device, with weights by `seed` (None: not set, for loading).
 
-    On a GPU the embedding tables are bf16: they are the largest parameters and bear it.
+    On a GPU the embedding tables are bf16: they are the largest parameters and tolerate it.
     """
     model = MODELS[config.architecture](config, backend=backend).to(device)
     if seed is not None:

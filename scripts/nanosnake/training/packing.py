@@ -1,11 +1,11 @@
-"""Which piece of which document stands where: the order of an epoch and the packing of documents into rows.
+"""Which piece of which document goes where: the order of an epoch and the packing of documents into rows.
 
 An epoch's blocks are shuffled by (seed, epoch) and taken in pools of a few blocks. Within a pool, documents
 are cut to pieces that fill at most a row of T positions and packed, best fit first; a piece is split only
-where nothing fits the rest of a row. A piece that goes on with a document begins with the document start
-token all the same, so that every piece has one to attend to: one more position, and no target.
-Then the pool's rows are shuffled. So every token stands in exactly one row of an epoch, and all of it follows
-from (seed, epoch, pool): a position in the data is two integers, the epoch and the row.
+where nothing fits the rest of a row. A piece that continues a document also begins with the document start token, so
+that every piece has one to attend to: this takes one more position, and has no target. Then the pool's rows are
+shuffled. So every token is in exactly one row of an epoch, and all of it follows from (seed, epoch, pool): a position
+in the data is two integers, the epoch and the row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Rows:
     start: Ints
     """First token of each piece in its shard."""
     length: Ints
-    """Tokens of each piece; one that goes on with a document takes one position more."""
+    """Tokens of each piece; one that continues a document takes one position more."""
     opens: npt.NDArray[np.bool_]
     """Whether the piece begins its document."""
     closes: npt.NDArray[np.bool_]
@@ -109,7 +109,7 @@ class EpochOrder:
 
 
 def _document_ends(data: TokenShards, block: Block) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """Return (starts, ends, whole) of a block's documents in its shard, those of no tokens left out.
+    """Return (starts, ends, whole) of a block's documents in its shard, without empty ones.
 
     The last one is not whole where the block has fewer tokens than its documents.
     """

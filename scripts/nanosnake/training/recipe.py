@@ -1,7 +1,7 @@
-"""What decides a model: the options that were given and the data; and what the model that is there was made from.
+"""What decides a model: the options that were given and the data; and what the existing model was made from.
 
-An option counts as changed if it was given, now or when the model was trained, and its value is another one. So a new
-option at its default is no change, and neither is a new default, which is a change of code.
+An option counts as changed if it was given, now or when the model was trained, and its value differs. So a new option
+at its default is not a change, and neither is a new default, which is a change of code.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DECISIVE = tuple(
 )
 
 FORCED = "NANOSNAKE_TRAIN_AGAIN"
-"""Environment variable with the folders of the models that are trained again although nothing has changed."""
+"""Environment variable with the folders of the models to retrain although nothing has changed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Recipe:
 
     @classmethod
     def of_result(cls, folder: Path) -> Self | None:
-        """Return the recipe of the finished model in a folder; None if there is none, or nothing is known of it."""
+        """Return the recipe of the finished model in a folder; None if there is none, or nothing is known about it."""
         try:
             said = read_json(folder / "training.json")["recipe"]
             data = {
@@ -86,7 +86,7 @@ class Recipe:
         ]
 
     def changed_data(self, then: Self) -> list[str]:
-        """Return what is other data than in another recipe, in words."""
+        """Return which data differ from another recipe's, in words."""
         found = []
         for part in sorted(self.data.keys() | then.data.keys()):
             now, before = self.data.get(part, ()), then.data.get(part, ())
@@ -97,14 +97,14 @@ class Recipe:
         return found
 
     def is_made(self, then: Self, *, follow_code: bool) -> bool:
-        """Return whether a model that was made by another recipe is the one that this would make."""
+        """Return whether a model made by another recipe is the one that this recipe would make."""
         if self.changed_options(then) or self.changed_data(then):
             return False
         return not follow_code or self.code == then.code
 
 
 def older_code(folder: Path, code: Mapping[str, str]) -> str | None:
-    """Return in words what of the trainer's code is not as it was for the model in a folder; None if all is.
+    """Return in words what has changed in the trainer's code since the model in a folder; None if nothing has.
 
     Args:
         folder: the folder of a finished model.
@@ -118,7 +118,7 @@ def older_code(folder: Path, code: Mapping[str, str]) -> str | None:
 
 
 def in_few_words(names: Iterable[str], most: int = 3) -> str:
-    """Return names in one line: the first few, and how many there are more."""
+    """Return names in one line: the first few, and how many more there are."""
     names = list(names)
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,7 @@
 """Token shards on disk: memory-mapped tokens and document ends, and the blocks that epochs are shuffled in.
 
-A shard is `NAME.ds` (little-endian uint16 or uint32 tokens) beside `NAME.ds.index` (uint64 ends of documents,
-in tokens) and, where there is one, `NAME.json` (counts and hashes).
+A shard is `NAME.ds` (little-endian uint16 or uint32 tokens) next to `NAME.ds.index` (uint64 ends of documents, in
+tokens) and, where there is one, `NAME.json` (counts and hashes).
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class Planned:
 
 
 def find_shards(paths: Sequence[str | Path]) -> list[Path]:
-    """Return the .ds files named or standing in the folders named, in the order given, folders sorted by
-    name."""
+    """Return the .ds files that are named or in the named folders, in the order given, folders sorted by name."""
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
@@ -199,7 +198,7 @@ class TokenShards:
     def digests(self) -> tuple[tuple[str, str], ...]:
         """The name of each shard and 16 hexadecimal digits of its content, in order.
 
-        They are those that were taken when a shard was written, where it has them beside it.
+        They are those that were taken when a shard was written, if it has them next to it.
         """
         return tuple((shard.path.stem, digest(shard.path)) for shard in self.shards)
 

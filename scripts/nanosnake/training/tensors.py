@@ -1,4 +1,4 @@
-"""Safetensors files: written to disk for good, and with one kind of error for all that can be wrong with one."""
+"""Safetensors files: forced to disk, and with one kind of error for everything that can be wrong with one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     """Write tensors to `path` and force them to disk.
 
     Raises:
-        OSError: where the disk does not take all of it.
+        OSError: if the disk does not take all of it.
     """
     try:
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path, metadata)

@@ -120,7 +120,7 @@ class Trainer:
         self.first_step_seconds = 0.0
 
     def _check_plan(self) -> None:
-        """See that the plan of a mixture was made for this run: all of it is trained on, and nothing twice."""
+        """Check that the plan of a mixture was made for this run: all of it is trained on, and nothing twice."""
         planned, rows = self.files.train.planned, self.plan.steps * self.plan.rows_per_step
         length = self.config.sequence_length
         if planned and (planned.rows, planned.sequence_length) != (rows, length):
@@ -345,7 +345,7 @@ class Trainer:
         self.first_step_seconds = time.perf_counter() - self.started
         self.say(f"first step after {duration(self.first_step_seconds)}")
         gc.collect()
-        gc.freeze()  # what stands now stays: the collector need not look at it again
+        gc.freeze()  # what exists now stays: the collector need not look at it again
 
     def evaluate(self) -> None:
         """Measure bits per byte on the validation tokens, not compiled: a second compilation, for the forward
@@ -434,7 +434,7 @@ class Trainer:
         )
 
     def figures(self) -> dict[str, Any]:
-        """Return what the run came to."""
+        """Return the results of the run."""
         spent = self.spent
         tokens_per_second, mfu = self.rates(spent.seconds, spent.steps)
         scores = self.last_scores

@@ -1,7 +1,7 @@
 """What training needs of a tokenizer: the bytes of each token, the special tokens, and text to ids and back.
 
-Reads the tokenizer's folder (`tokenizer.tiktoken` and `meta.json`) with the standard library; only `encode`
-needs tiktoken, which is asked for when it is used.
+Reads the tokenizer's folder (`tokenizer.tiktoken` and `meta.json`) with the standard library; only `encode` needs
+tiktoken, which is imported when it is used.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Vocabulary:
         return b"".join(self.tokens[i] for i in ids if i not in special)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids; bytes that are no UTF-8 become U+FFFD."""
+        """Return the text of ids; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     @cached_property

@@ -1,1 +1,1 @@
-"""What the rules ask: paths, inputs, and the words of their commands."""
+"""What the rules need: paths, inputs, and the words of their commands."""

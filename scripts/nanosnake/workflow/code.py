@@ -17,7 +17,7 @@ from nanosnake.stages import Stage
 class Code:
     """Returns the file that a rule names; written by the process that plans, and by none of its jobs.
 
-    A job reads the rules again, perhaps on a host with other packages: nothing that it found may be outdated by that.
+    A job rereads the rules, perhaps on a host with other packages: that must not outdate anything.
     """
 
     def __init__(self, run: Run) -> None:

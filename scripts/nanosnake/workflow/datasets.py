@@ -1,4 +1,4 @@
-"""Data sets: which shards they have, where each comes from, and what is sampled of them."""
+"""Data sets: which shards they have, where each comes from, and what is sampled from them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from nanosnake.workflow.shell import Wildcards
 from sample_documents import SampleDocuments
 
 SAMPLED_SHARDS = 4
-"""From how many shards of a split documents are sampled."""
+"""Number of shards of a split that documents are sampled from."""
 
 
 class Datasets:
-    """Answers what the rules of shards and samples ask. A wildcard `source` is the first data set that reads it."""
+    """Provides what the rules of shards and samples need. A wildcard `source` is the first data set that reads it."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -110,7 +110,7 @@ class Datasets:
 
     @per_job
     def state(self, wildcards: Wildcards) -> str:
-        """Return size and time of a local file: Snakemake sees newer files alone, and another may be older."""
+        """Return size and time of a local file: Snakemake notices only newer files, and a replacement may be older."""
         return state_of([self.location(wildcards)])
 
     def state_together(self, name: str) -> str:

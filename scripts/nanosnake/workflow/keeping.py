@@ -1,9 +1,9 @@
-"""Finished models are kept: trained again only where options or data have changed, and back if that fails.
+"""Finished models are kept: retrained only if options or data have changed, and restored if that fails.
 
-Snakemake compares times of files and deletes a job's outputs before it runs. So a model's rule takes no code, and in
-place of its options a small file, the recipe, whose time is moved only if the options are really others than those
-that the model was trained with. The old files get second names before the first job, and their first ones back if the
-job fails.
+Snakemake compares times of files and deletes a job's outputs before it runs. So a model's rule takes no code, and
+instead of its options a small file, the recipe, whose time changes only if the options really differ from those that
+the model was trained with. The old files get second names before the first job, and their first ones back if the job
+fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nanosnake.workflow.models import Models
 from train_model import TrainModel
 
 TICK = 1_000_000
-"""Nanoseconds between times of which Snakemake takes one for the later."""
+"""Nanoseconds by which one time must exceed another for Snakemake to take it as later."""
 
 
 class Keeper:
@@ -62,14 +62,14 @@ class Keeper:
         return Recipe(options, frozenset(given & set(DECISIVE)), {}, self.code)
 
     def trained(self, name: str) -> Recipe | None:
-        """Return the recipe of the model that is there; None if it is not whole, or keeps none."""
+        """Return the recipe of the existing model; None if it is not whole, or keeps none."""
         home = Path(self.models.home(name))
         return Recipe.of_result(home) if all((home / file).exists() for file in RESULTS) else None
 
     # Before the first job
 
     def start(self) -> None:
-        """Say of each finished model that is to be trained again why, and what it cost; keep its files aside."""
+        """Say, for each finished model that will be retrained, why, and what it cost; set its files aside."""
         made_again, forced = self.run.outputs, []
         for name in self.models.config.models:
             home = Path(self.models.home(name))
@@ -92,7 +92,7 @@ class Keeper:
         os.environ[FORCED] = os.pathsep.join(forced)
 
     def _why(self, name: str, then: Recipe, made_again: set[str]) -> str:
-        """Return why a model is to be trained again, or on what that depends."""
+        """Return why a model will be retrained, or what that depends on."""
         options = self.recipe(name).changed_options(then)
         reasons = [f"options: {', '.join(options)}"] if options else []
         pending = []
@@ -127,12 +127,12 @@ class Keeper:
     # After the last job, and after a run that was killed
 
     def finish(self) -> None:
-        """Give models their old files back that this run has not trained again."""
+        """Restore the old files of models that this run has not retrained."""
         while self.aside:
             self._settle(self.aside.pop())
 
     def settle(self) -> None:
-        """Give models the files back that a killed run has left aside; nobody else may be at work."""
+        """Restore the files of models that a killed run has set aside; nobody else may be at work."""
         for name in self.models.config.models:
             self._settle(name)
         self.write_recipes()

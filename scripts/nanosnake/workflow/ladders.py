@@ -1,4 +1,4 @@
-"""Ladders: their models, their curves, and what is claimed of two of them."""
+"""Ladders: their models, their curves, and claims about two of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_A_MODEL = ("training.json", *(Path(name).name for name in (layout.EVALUATION,
 
 
 class Ladders:
-    """Answers what the rules of ladders ask."""
+    """Provides what the rules of ladders need."""
 
     def __init__(self, config: Config, models: Models, run: Run) -> None:
         self.config, self.models, self.run = config, models, run
@@ -100,6 +100,6 @@ class Ladders:
         return [str(path)] if path.exists() else []
 
     def _is_begun(self, name: str) -> bool:
-        """Return whether a model is there, or has checkpoints."""
+        """Return whether a model exists, or has checkpoints."""
         weights = Path(self.models.home(name), Path(layout.WEIGHTS).name)
         return weights.exists() or Path(self.models.checkpoints_of(name)).exists()

@@ -18,10 +18,10 @@ from nanosnake.snakemake_internals import Run, refuse
 
 
 class Leftovers:
-    """Keeps files from being made twice, by jobs of a killed Snakemake or by two that are at work.
+    """Keeps files from being made twice, by jobs of a killed Snakemake or by two that run at once.
 
     Args:
-        settle: what else to do before anything is planned, where nobody else is at work.
+        settle: what else to do before anything is planned, if nobody else is at work.
         begin: what else to do before the first job.
     """
 
@@ -33,10 +33,10 @@ class Leftovers:
         self.turn: int | None = None
 
     def settle(self, wildcards: object) -> list[str]:
-        """Return no file; before anything is planned, deal with what a killed Snakemake left at work.
+        """Return no file; before anything is planned, deal with what a killed Snakemake left running.
 
-        An input function of the target rules: it is called when Snakemake begins to plan a run, and what a cluster
-        has ended by then counts as made.
+        An input function of the target rules: it is called when Snakemake begins to plan a run, and what a cluster has
+        finished by then counts as made.
 
         Raises:
             NanosnakeError: if somebody else may be at work in the folder.
@@ -63,11 +63,11 @@ class Leftovers:
         )
 
     def _sign(self) -> None:
-        """Say that this process has jobs made, until it ends."""
+        """Register this process as running jobs, until it ends."""
         atexit.register(runs.sign(self.folder).unlink, missing_ok=True)
 
     def start(self) -> None:
-        """Let others plan, now that Snakemake's locks stand; say what becomes of jobs on a slurm.
+        """Let others plan, now that Snakemake's locks are in place; say what becomes of jobs on SLURM.
 
         Raises:
             NanosnakeError: if the targets were files, so that nothing was waited for, and there are such jobs.
@@ -99,7 +99,7 @@ class Leftovers:
         runs.stop_orphans(self.folder, {owner.run for owner in others(self.folder)})
 
     def summarize(self) -> None:
-        """Print, as this process ends, a table of the jobs that the run handed to SLURM, if any."""
+        """Print, as this process ends, a table of the jobs that the run submitted to SLURM, if any."""
         if not self.run.is_local and shutil.which("sacct"):
             atexit.register(self._print_summary)
 
@@ -111,6 +111,6 @@ class Leftovers:
 
 
 def others(folder: Path) -> list[runs.Owner]:
-    """Return who else has jobs made in a folder, as far as can be known."""
+    """Return who else is running jobs in a folder, as far as can be known."""
     known = runs.owners(folder).values()
     return [owner for owner in known if owner.alive and not (owner.here and owner.pid == os.getpid())]

@@ -1,4 +1,4 @@
-"""What the manifests of tokenizers, token shards and models answer for.
+"""What the manifests of tokenizers, token shards and models cover.
 
 A manifest is of a tokenizer, of its token shards or of one of its models: the wildcard `part` is empty, or the name of
 the folder with a slash before it.
@@ -18,13 +18,13 @@ from nanosnake.workflow.tokenizers import Tokenizers
 
 
 class Manifests:
-    """Answers what the rule of manifests asks."""
+    """Provides what the rule of manifests needs."""
 
     def __init__(self, config: Config, tokenizers: Tokenizers, models: Models) -> None:
         self.config, self.tokenizers, self.models = config, tokenizers, models
 
     def products(self) -> list[str]:
-        """Return all that is made of tokenizers and models, in the order of the configuration."""
+        """Return all that is made from tokenizers and models, in the order of the configuration."""
         of_tokenizers = map(self.tokenizers.files, self.config.tokenizers)
         return list(chain.from_iterable([*of_tokenizers, *map(self.models.files, self.config.models)]))
 
@@ -34,18 +34,18 @@ class Manifests:
         return str(wildcards.part.removeprefix("/") or "tokenizer")
 
     def gate(self, wildcards: Wildcards) -> list[str]:
-        """Return the gate that has to be open; the manifest of a tokenizer has it among its files."""
+        """Return the gate that must be open; the manifest of a tokenizer has it among its files."""
         return [] if self.part(wildcards) == "tokenizer" else [self.tokenizers.gate(wildcards)]
 
     def files(self, wildcards: Wildcards) -> list[str]:
-        """Return the files that a manifest answers for, other than token shards."""
+        """Return the files that a manifest covers, other than token shards."""
         part = self.part(wildcards)
         if part == "tokens":
             return []
         return self.tokenizers.files(wildcards.tokenizer) if part == "tokenizer" else self.models.files(part)
 
     def tokens(self, wildcards: Wildcards) -> list[str]:
-        """Return the token shards that a manifest answers for, with all their files."""
+        """Return the token shards that a manifest covers, with all their files."""
         if self.part(wildcards) != "tokens":
             return []
         return [

@@ -35,7 +35,7 @@ NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "exports",
 
 
 class Models:
-    """Answers what the rules of models ask."""
+    """Provides what the rules of models need."""
 
     def __init__(self, config: Config, tokenizers: Tokenizers) -> None:
         self.config, self.tokenizers = config, tokenizers
@@ -79,7 +79,7 @@ class Models:
         )
 
     def files(self, name: str) -> list[str]:
-        """Return all that is made of a model."""
+        """Return all that is made from a model."""
         files = [
             *OF_A_MODEL,
             *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else []),
@@ -152,14 +152,14 @@ class Models:
         return [f"{folder}/{name}" for name in names]
 
     def followed_code(self, wildcards: Wildcards) -> list[str]:
-        """Return the file of the trainer's code, where a model is trained again when that has changed."""
+        """Return the file of the trainer's code, if a model is retrained when that has changed."""
         return [f"{layout.CODE}/{TrainModel.__module__}.sha256"] if self.of(wildcards).follow_code else []
 
     def train(self, wildcards: Wildcards, input: Any, resources: Any) -> str:
         """Return the command that trains a model.
 
-        A parameter that is made of inputs is no reason for Snakemake to run a job again: what changes in the words
-        of the command, or in the rule, trains nothing.
+        Snakemake does not rerun a job for a parameter made from inputs: a change in the words of the command, or in
+        the rule, retrains nothing.
         """
         model, name = self.of(wildcards), wildcards.model
         options = words(
@@ -260,7 +260,7 @@ class Models:
         )
 
     def card(self, wildcards: Wildcards) -> str:
-        """Return the option with what the card of an exported model says of its data and tokenizer."""
+        """Return the option with what the card of an exported model says about its data and tokenizer."""
         config = self.config.model_dump(mode="json")
         named = {
             key: {"name": name, "settings": config[f"{key}s"][name]}

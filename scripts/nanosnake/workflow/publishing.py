@@ -1,4 +1,4 @@
-"""What is published, and where. A thing is what one receipt stands for: `tokenizer`, `report`, `shards/NAME`, …"""
+"""What is published, and where. A thing is what one receipt is for: `tokenizer`, `report`, `shards/NAME`, …"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MINUTES = {"shards": 60, "tokens": 60, "models": 120}
 
 
 class Publishing:
-    """Answers what a configuration publishes."""
+    """Says what a configuration publishes."""
 
     def __init__(self, config: Config, tokenizers: Tokenizers, models: Models) -> None:
         self.config, self.tokenizers, self.models, self.settings = config, tokenizers, models, config.publish
@@ -39,7 +39,7 @@ class Publishing:
         return words(PublishFiles, destination=destination, **vars(self.settings.endpoint))
 
     def published(self) -> list[str]:
-        """Return what there is in the end if all is published; nothing without a `publish` section.
+        """Return the files that exist once everything is published; nothing without a `publish` section.
 
         A tokenizer's manifest does not wait for its models, so that a node can fetch what it needs to train them.
         """
@@ -139,7 +139,7 @@ class Publishing:
         return things
 
     def check_destination(self, rules: Iterable[str]) -> None:
-        """See that publishing can work, if rules of the plan publish something.
+        """Check that publishing can work, if rules of the plan publish something.
 
         Raises:
             NanosnakeError: if it cannot: better now than after days of training.

@@ -1,6 +1,6 @@
 """How much memory and time a job asks for.
 
-Plain Python, so that it can be tested with no Snakemake. Partitions and accounts stand in the profiles.
+Plain Python, so that it can be tested without Snakemake. Partitions and accounts are in the profiles.
 """
 
 from __future__ import annotations

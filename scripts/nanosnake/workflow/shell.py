@@ -67,7 +67,7 @@ def any_of(names: Iterable[str]) -> str:
 
 
 def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
-    """Return the function that tells a rule the folder of its input or inputs of this name."""
+    """Return the function that gives a rule the folder of its input or inputs of this name."""
 
     def folder(wildcards: Wildcards, input: Any) -> str:
         files = getattr(input, name)
@@ -77,5 +77,5 @@ def folder_of(name: str) -> Callable[[Wildcards, Any], str]:
 
 
 def put_python_first() -> None:
-    """Let jobs run with the Python that runs Snakemake, also where its environment was not activated."""
+    """Let jobs run with the Python that runs Snakemake, even if its environment was not activated."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -35,7 +35,7 @@ OF_A_TOKENIZER = (
 
 
 class Tokenizers:
-    """Answers what the rules of counts, merges, checks and token shards ask."""
+    """Provides what the rules of counts, merges, checks and token shards need."""
 
     def __init__(self, config: Config, datasets: Datasets) -> None:
         self.config, self.datasets = config, datasets
@@ -52,7 +52,7 @@ class Tokenizers:
         return layout.TOKENIZER.format(dataset=self.config.tokenizers[name].dataset, tokenizer=name)
 
     def files(self, name: str) -> list[str]:
-        """Return all that is made of a tokenizer, without its token shards."""
+        """Return all that is made from a tokenizer, without its token shards."""
         checks = (f"checks/{check}.json" for check in self.checks())
         return [*(f"{self.home(name)}/{file}" for file in (*OF_A_TOKENIZER, *checks)), *self.exports(name)]
 
@@ -68,7 +68,7 @@ class Tokenizers:
 
     @per_job
     def count(self, wildcards: Wildcards) -> str:
-        """Return the options that count a shard; all tokenizers that share the folder count alike."""
+        """Return the options that count a shard; all tokenizers that share the folder count the same way."""
         tokenizer = next(
             tokenizer
             for tokenizer in self.config.tokenizers.values()

@@ -1,13 +1,11 @@
-"""Download one file over HTTP or from S3 so that it is whole, the right one, and resumed rather than begun again.
+"""Download one file over HTTP or from S3 so that it is whole, the right one, and resumed rather than restarted.
 
 loop.py     the loop: attempts, waits, checks at the end
 attempt.py  one attempt over HTTP: redirects by hand, then the body
 objects.py  one attempt at an object of S3
 body.py     a body, appended to the partial file
-partial.py  the partial file, what is known of it, and its lock
-hosts.py    which hosts are asked, and which of them sees the token
-environment.py  proxies, certificates, Hugging Face's endpoint
-headers.py  what hosts say in headers
+partial.py the partial file, what is known about it, and its lock hosts.py which hosts are asked, and which of them
+sees the token environment.py proxies, certificates, Hugging Face's endpoint headers.py what hosts say in headers
 problems.py what can go wrong, in words
 """
 

@@ -30,7 +30,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 @dataclass
 class HttpAttempt:
-    """One attempt. After `run`, the partial file is as long as the host says that it has to be."""
+    """One attempt. After `run`, the partial file is as long as the host says it must be."""
 
     session: requests.Session
     token: hosts.HostToken
@@ -39,13 +39,13 @@ class HttpAttempt:
     """What the log calls the file."""
     revision: str | None
     sha256: str | None
-    """What the user wants, if anything."""
+    """The SHA-256 that the user expects, if any."""
     patience: Patience
     partial: Partial
     allow_http: bool = False
     """Whether redirects may lead from https to http."""
     linked: Linked = field(default_factory=Linked)
-    """What the host of the URL says of the file."""
+    """What the host of the URL says about the file."""
     etag: str | None = None
     """The ETag of the body's host."""
 
@@ -53,9 +53,9 @@ class HttpAttempt:
         """Ask for the file and append what comes.
 
         Raises:
-            Retry: if another attempt may go better.
+            Retry: if another attempt may succeed.
             Mismatch: if what the host sends is not what it announced.
-            NanosnakeError: if it is of no use to ask again.
+            NanosnakeError: if asking again is useless.
         """
         url = self.url
         for _ in range(hosts.MAX_REDIRECTS + 1):
@@ -103,7 +103,7 @@ class HttpAttempt:
         return headers if state.same_content_for_sure(self.linked) else {}
 
     def _take_note(self, headers: Mapping[str, str]) -> None:
-        """Take in what the host says of the file; begin again if that is not what the partial file is of."""
+        """Note what the host says about the file; start over if the partial file is of another one."""
         self.linked = header.linked(headers).completed_by(self.linked)
         announced = self.linked.sha256
         if self.sha256 and announced and self.sha256 != announced:
@@ -188,7 +188,7 @@ class HttpAttempt:
         return total
 
     def _out_of_range(self, answer: requests.Response) -> None:
-        """Deal with 416: the partial file is all there is, or is of no use."""
+        """Deal with 416: the partial file is complete, or is useless."""
         _, total = header.content_range(answer.headers)
         if total is None or total != self.partial.size:
             self.partial.start_over()

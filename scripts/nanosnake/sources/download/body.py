@@ -25,7 +25,7 @@ def append(
         piece: returns the next bytes, none at the end; raises Retry where the connection breaks.
         name: what the log calls the file.
         host: who sends it, for messages.
-        total: bytes of the whole file, if the host told.
+        total: bytes of the whole file, if the host said.
         patience: how slow is too slow.
 
     Raises:

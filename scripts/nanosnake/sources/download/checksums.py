@@ -25,7 +25,7 @@ def look_up(table: Path, names: list[str]) -> str:
     """Return the SHA-256 of a file by its name, without folders.
 
     Args:
-        table: the file of checksums; blank lines and those that begin with `#` are passed over.
+        table: the file of checksums; blank lines and those that begin with `#` are skipped.
         names: what the file may be called.
 
     Raises:

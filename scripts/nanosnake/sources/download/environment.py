@@ -1,4 +1,4 @@
-"""What variables of the environment say of downloads: proxies, certificates, Hugging Face's endpoint."""
+"""What environment variables say about downloads: proxies, certificates, Hugging Face's endpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def proxy_variable(url: str) -> str | None:
 
 
 def check(url: str, certificates: Sequence[str] = CERTIFICATES) -> None:
-    """See that proxy and certificates can be used; the values are not shown, a proxy's may hold a password.
+    """Check that proxy and certificates can be used; values are not shown, since a proxy's may hold a password.
 
     Args:
         certificates: the variables that may name certificates of authorities; the first that is set counts.
@@ -82,7 +82,7 @@ def asked(url: str, environment: Mapping[str, str]) -> str:
     """Return where to ask for a URL of Hugging Face: at HF_ENDPOINT, if it is set.
 
     Raises:
-        NanosnakeError: if HF_HUB_OFFLINE forbids to ask, or HF_ENDPOINT is not a URL.
+        NanosnakeError: if HF_HUB_OFFLINE forbids asking, or HF_ENDPOINT is not a URL.
     """
     endpoint = hosts.endpoint(environment)
     if hosts.origin(url) not in (hosts.origin(hosts.HUGGING_FACE), hosts.origin(endpoint, "HF_ENDPOINT")):

@@ -16,10 +16,9 @@ _CONTENT_RANGE = re.compile(rf"bytes (?:({_NUMBER})-({_NUMBER})|\*)/({_NUMBER}|\
 
 @dataclass(frozen=True)
 class Linked:
-    """What the host of the URL says of the file behind its redirect; None where it says nothing.
+    """What the host of the URL says about the file behind its redirect; None where it says nothing.
 
-    Only this host's word counts: the storage behind it has ETags of its own, which can look like a SHA-256
-    and are none.
+    Only this host's word counts: the storage behind it has its own ETags, which can look like a SHA-256 but are not.
     """
 
     commit: str | None = None
@@ -55,7 +54,7 @@ def bare_etag(value: str | None) -> str | None:
 
 
 def validator(headers: Mapping[str, str]) -> str | None:
-    """Return what may stand in If-Range: a strong ETag with its quotes, or the date of the last change."""
+    """Return what may be used in If-Range: a strong ETag with its quotes, or the date of the last change."""
     etag = headers.get("ETag", "").strip()
     if etag and not etag.startswith("W/"):
         return etag
@@ -63,7 +62,7 @@ def validator(headers: Mapping[str, str]) -> str | None:
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the length of the body in bytes, if it is told."""
+    """Return the length of the body in bytes, if it is given."""
     return _number(headers.get("Content-Length", ""))
 
 
@@ -73,7 +72,7 @@ def _number(value: str) -> int | None:
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Return first byte and total size of a Content-Range header; None for what it does not tell."""
+    """Return first byte and total size of a Content-Range header; None for what it does not say."""
     match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if match is None:
         return None, None

@@ -28,7 +28,7 @@ def split(url: str, what: str) -> SplitResult:
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is no number
+        _ = parts.port  # raises for a port that is not a number
     except ValueError as error:
         raise NanosnakeError(f"{what} is not a URL; correct it") from error
     if parts.scheme not in ("http", "https"):
@@ -56,7 +56,7 @@ def host(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """Return a URL as it may stand in logs and metadata: the query, which can hold a signature, is cut off."""
+    """Return a URL as it may appear in logs and metadata: the query, which can hold a signature, is cut off."""
     parts = urlsplit(url)
     return parts._replace(query="", fragment="").geturl()
 

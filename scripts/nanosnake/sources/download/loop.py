@@ -22,7 +22,7 @@ from nanosnake.sources.download.partial import Partial
 from nanosnake.sources.download.problems import Mismatch, Patience, Retry
 
 MIN_GAIN = 1 << 20
-"""So many new bytes make up for the failures before them."""
+"""After this many new bytes, earlier failures no longer count."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Download:
     bytes: int
     sha256: str
     sha256_from: str | None
-    """Who said what the SHA-256 has to be; None if nobody did."""
+    """Who gave the expected SHA-256; None if nobody did."""
     seconds: float
 
 
 class Attempt(Protocol):
-    """One attempt at a file. After `run`, the partial file is as long as the host says that it has to be."""
+    """One attempt at a file. After `run`, the partial file is as long as the host says it must be."""
 
     linked: Linked
-    """What the host says of the file."""
+    """What the host says about the file."""
     etag: str | None
 
     def run(self) -> None:
@@ -65,7 +65,7 @@ class Wanted:
     """Its final name."""
     revision: str | None
     sha256: str | None
-    """What the content has to be; else what the host announces."""
+    """Expected SHA-256 of the content; else what the host announces."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class _Fetch:
     mismatches: int = 0
 
     def run(self) -> Download:
-        """Try until the file is there or it is of no use to go on."""
+        """Try until the file is there or further attempts are useless."""
         began = time.monotonic()
         failures, best = 0, self.partial.size
         while True:
@@ -161,20 +161,20 @@ def fetch(
 ) -> Download:
     """Download a file to `path`.
 
-    What arrives stands in a partial file beside `path` (see partial.py). When it is complete and its size and
+    What arrives is kept in a partial file next to `path` (see partial.py). When it is complete and its size and
     checksum are right, `accept` looks at it; only then does it get its final name.
 
     Args:
         url: https or http; its host alone may see the token of HF_TOKEN, and only if that is Hugging Face.
         revision: the revision that the URL is of; a commit of 40 digits is compared with the host's word.
-        sha256: what the content has to be; else what the host announces.
+        sha256: expected hash of the content; else what the host announces.
         allow_http: whether a redirect may lead from https to http.
         accept: called with the complete file; its NanosnakeError refuses and removes the file.
         environment: where HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are looked up.
         sleep: waits between attempts.
 
     Raises:
-        NanosnakeError: if the file cannot be had, or is not the right one.
+        NanosnakeError: if the file cannot be fetched, or is not the right one.
     """
     patience = patience or Patience()
     hosts.split(url, "the URL")
@@ -203,16 +203,16 @@ def receive(
     accept: Callable[[Download], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Download:
-    """Make attempts until the file is there, verified and accepted, then give it its name.
+    """Make attempts until the file has arrived, is verified and accepted, then give it its name.
 
     Args:
         wanted: the file.
         attempt: makes one attempt that appends to the partial file.
-        identity: what tells this file from others, so that a partial file of another is not gone on with.
+        identity: what tells this file from others, so that another file's partial file is not continued.
         patience, accept, sleep: as in `fetch`.
 
     Raises:
-        NanosnakeError: if the file cannot be had, or is not the right one.
+        NanosnakeError: if the file cannot be fetched, or is not the right one.
     """
     path = wanted.path
     with Partial(path, identity, lock_wait=patience.lock_wait) as partial:

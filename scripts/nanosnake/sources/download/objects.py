@@ -34,25 +34,25 @@ class ObjectAttempt:
     name: str
     """What the log calls the file."""
     sha256: str | None
-    """What the user wants, if anything."""
+    """The SHA-256 that the user expects, if any."""
     patience: Patience
     partial: Partial
     linked: Linked = field(default_factory=Linked)
-    """What the server says of the object: version, size, and sha256 where the metadata tell it, else its ETag."""
+    """What the server says about the object: version, size, and sha256 where the metadata tell it, else its ETag."""
     etag: str | None = None
 
     def run(self) -> None:
         """Ask for the object and append what comes.
 
         Raises:
-            Retry: if another attempt may go better.
+            Retry: if another attempt may succeed.
             Mismatch: if the server sends more than it announced, or not what its checksum says.
-            NanosnakeError: if it is of no use to ask again.
+            NanosnakeError: if asking again is useless.
         """
         self._describe()
         size = self.linked.size
         if self.partial.size == size and self.partial.state is not None:
-            return  # an earlier attempt has brought it all
+            return  # an earlier attempt has fetched it all
         begin = State(self.partial.url_sha256, self.linked.commit, self.linked.etag, size)
         try:
             answer = self.client.get_object(
@@ -72,7 +72,7 @@ class ObjectAttempt:
         raise problem
 
     def _describe(self) -> None:
-        """Ask what the object is; begin again if that is not what the partial file is of."""
+        """Ask what the object is; start over if the partial file is of another one."""
         try:
             answer = self.client.head_object(Bucket=self.place.bucket, Key=self.place.key)
         except S3_ERRORS as error:
@@ -123,14 +123,14 @@ def fetch_object(
     Args:
         place: the object.
         path: the final name.
-        endpoint: who is asked.
-        sha256: what the content has to be; else what the object's metadata say, if they do.
+        endpoint: the server.
+        sha256: expected hash of the content; else what the object's metadata say, if they do.
         patience: how long to wait for what.
         accept: called with the complete file; its NanosnakeError refuses and removes the file.
         client: of `endpoint`, to share among many objects.
 
     Raises:
-        NanosnakeError: if the object cannot be had, or is not the right one.
+        NanosnakeError: if the object cannot be fetched, or is not the right one.
     """
     patience = patience or Patience()
     check(endpoint.endpoint_url or f"https://{AMAZON}", ("AWS_CA_BUNDLE",))
@@ -145,7 +145,7 @@ def fetch_object(
 
 
 def patient_client(endpoint: Endpoint, patience: Patience) -> S3Client:
-    """Return a client whose requests are tried once: the loop tries again, and goes on where it was."""
+    """Return a client whose requests are tried once: the loop retries, and resumes where it was."""
     return connect(
         endpoint,
         connect_timeout=patience.connect_timeout,

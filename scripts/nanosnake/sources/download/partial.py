@@ -1,9 +1,9 @@
-"""The partial file of a download: beside the final name, kept when a download ends early, locked while one runs.
+"""The partial file of a download: next to the final name, kept when a download ends early, locked while one runs.
 
     FOLDER/.NAME.part        the bytes that have arrived, from the first
     FOLDER/.NAME.part.json   of which file they are
 
-Neither is an output of a rule, so that Snakemake leaves them alone and the next run goes on from there.
+Neither is an output of a rule, so that Snakemake leaves them alone and the next run resumes from there.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class State:
 
     url_sha256: str
     commit: str | None = None
-    """What the host of the URL said of the file."""
+    """What the host of the URL said about the file."""
     linked_etag: str | None = None
     size: int | None = None
     validator: str | None = None
     """ETag or date that the host of the body gave, for If-Range."""
     validator_origin: str | None = None
     etag: str | None = None
-    """ETag that the host of the body gave, for the metadata of a file that is there when the next run begins."""
+    """ETag that the host of the body gave, for the metadata of a file that is complete when the next run begins."""
 
     def same_file(self, linked: Linked) -> bool:
         """Return whether what the host says now describes the same file."""
@@ -105,7 +105,7 @@ class Partial:
             view = view[self.stream.write(view) :]
 
     def begin(self, state: State) -> None:
-        """Note of which file the bytes are that come next; before the first of them is written."""
+        """Note which file the next bytes are of, before the first of them is written."""
         if state != self.state:
             write_json(self.state_path, asdict(state))
             self.state = state
@@ -119,7 +119,7 @@ class Partial:
         self.stream.seek(0)
 
     def remove(self) -> None:
-        """Remove the file and what is known of it."""
+        """Remove the file and what is known about it."""
         self.state_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
@@ -178,7 +178,7 @@ class Partial:
             return False
 
     def _read_state(self) -> State | None:
-        """Return what is known of the bytes; None if there are none or they are of something else."""
+        """Return what is known about the bytes; None if there are none or they are of something else."""
         if not self.size:
             return None
         try:

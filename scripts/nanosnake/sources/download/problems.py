@@ -1,4 +1,4 @@
-"""What can go wrong with a download, in words that carry no token and no signed link."""
+"""What can go wrong with a download, in words that contain no token and no signed link."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Patience:
 
 
 class Retry(Exception):
-    """An attempt failed in a way that another can mend.
+    """An attempt failed in a way that another one can fix.
 
     Args:
         message: what happened.
@@ -64,7 +64,7 @@ class Retry(Exception):
 
 
 class Mismatch(Exception):
-    """What came is not what was announced; one more attempt from the first byte may mend it."""
+    """What came is not what was announced; one more attempt from the first byte may fix it."""
 
 
 TRANSPORT_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
@@ -76,7 +76,7 @@ _READ_TIMEOUTS = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeou
 
 
 def explain_transport(error: Exception, host: str, patience: Patience, proxy: str | None = None) -> Exception:
-    """Return the error to raise for an error of the connection: Retry, or NanosnakeError if it stays so.
+    """Return the error to raise for an error of the connection: Retry, or NanosnakeError if it will stay so.
 
     Args:
         proxy: the variable that names the proxy, if there is one.
@@ -136,7 +136,7 @@ def explain_status(
     wait: float | None,
     proxy: str | None = None,
 ) -> Exception:
-    """Return the error to raise for an answer that is no file; `proxy` as for `explain_transport`."""
+    """Return the error to raise for an answer that is not a file; `proxy` as for `explain_transport`."""
     if status == 407:
         return NanosnakeError(
             _proxy_refused(status, f"the proxy that {proxy} names" if proxy else host, host)

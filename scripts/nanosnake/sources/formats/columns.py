@@ -1,4 +1,4 @@
-"""The text of a row: a column by its name, one inside another, or a conversation that a template makes text of."""
+"""The text of a row: a column by its name, one inside another, or a conversation that a template turns into text."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Column:
         """Return the column of a table.
 
         Raises:
-            WrongColumn: if it is absent or there twice.
+            WrongColumn: if it is absent or present twice.
         """
         names = batch.schema.names
         exact = names.count(self.name)
@@ -134,7 +134,7 @@ def _as_text(found: pa.Array, name: str) -> pa.Array:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return whether a column of this type can be made documents of."""
+    """Return whether a column of this type can be turned into documents."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return any(

@@ -1,4 +1,4 @@
-"""Files of text become shards: read once, in order, with what came of each file written down."""
+"""Files of text become shards: read once, in order, with a record of what became of each file."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Reading:
     """What a document is in plain text: a line, the whole file, or what is between blank lines."""
     on_error: look.OnError = "stop"
     filter: str | None = None
-    """`module:function` of a function that says which documents are kept."""
+    """`module:function` of a function that decides which documents are kept."""
 
 
 @dataclass
 class FileRecord:
-    """What came of one file."""
+    """What became of one file."""
 
     file: str
     format: str
@@ -57,7 +57,7 @@ def read(path: str, reading: Reading, refusals: Refusals, record: FileRecord) ->
     """Yield the documents of a file; when it ends, `record` says what the file was.
 
     Raises:
-        NanosnakeError: if the file cannot be read, or a document of it, unless such are left out.
+        NanosnakeError: if the file cannot be read, or one of its documents cannot, unless those are left out.
     """
     kind, column = reading.format or look.format_of(path), reading.column
     version = _version(path)
@@ -94,12 +94,12 @@ class Outputs:
     """What is written."""
 
     shards: Sequence[Path]
-    """Parquet files; the metadata of each is beside it, NAME.json."""
+    """Parquet files; the metadata of each is next to it, NAME.json."""
     validation: Path | None
     """The parquet file of the documents that a hash chooses."""
     fraction: float
     records: Path
-    """JSON file of what came of each file."""
+    """JSON file of what became of each file."""
     left_out: Path
     """JSON Lines of what could not be read."""
 
@@ -107,7 +107,7 @@ class Outputs:
 def convert(
     files: Sequence[str], reading: Reading, outputs: Outputs, *, seen: Callable[[int], Any] = lambda _: None
 ) -> tuple[list[shards.ShardMetadata], dict[str, Any]]:
-    """Write the shards of some files; return what is known of each, and what came of the files.
+    """Write the shards of some files; return what is known about each, and what became of the files.
 
     Args:
         seen: called with the bytes of each file once it was read.
@@ -175,7 +175,7 @@ def _check_something_is_left(records: list[FileRecord], left_out: Path) -> None:
 
 
 def _metadata(path: Path, temporary: Path, shard: Shard, records: list[FileRecord]) -> shards.ShardMetadata:
-    """Check a shard that was written and return what is known of it."""
+    """Check a shard that was written and return what is known about it."""
     parts = list(shard.parts.values())
     hashes = {record.file: record.sha256 for record in records}
     return shards.ShardMetadata(
@@ -192,7 +192,7 @@ def _metadata(path: Path, temporary: Path, shard: Shard, records: list[FileRecor
 
 
 def summary(records: list[FileRecord]) -> dict[str, Any]:
-    """Return what came of all files, with sums."""
+    """Return what became of all files, with sums."""
     dropped: Counter[str] = sum((record.dropped for record in records), Counter())
     return {
         "documents": sum(record.documents for record in records),

@@ -1,4 +1,4 @@
-"""A user's function that says which documents are kept."""
+"""A user's function that decides which documents are kept."""
 
 from __future__ import annotations
 

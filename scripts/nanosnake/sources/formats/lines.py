@@ -61,7 +61,7 @@ class _JsonLines:
 
 
 def _reason(message: str) -> str:
-    """Return what PyArrow says of a line, in words of a user's."""
+    """Return what PyArrow says about a line, in words for a user."""
     if found := _TYPE.search(message):
         where = found[1].strip("/").replace("/[]", "").replace("/", ".") or "the line"
         return f"{where} is of type {found[3]}, wanted: {found[2]}"
@@ -73,7 +73,7 @@ def _reason(message: str) -> str:
 
 
 def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[Batch]:
-    """Yield the documents of JSON Lines; blank lines are passed over."""
+    """Yield the documents of JSON Lines; blank lines are skipped."""
     reader = _JsonLines(column)
     for piece in lines(stream):
         if piece.too_long:
@@ -86,7 +86,7 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
         except _Unreadable:
             texts = None
         count = piece.data.count(b"\n") + (not piece.data.endswith(b"\n"))
-        # a line that is null, and no object, becomes a row without text
+        # a line that is null, and not an object, becomes a row without text
         if texts is not None and len(texts) == count and (not texts.null_count or _all_objects(piece.data)):
             yield numbered(texts, piece.first, piece.span)
             continue
@@ -111,7 +111,7 @@ def _all_objects(data: bytes) -> bool:
 def _halved(
     reader: _JsonLines, found: list[tuple[int, bytes]], stream: Stream, refusals: Refusals
 ) -> Iterator[Batch]:
-    """Read lines of which some are wrong: a half of them at a time, until those that are wrong are alone."""
+    """Read lines of which some are wrong: by halving, until the wrong ones are isolated."""
     if not found:
         return
     try:
@@ -134,7 +134,7 @@ def _halved(
 
 
 def check_keys(path: str, line: bytes, column: Column) -> None:
-    """Hold the keys of a file's first line against the column: where it is absent, each document would be null.
+    """Check that the keys of a file's first line include the column: if it is absent, each document would be null.
 
     Raises:
         NanosnakeError: if it has no such key; the message names those it has.

@@ -54,7 +54,7 @@ class Look:
 
 
 def by_name(path: str | Path) -> Look:
-    """Return what a file's name says of it."""
+    """Return what a file's name says about it."""
     endings = [f".{ending}" for ending in str(path).rpartition("/")[2].lower().split(".")[1:]]
     packing = PACKED_ENDINGS.get(endings[-1]) if endings else None
     if packing:
@@ -73,10 +73,10 @@ def stem(path: str | Path) -> str:
 
 
 def format_of(path: str | Path) -> Format:
-    """Return the format that a file's name stands for.
+    """Return the format that a file's name indicates.
 
     Raises:
-        NanosnakeError: if it stands for none.
+        NanosnakeError: if it indicates none.
     """
     if found := by_name(path).format:
         return found
@@ -103,7 +103,7 @@ def packing_of(path: str | Path, start: bytes) -> str | None:
 
 
 def check_format(path: str | Path, start: bytes, wanted: Format) -> None:
-    """Hold the first bytes of a file, unpacked, against the format that it is read as.
+    """Check the first bytes of a file, unpacked, against the format that it is read as.
 
     Raises:
         NanosnakeError: if the file is something else; it says what it looks like.

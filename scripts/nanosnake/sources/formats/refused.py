@@ -1,4 +1,4 @@
-"""Documents that cannot be read: the first ends the work, or each is left out and written down."""
+"""Documents that cannot be read: the first ends the work, or each is left out and recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nanosnake.sources.formats.look import OnError
 
 
 class Refusals:
-    """Takes what is wrong with the documents of a source.
+    """Collects what is wrong with the documents of a source.
 
     Args:
         on_error: `stop` raises at the first, `skip` writes each down.
@@ -23,10 +23,10 @@ class Refusals:
         self.count = 0
 
     def add(self, path: str, place: str, reason: str, start: bytes = b"") -> None:
-        """Leave out what stands at a place of a file (`line 7`), or raise.
+        """Leave out what is at a place of a file (`line 7`), or raise.
 
         Raises:
-            NanosnakeError: if the first mistake is to end the work.
+            NanosnakeError: if the first mistake ends the work.
         """
         begins = f"; it begins {start[:60]!r}" if start else ""
         if self.on_error == "stop":

@@ -53,7 +53,7 @@ class Stream:
 
     Args:
         path: the file.
-        wanted: the format that it is to be read as.
+        wanted: the format that it is read as.
 
     Raises:
         NanosnakeError: if its first bytes say that it is something else.
@@ -76,7 +76,7 @@ class Stream:
         except BaseException:
             self._raw.close()
             raise
-        self.unpacked = 0  # what was looked at is still to be read
+        self.unpacked = 0  # what was looked at still has to be read
         if self._start.startswith(look.BOM):
             self._start = self._start[len(look.BOM) :]
             self.unpacked = len(look.BOM)

@@ -45,7 +45,7 @@ class _Skipped:
         reason = f"{row.actual_columns} columns, where the header has {row.expected_columns}"
         try:
             self.refusals.add(self.path, f"row {row.number}", reason, (row.text or "").encode())
-        except NanosnakeError as error:  # PyArrow would put words of its own in its place
+        except NanosnakeError as error:  # PyArrow would replace it with its own words
             self.error = error
             return "error"
         self.rows.append(row.number)
@@ -89,10 +89,10 @@ def read_csv(stream: Stream, column: Column, kind: look.Format, refusals: Refusa
 
 
 def check_header(start: bytes, column: Column, kind: look.Format) -> None:
-    """Look for a column in the first line of a file, as far as that is here.
+    """Look for a column in the first line of a file, as far as that has been read.
 
     Raises:
-        WrongColumn: if it is not there, or there twice.
+        WrongColumn: if it is absent, or present twice.
     """
     text = start.removeprefix(look.BOM).decode(errors="replace")
     if "\n" in text:
@@ -206,10 +206,10 @@ def _parquet(path: str, column: Column, stack: contextlib.ExitStack) -> Iterator
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
-    """Open a parquet file whose footer the crate has looked at first: PyArrow gives one what it asks for.
+    """Open a parquet file whose footer the crate has looked at first: PyArrow allocates whatever one asks for.
 
     Raises:
-        NanosnakeError: if it is no parquet file; it says what it looks like instead.
+        NanosnakeError: if it is not a parquet file; the message says what it looks like instead.
     """
     row_groups(path)
     return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)

@@ -1,4 +1,4 @@
-"""Shards as parquet: documents are dealt out to them, and each keeps the file and the line that it came from."""
+"""Shards as parquet: documents are distributed over them, and each keeps the file and the line that it came from."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Part:
     """Bytes of the unpacked file that the documents lie in."""
 
     def add(self, batch: Batch) -> None:
-        """Take in some documents."""
+        """Add some documents."""
         self.first = self.first or int(batch.places[0])
         self.last = int(batch.places[-1])
         self.documents += len(batch.places)
@@ -98,12 +98,12 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 
 class Writer:
-    """Deals documents out to shards, by turns, as they come: the same documents give the same shards everywhere.
+    """Distributes documents over shards, by turns, as they come: the same documents give the same shards everywhere.
 
     Args:
         shards: parquet files to write.
-        validation: a further one, for the documents that a hash of their text chooses; equal documents go together.
-        fraction: the part of the documents that it gets.
+        validation: a further one, for documents chosen by a hash of their text; equal documents go together.
+        fraction: the fraction of the documents that it gets.
         bytes: size of all files; it says how large a turn is.
     """
 
@@ -127,7 +127,7 @@ class Writer:
             self._put(self.shards[index], kept(batch, turns == index), file)
 
     def lose(self, *, left_out: int = 0, dropped: int = 0) -> None:
-        """Count documents that no shard has, with the shard that has its turn, so that the sums are right."""
+        """Count documents that are in no shard with the shard whose turn it is, so that the sums are right."""
         shard = self.shards[self._dealt // self._deal % len(self.shards)]
         shard.left_out += left_out
         shard.dropped += dropped

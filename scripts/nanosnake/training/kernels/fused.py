@@ -1,8 +1,8 @@
 """The MLP with its squared ReLU inside the matrix products, as operators that torch.compile takes.
 
-Beside a product of 3,072 columns, squared ReLU as a kernel of its own costs half as much again, as it reads and
-writes the widest tensors of the model. The package `quack-kernels`, which `flash-attn-4` brings along, lets a
-product end with a function of ours. Only the squares are kept: the derivative is two times their root.
+Next to a product of 3,072 columns, squared ReLU as a separate kernel costs half as much again, because it reads and
+writes the widest tensors of the model. The package `quack-kernels`, which `flash-attn-4` brings along, lets a product
+end with a function of ours. Only the squares are kept: the derivative is two times their root.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _(x_ND: Tensor, up_FD: Tensor) -> Tensor:
 
 @torch.library.custom_op("nanosnake::down_backward", mutates_args=())
 def down_backward(grad_ND: Tensor, down_DF: Tensor, squares_NF: Tensor) -> Tensor:
-    """Return the gradient [N, F] of what stands before the squared ReLU."""
+    """Return the gradient [N, F] of the input of the squared ReLU."""
     grad_NF = torch.empty_like(squares_NF)
     _products()[1](grad_ND.contiguous(), down_DF, squares_NF, out={"D": grad_NF}, tuned=False)
     return grad_NF

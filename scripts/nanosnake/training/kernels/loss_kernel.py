@@ -1,9 +1,9 @@
 """The softcapped cross-entropy and its gradient on the GPU, one program per row of logits.
 
-The compiled form of `head.chunk_loss` is held up by arithmetic (sigmoids and divisions), not by memory, and
-takes nearly three times as long: 46 ms of a 945 ms step at depth 12 on an H200. This kernel uses the GPU's
-own tanh and writes the gradient over the logits. What it writes is the first to leave the cache, and few rows
-are worked on at once, so that each row still lies there when it is read again.
+The compiled form of `head.chunk_loss` is limited by arithmetic (sigmoids and divisions), not by memory, and takes
+nearly three times as long: 46 ms of a 945 ms step at depth 12 on an H200. This kernel uses the GPU's own tanh and
+writes the gradient over the logits. What it writes is the first to leave the cache, and few rows are worked on at
+once, so that each row is still there when it is read again.
 """
 
 from __future__ import annotations
