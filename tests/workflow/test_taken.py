@@ -46,7 +46,9 @@ def test_they_are_checked_compared_extended_and_encoded_with(project: Project) -
         "llama": {"path": "llama"},
         "longer": {"dataset": "tiny", "base": "llama", "vocab_size": 380, "seeds": [" qqqqq"]},
     }
-    project.config["tokenizer_comparisons"] = {"all": {"tokenizers": ["bpe", "llama", "longer"], "baselines": []}}
+    project.config["tokenizer_comparisons"] = {
+        "all": {"tokenizers": ["bpe", "llama", "longer"], "baselines": []}
+    }
     kept = {"round_trip", "agreement", "reachability", "residue", "stability"}
     project.config["checks"] = {check: {"mode": "warn" if check in kept else "off"} for check in CHECKS}
     names = ("llama", "longer")
