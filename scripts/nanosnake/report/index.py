@@ -36,7 +36,7 @@ TOKENIZERS = (
     Column("pattern", "pattern"),
     Column("bytes_per_token", "bytes per token", "number"),
     Column("gate", "gate"),
-    *(Column(name, f"against {name}", "change") for name in BASELINE_NAMES),
+    *(Column(name, f"against {name.removesuffix('_base')}", "change") for name in BASELINE_NAMES),
 )
 MODELS = (
     Column("page", "model", "link"),
