@@ -128,3 +128,23 @@ def test_the_page_compares_folders_and_a_published_vocabulary(tmp_path: Path) ->
     assert overlap["gpt2"]["learned_tokens"] == 50257 - 256 - 1
     for row in made.cuts.rows:
         assert 0 < float(row["share_of_first"] or 0) <= 1
+
+
+def test_sizes_of_one_training_are_a_line_and_others_points() -> None:
+    documents = [Document(f"d{n}", "abc " * n) for n in range(1, 9)]
+    items = [Item("validation", "sample", documents)]
+
+    def contestant(name: str, tokens: list[bytes], size: int) -> Contestant:
+        def encode(texts: list[str]) -> list[list[int]]:
+            return [[0] * (len(text) // size) for text in texts]
+
+        return Contestant(name, len(tokens), tokens, encode)
+
+    small = contestant("small", [b"a", b"b"], 1)
+    large = contestant("large", [b"a", b"b", b"ab", b""], 2)
+    other = contestant("other", [b"a", b"c", b"d", b"e", b"f"], 4)
+    curve = compare("demo", "sizes", [large, small, other], items).curve
+    assert curve is not None
+    assert "sizes goes from 1.00 bytes per token at 2 tokens to 2.00 at 3" in curve.alternative
+    assert "other 4.00 at 5" in curve.alternative
+    assert compare("demo", "two", [small, other], items).curve is None

@@ -87,10 +87,15 @@ def compression_words(rows: Rows, tokenizers: Sequence[str]) -> str:
     return f"Bar chart of bytes per token for each text: {'; '.join(parts)}. A table with all values follows."
 
 
-def vocabulary_curve(points: Rows, name: str) -> Figure:
-    """Bytes per token against vocabulary size on a logarithmic axis, baselines as single points."""
+def vocabulary_curve(points: Rows, name: str, subject: str = "") -> Figure:
+    """Bytes per token against vocabulary size on a logarithmic axis, baselines as single points.
+
+    Args:
+        name: of the tokenizer that has the first colour.
+        subject: what the line is of; `name` if empty.
+    """
     names = list(dict.fromkeys([name, *(point["tokenizer"] for point in points)]))
-    ours = [point for point in points if point["prefix"]]
+    ours = sorted((point for point in points if point["prefix"]), key=lambda point: point["vocabulary"])
     named = [ours[-1], *(point for point in points if not point["prefix"])]
     labels = [{**point, "label": f"{point['tokenizer']} {point['bytes_per_token']:.2f}"} for point in named]
 
@@ -130,7 +135,7 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
         if not point["prefix"]
     )
     words = (
-        f"Line chart: {visible(name)} goes from {first['bytes_per_token']:.2f} bytes per token at "
+        f"Line chart: {visible(subject or name)} goes from {first['bytes_per_token']:.2f} bytes per token at "
         f"{first['vocabulary']:,} tokens to {last['bytes_per_token']:.2f} at {last['vocabulary']:,}"
     )
     return figure("curve", f"{words}. Single points: {others}." if others else f"{words}.", draw)

@@ -58,6 +58,8 @@ class Comparison:
     cuts: Table
     words: Table
     bars: Figure
+    curve: Figure | None
+    """Sizes of one training; None where there are not two of them."""
     notes: Sequence[str]
 
 
@@ -99,6 +101,7 @@ def compare(
         cuts=from_records(f"Borders shared with {first.name}", list(_cuts(contestants, items, encoded))),
         words=from_records("Words that are cut differently", list(_words(contestants, sample))),
         bars=charts.compression_bars(bars, names[: len(SERIES)]),
+        curve=_curve(name, contestants[: len(SERIES)], sample, encoded),
         notes=notes,
     )
 
@@ -131,6 +134,28 @@ def _headline(first: str, sample: Item, against: Sequence[Row]) -> str:
                 f"{row['tokenizer']} {change}{'' if row['told_apart'] == 'yes' else ' (within noise)'}"
             )
     return f"tokens on {sample.where} against {first}: {', '.join(parts) or 'nothing to compare with'}"
+
+
+def _curve(
+    name: str, contestants: Sequence[Contestant], sample: Item, encoded: Mapping[str, Any]
+) -> Figure | None:
+    """Draw the tokenizers whose tokens are among those of the next larger one as a line, the others as points."""
+    line: list[Contestant] = []
+    for one in sorted((one for one in contestants if one.ours), key=lambda one: one.vocabulary):
+        if not line or set(line[-1].tokens) <= set(one.tokens):
+            line.append(one)
+    if len(line) < 2:
+        return None
+    points = [
+        {
+            "tokenizer": one.name,
+            "vocabulary": sum(map(bool, one.tokens)),
+            "bytes_per_token": sample.bytes / max(sum(map(len, encoded[one.name][sample.name])), 1),
+            "prefix": one in line,
+        }
+        for one in contestants
+    ]
+    return charts.vocabulary_curve(points, contestants[0].name, name)
 
 
 def _texts(
