@@ -87,6 +87,8 @@ def overview(config: Config, outdated: Iterable[str]) -> Iterator[tuple[str, ...
     yield ("folder", "what", "files", "size", "state")
     for folder, kind in sorted(folders.items()):
         files = [path for path in _files(Path(folder)) if _owner(str(path), folders) == folder]
+        if not files and not to_do[folder]:
+            continue  # token shards that nobody asks for
         if folder not in wanted:
             state = "in no configuration"
         elif not to_do[folder]:
@@ -107,7 +109,7 @@ def expected(config: Config) -> dict[str, str]:
             folders[layout.COUNTS.format(source=source, counting=tokenizer.counting)] = "counts"
             folders[f"{layout.TOKENIZER.format(dataset=part, tokenizer=name)}/{TOKENS}"] = "token shards"
     for name, model in config.models.items():
-        dataset = config.tokenizers[model.tokenizer].dataset
+        dataset = config.dataset_of(name)
         folders[layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)] = "model"
     return folders
 

@@ -1,0 +1,44 @@
+"""The table of what is there: each folder by what it is, and what belongs to no configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nanosnake.commands.status import overview
+from nanosnake.config import load
+
+CONFIG = {
+    "datasets": {
+        "web": {"source": {"kind": "embedded", "shards": 4}, "train": "0-2", "validation": 3},
+        "talks": {"source": {"kind": "embedded", "shards": 8}, "train": "0-6", "validation": 7},
+    },
+    "tokenizers": {"bpe": {"dataset": "web", "vocab_size": 300}},
+    "models": {"small": {"tokenizer": "bpe", "dataset": "talks", "depth": 2}},
+}
+
+
+def put(*paths: str) -> None:
+    for name in paths:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("12345")
+
+
+def test_a_model_on_another_data_set_is_in_the_configuration_and_what_is_not_there_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put("results/web/bpe/merges.arrow", "results/web/bpe/tokenizer/meta.json")
+    put("results/talks/bpe/small/model.json", "results/talks/bpe/small/metrics.jsonl")
+    put("results/web/old/merges.arrow")
+    outdated = ["results/talks/bpe/small/model.json", "results/web/shards/shard_00000.parquet"]
+    heads, *rows = overview(load(CONFIG), outdated)
+    assert heads == ("folder", "what", "files", "size", "state")
+    assert rows == [
+        ("results/talks/bpe/small", "model", "2", "10 B", "1 files to make"),
+        ("results/web/bpe", "tokenizer", "2", "10 B", "up to date"),
+        ("results/web/old", "tokenizer", "1", "5 B", "in no configuration"),
+        ("results/web/shards", "shards", "0", "0 B", "not made"),
+    ]
