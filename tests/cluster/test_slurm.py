@@ -20,6 +20,7 @@ from cluster.cluster import Cluster, poll
 from cluster.flow import PROFILE, REPOSITORY, Flow, sbatch_calls
 from nanosnake.slurm import records
 from workflow.project import TINY_MODEL, Project
+from workflow.test_recomputation import OF_CORPUS
 
 HERE = Path(__file__).parent
 
@@ -108,18 +109,21 @@ def test_the_whole_workflow_runs_through_the_profile(cluster: Cluster, tmp_path:
     assert project.path("gate.json").exists()
     assert 0 < json.loads(project.path("d1/evaluation.json").read_text())["bits_per_byte"] < 10
     assert json.loads(project.path("d1/training.json").read_text())["ranks"] == 2
-    rules = ["counts_count_pretokens", "evaluate_model", "merge_counts", "shards_link_shard"]
+    rules = ["check_corpus", "counts_count_pretokens", "evaluate_model", "merge_counts", "shards_link_shard"]
     rules += ["tokens_tokenize_shard", "train_model", "train_tokenizer"]
+    jobs = dict.fromkeys(rules, 1) | {"check_corpus": OF_CORPUS}
     logs = re.findall(r"logs/slurm/(?:group|rule)_(\w+)/", printed)
     assert sorted(set(logs)) == rules
-    assert sbatch_calls(printed) == len(rules), "each stage is one job"
+    assert sbatch_calls(printed) == sum(jobs.values()), (
+        "each stage is one job, but for the checks of the corpus"
+    )
 
     assert re.search(r"^\d+ train_model .*: running on g\d$", printed, re.MULTILINE), printed
 
     *_, table = printed.split("jobs on the cluster, median times:\n")
     header, *rows = [line.split() for line in table.splitlines()]
     assert header[:3] == ["rule", "jobs", "failed"]
-    assert [row[:3] for row in rows[: len(rules)]] == [[rule, "1", "0"] for rule in rules]
+    assert [row[:3] for row in rows[: len(rules)]] == [[rule, str(jobs[rule]), "0"] for rule in rules]
     assert all(row[-1] not in ("-", "0%") for row in rows[: len(rules)]), "each has used some memory"
     assert project.plan(*PROFILE) == {}
 
