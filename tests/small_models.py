@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from export_model import ExportModel
-from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS
+from nanosnake.config.tokenizers import NANOCHAT_SPECIAL_TOKENS
 from nanosnake.evaluation.evaluate import next_logits
 from nanosnake.tokenizer.folder import TokenizerFolder
 from nanosnake.training.config import ModelConfig

@@ -12,7 +12,7 @@ import rustbpe
 
 from nanosnake import config as configuration
 from nanosnake.config import Config, trials
-from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS
+from nanosnake.config.tokenizers import NANOCHAT_SPECIAL_TOKENS
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer import trial
 

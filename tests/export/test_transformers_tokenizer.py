@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS
+from nanosnake.config.tokenizers import NANOCHAT_SPECIAL_TOKENS
 from nanosnake.files import NanosnakeError
 from nanosnake.tokenizer import export
 from nanosnake.tokenizer.folder import TokenizerFolder

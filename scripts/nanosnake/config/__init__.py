@@ -1,7 +1,8 @@
 """The configuration: typed models, their JSON schema, and one clear message for each mistake."""
 
+from nanosnake.config.datasets import Dataset
 from nanosnake.config.load import json_schema, load
-from nanosnake.config.models import Config, Dataset, Taken, Tokenizer
+from nanosnake.config.models import Config
 from nanosnake.config.sources import (
     EmbeddedSource,
     FilesSource,
@@ -11,6 +12,7 @@ from nanosnake.config.sources import (
     S3Source,
     UrlSource,
 )
+from nanosnake.config.tokenizers import Taken, Tokenizer
 from nanosnake.config.training import GPT
 
 __all__ = [

@@ -20,6 +20,9 @@ from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
 
+_ENDLESS = re.compile(r"\S{400,}")
+"""A word of a message that nobody reads to its end: a value, or a name that was made of it."""
+
 
 def load(
     raw: Mapping[str, Any],
@@ -68,7 +71,8 @@ def json_schema() -> dict[str, Any]:
 
 def _refusal(origin: str, problems: list[str]) -> NanosnakeError:
     count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-    return NanosnakeError("\n  ".join([f"{origin}: {count}; nothing was run", *problems]))
+    short = (_ENDLESS.sub(lambda word: f"{word[0][:100]}...{word[0][-40:]}", problem) for problem in problems)
+    return NanosnakeError("\n  ".join([f"{origin}: {count}; nothing was run", *short]))
 
 
 def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str]:

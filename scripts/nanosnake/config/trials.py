@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nanosnake.config.models import NANOCHAT_SPECIAL_TOKENS, Config
+from nanosnake.config.models import Config
+from nanosnake.config.tokenizers import NANOCHAT_SPECIAL_TOKENS
 from nanosnake.crate import rustbpe
 from nanosnake.files import write_json
 from nanosnake.provenance.code import REPOSITORY

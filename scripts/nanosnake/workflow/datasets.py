@@ -14,7 +14,7 @@ from make_demo_shard import MakeDemoShard
 from make_shards import MakeShards
 from nanosnake import layout
 from nanosnake.config import Config, Dataset, FilesSource, HubSource, S3Source, UrlSource
-from nanosnake.config.models import VALIDATION
+from nanosnake.config.datasets import VALIDATION
 from nanosnake.snakemake_internals import per_job
 from nanosnake.sources.formats import filters
 from nanosnake.stages import words
