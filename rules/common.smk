@@ -17,7 +17,14 @@ from nanosnake.provenance.code import REPOSITORY
 from nanosnake.provenance.run_id import run_id
 from nanosnake.runs.clock import check_times
 from nanosnake.runs.disk import cannot_write, hush_log_files, say_if_full
-from nanosnake.snakemake_internals import Run, ignore_code_of, plan_quickly, refuse, untested
+from nanosnake.snakemake_internals import (
+    Run,
+    allow_repeated_characters,
+    ignore_code_of,
+    plan_quickly,
+    refuse,
+    untested,
+)
 from nanosnake.workflow.code import Code
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.keeping import Keeper
@@ -37,6 +44,7 @@ if REPOSITORY != here.resolve():  # the logger has imported another library
     )
 hush_log_files()
 plan_quickly()
+allow_repeated_characters()
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it

@@ -97,6 +97,15 @@ def plan_quickly() -> None:
     format_commands_once(Job)
 
 
+def allow_repeated_characters() -> None:
+    """Let a name have a character twenty times. Snakemake takes that for a rule that feeds itself; ours do not."""
+    from snakemake.dag import DAG
+
+    if not callable(DAG.check_periodic_wildcards):
+        raise AttributeError("check_periodic_wildcards")
+    DAG.check_periodic_wildcards = lambda self, job: None
+
+
 def ignore_code_of(rule: str) -> None:
     """Do not rerun jobs because a rule's text or its conda environment has changed."""
     from snakemake.persistence import PersistenceBase

@@ -32,7 +32,7 @@ def raw() -> Raw:
     return settings
 
 
-@pytest.mark.parametrize("name", ["config", "fineweb-edu", "climbmix"])
+@pytest.mark.parametrize("name", ["config", "fineweb-edu", "climbmix", "ladder"])
 def test_shipped_configurations_are_valid(name: str) -> None:
     configuration.load(yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text()))
 
@@ -70,6 +70,16 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
             "did you mean 'vocab_size'",
             "allowed: base, bos, chat_template, dataset,",
         ],
+    ),
+    (model(options={"fp8": True}), ["models.d2.options.fp8", "was removed: models train in bf16"]),
+    (model(options={"tensorboard": True}), ["models.d2.options.tensorboard", "`nanosnake track` shows"]),
+    (
+        model(prompts="~nobody-here/prompts.txt"),
+        ["models.d2.prompts", "no home folder is known for ~nobody-here"],
+    ),
+    (
+        lambda raw: raw.update(comparisons={"sizes": {"tokenizers": ["bpe4k"]}}),
+        ["comparisons.sizes.tokenizers", "are under `tokenizer_comparisons` now"],
     ),
     (replaced(tokenizer={}), ["tokenizer: unknown key", "did you mean 'tokenizers'"]),
     (lambda raw: raw.pop("tokenizers"), ["tokenizers: this key is required"]),

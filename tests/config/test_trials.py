@@ -139,3 +139,25 @@ def test_a_special_token_is_refused_under_its_key(tmp_path: Path) -> None:
     assert "tokenizers.bpe.special_tokens: '<|é|>': tokenizer.json" in refusal(
         tmp_path, special_tokens=["<|é|>"]
     )
+
+
+def test_a_pattern_of_a_compared_tokenizer_is_refused_under_its_key(tmp_path: Path) -> None:
+    ranks = tmp_path / "old.tiktoken"
+    ranks.write_text("dGg= 0\n")
+
+    def compared(pattern: str) -> Config:
+        others = {"old": {"path": str(ranks), "pattern": pattern}}
+        raw = {
+            "datasets": {"demo": {"source": {"kind": "embedded"}, "train": "0-3", "validation": 4}},
+            "tokenizers": {"bpe": {"dataset": "demo", "vocab_size": 300}},
+            "tokenizer_comparisons": {"all": {"tokenizers": ["bpe"], "others": others}},
+        }
+        return configuration.load(raw, trials=tmp_path / "trials")
+
+    for pattern, words in (("a*", "tiktoken panics on ''"), (r"\A\w+|\W", "'w' in")):
+        with pytest.raises(NanosnakeError) as caught:
+            compared(pattern)
+        (line,) = str(caught.value).splitlines()[1:]
+        assert line.strip().startswith("tokenizer_comparisons.all.others.old.pattern: ")
+        assert words in line
+    assert compared(r"\w+|\W").tokenizer_comparisons

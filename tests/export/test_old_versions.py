@@ -14,7 +14,7 @@ from nanosnake.tokenizer.folder import TokenizerFolder
 from tiny_tokenizers import evaluation_texts, train
 
 OLDEST = ["transformers==4.44.2", "tokenizers==0.19.1"]
-"""The oldest versions that README.md names."""
+"""The oldest versions that docs/elsewhere.md names."""
 
 SCRIPT = """
 import json, sys, tokenizers, transformers

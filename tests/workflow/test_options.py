@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow.project import REPOSITORY, Project
+from workflow.project import REPOSITORY, Project, write_shard
 
 
 def refusal(project: Project, *arguments: str) -> str:
@@ -124,3 +125,18 @@ def test_a_pattern_that_an_engine_cannot_do_is_refused_before_any_job(
     assert "tokenizers.bpe.pattern: tiktoken panics on" in message
     assert words in message
     assert not (project.folder / "results").exists()
+
+
+def test_a_name_with_twenty_equal_characters_is_planned(tmp_path: Path) -> None:
+    """Snakemake takes such a name for a rule that feeds itself without end."""
+    for number in range(2):
+        write_shard(tmp_path / f"part-{number:020d}.parquet", seed=number)
+    (tmp_path / "mine.yaml").write_text(
+        "datasets: {mine: {source: {kind: local, path: 'part-{shard:020d}.parquet'}, train: 0, validation: 1}}\n"
+        "tokenizers: {bpe: {dataset: mine, vocab_size: 300}}\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--dry-run"]
+    command += ["--configfile", "mine.yaml", "--directory", str(tmp_path)]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.search(r"^link_shard +2 ", ended.stdout + ended.stderr, re.MULTILINE)

@@ -14,6 +14,13 @@ from pydantic_core import PydanticCustomError
 from nanosnake.naming import SAFE_NAME
 from nanosnake.provenance.code import REPOSITORY
 
+GONE = {
+    "fp8": "was removed: models train in bf16",
+    "tensorboard": "was removed: `nanosnake track` shows the metrics of a run",
+    "tokenizers": "pages that compare tokenizers are under `tokenizer_comparisons` now",
+}
+"""Keys of older versions, where they are not known any more."""
+
 
 class Model(BaseModel):
     """Unknown keys are refused, and nothing is converted silently: "4096" is not an integer."""
@@ -28,7 +35,8 @@ class Model(BaseModel):
             for key in data:
                 if key not in cls.model_fields:
                     known = cls.model_fields
-                    raise wrong(key, data[key], f"unknown key{nearest(key, known)}; allowed: {listed(known)}")
+                    hint = f" ({GONE[key]})" if key in GONE else nearest(key, known)
+                    raise wrong(key, data[key], f"unknown key{hint}; allowed: {listed(known)}")
         return data
 
 
@@ -55,8 +63,17 @@ Name = Annotated[str, AfterValidator(check_name)]
 
 
 def find_path(value: str) -> str:
-    """Return a path with `~` as the home folder; of our own `resources/`, from any working directory."""
-    path = Path(value).expanduser()
+    """Return a path with `~` as the home folder; of our own `resources/`, from any working directory.
+
+    Raises:
+        ValueError: if it begins with the home folder of a user whom this host does not know.
+    """
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"no home folder is known for {Path(value).parts[0]}; write the path in full"
+        ) from None
     ours = REPOSITORY / path
     if path.parts[:1] == ("resources",) and not path.exists() and ours.exists():
         return os.path.relpath(ours)

@@ -44,6 +44,14 @@ def engine_problems(config: Config, folder: Path) -> Iterator[str]:
                 yield from (
                     f"tokenizers.{name}.pattern: {problem}{allow}; got {pattern!r}" for problem in problems
                 )
+    for name, comparison in config.tokenizer_comparisons.items():
+        for other, settings in comparison.others.items():
+            if settings.pattern is None or settings.pattern in rustbpe.PATTERNS:
+                continue
+            found = remembered(settings.pattern, NANOCHAT_SPECIAL_TOKENS, folder)
+            for problem in (*found.get("fails", ()), *found.get("loses", ())):
+                key = f"tokenizer_comparisons.{name}.others.{other}.pattern"
+                yield f"{key}: {problem}; got {settings.pattern!r}"
 
 
 def remembered(pattern: str | None, special_tokens: Sequence[str], folder: Path) -> dict[str, list[str]]:

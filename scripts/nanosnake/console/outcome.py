@@ -214,7 +214,8 @@ def failures(planned: Sequence[Planned], began: float) -> Iterator[str]:
         yield "  " + failure.cause.replace("\n", "\n  ")
     if left:
         yield ""
-        yield f"{left:,} jobs that wait for these were not run; what is made stays. Mend the cause and run the same command again."
+        jobs = "1 job that waits for these was" if left == 1 else f"{left:,} jobs that wait for these were"
+        yield f"{jobs} not run; what is made stays. Mend the cause and run the same command again."
 
 
 def _job(job: Planned, began: float) -> Job:
