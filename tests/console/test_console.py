@@ -116,7 +116,7 @@ def test_a_cause_is_said_once() -> None:
     assert "and 7 more for the same cause: d shard_00001, d shard_00002" in text
     assert "the disk is full" in text
     assert text.endswith(
-        "1 jobs that wait for these were not run; what is made stays. Mend the cause and run the same command again."
+        "1 job that waits for these was not run; what is made stays. Mend the cause and run the same command again."
     )
 
 
