@@ -50,6 +50,10 @@ put_python_first()
 run_id()  # all jobs of this run inherit it
 
 run = Run(workflow)
+if run.moves_paths:
+    refuse(
+        "these rules cannot have a prefix or replace_prefix as a module: leave it out of the module's definition"
+    )
 if run.config_section is None and run.is_main:
     log(
         "note: the configuration is neither a file that the other workflow names with `configfile:` nor a section of "

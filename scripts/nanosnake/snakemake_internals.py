@@ -218,6 +218,12 @@ class Run:
         return list(self._workflow.config_settings.config_args or []) if self.config_section == () else []
 
     @property
+    def moves_paths(self) -> bool:
+        """Whether another workflow takes this one as a module and puts its files elsewhere."""
+        paths = self._workflow.modifier.path_modifier
+        return bool(paths and (paths.prefix or paths._prefix_replacements))
+
+    @property
     def makes_files(self) -> bool:
         """Whether this process plans jobs that will be run: not in a dry run, and not in the process of a job."""
         workflow = self._workflow

@@ -81,6 +81,15 @@ def test_what_is_in_no_file_is_said_not_to_be_checked(theirs: str, noted: bool, 
     assert ("note: the configuration is neither a file" in done.stdout + done.stderr) is noted
 
 
+@pytest.mark.parametrize("words", ['prefix: "sub"', 'replace_prefix: {"results/": "ours/"}'])
+def test_a_module_that_puts_our_files_elsewhere_is_refused_in_one_line(tmp_path: Path, words: str) -> None:
+    ended = plan(tmp_path, f'config["nano"]\n    {words}', CONFIG)
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert "these rules cannot have a prefix or replace_prefix as a module" in said, said
+    assert "Traceback" not in said
+
+
 def test_another_workflow_takes_the_rules_as_a_module(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for seed, name in enumerate(("a", "held_out")):
