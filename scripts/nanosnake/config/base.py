@@ -100,3 +100,9 @@ def nearest(word: object, known: Iterable[object]) -> str:
     """Return " (did you mean 'x'?)" where a known name is close to `word`, else nothing."""
     found = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def unknown(kind: str, name: object, known: Iterable[object]) -> str:
+    """Return what to say of a name that nothing of its kind has."""
+    known = list(known)
+    return f"no {kind} is named {name!r}; defined: {listed(known) or 'none'}{nearest(name, known)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
-from nanosnake.config.base import FilePath, Model, listed, nearest, wrong
+from nanosnake.config.base import FilePath, Model, listed, nearest, unknown, wrong
 from nanosnake.config.training import GPT, LadderOptions
 from nanosnake.training.config import Shape
 
@@ -183,15 +183,9 @@ def ladder_problems(config: Config) -> Iterator[str]:
     """Find mistakes that no single ladder or comparison can see."""
     for name, ladder in config.whole_ladders.items():
         if ladder.tokenizer not in config.tokenizers:
-            yield (
-                f"ladders.{name}.tokenizer: no tokenizer is named {ladder.tokenizer!r}; defined: "
-                f"{listed(config.tokenizers)}{nearest(ladder.tokenizer, config.tokenizers)}"
-            )
+            yield f"ladders.{name}.tokenizer: {unknown('tokenizer', ladder.tokenizer, config.tokenizers)}"
         elif ladder.dataset is not None and ladder.dataset not in config.datasets:
-            yield (
-                f"ladders.{name}.dataset: no dataset is named {ladder.dataset!r}; defined: {listed(config.datasets)}"
-                f"{nearest(ladder.dataset, config.datasets)}"
-            )
+            yield f"ladders.{name}.dataset: {unknown('dataset', ladder.dataset, config.datasets)}"
         for path_key, path in (("prompts", ladder.prompts), ("tasks", ladder.tasks)):
             if path is not None and not config.is_there(path):
                 yield f"ladders.{name}.{path_key}: {Path(path).resolve()} does not exist; got {path!r}"
@@ -199,11 +193,8 @@ def ladder_problems(config: Config) -> Iterator[str]:
         key = f"comparisons.{name}"
         if name in config.compared:
             yield f"{key}: tokenizers are compared under this name; choose another one"
-        if unknown := [one for one in comparison.of if one not in config.whole_ladders]:
-            yield (
-                f"{key}.of: no ladder is named {unknown[0]!r}; defined: {listed(config.whole_ladders) or 'none'}"
-                f"{nearest(unknown[0], config.whole_ladders)}"
-            )
+        if missing := [one for one in comparison.of if one not in config.whole_ladders]:
+            yield f"{key}.of: {unknown('ladder', missing[0], config.whole_ladders)}"
         else:
             yield from _comparison_problems(config, key, comparison)
 

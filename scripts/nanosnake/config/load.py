@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from nanosnake import layout
 from nanosnake.config import written
-from nanosnake.config.base import listed, nearest
+from nanosnake.config.base import listed, unknown
 from nanosnake.config.ladders import ladder_problems
 from nanosnake.config.mixtures import mixture_problems
 from nanosnake.config.models import CORE_TASKS, Config
@@ -105,15 +105,9 @@ def _contradictions(config: Config) -> Iterator[str]:
         if name in config.made_by_ladders:
             continue  # the ladder's message says what is wrong
         if model.tokenizer not in config.tokenizers:
-            yield (
-                f"models.{name}.tokenizer: no tokenizer is named {model.tokenizer!r}; defined: "
-                f"{listed(config.tokenizers)}{nearest(model.tokenizer, config.tokenizers)}"
-            )
+            yield f"models.{name}.tokenizer: {unknown('tokenizer', model.tokenizer, config.tokenizers)}"
         if model.dataset is not None and model.dataset not in config.datasets:
-            yield (
-                f"models.{name}.dataset: no dataset is named {model.dataset!r}; defined: "
-                f"{listed(config.datasets)}{nearest(model.dataset, config.datasets)}"
-            )
+            yield f"models.{name}.dataset: {unknown('dataset', model.dataset, config.datasets)}"
         if name in layout.RESERVED_IN_TOKENIZER:
             yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
         for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
@@ -130,20 +124,15 @@ def _contradictions(config: Config) -> Iterator[str]:
         for tokenizer_name in comparison.tokenizers:
             if tokenizer_name not in config.tokenizers:
                 known = [*config.tokenizers, *config.sweeps]
-                yield (
-                    f"tokenizer_comparisons.{name}.tokenizers: no tokenizer or sweep is named {tokenizer_name!r}; defined: "
-                    f"{listed(known)}{nearest(tokenizer_name, known)}"
-                )
+                what = unknown("tokenizer or sweep", tokenizer_name, known)
+                yield f"tokenizer_comparisons.{name}.tokenizers: {what}"
     for name, tokenizer in config.tokenizers.items():
         key = f"tokenizers.{name}"
         if name in layout.RESERVED_IN_DATASET:
             yield f"{key}: every dataset has folders named {listed(layout.RESERVED_IN_DATASET)}; choose another name"
         dataset = config.datasets.get(tokenizer.dataset)
         if dataset is None:
-            yield (
-                f"{key}.dataset: no dataset is named {tokenizer.dataset!r}; defined: {listed(config.datasets)}"
-                f"{nearest(tokenizer.dataset, config.datasets)}"
-            )
+            yield f"{key}.dataset: {unknown('dataset', tokenizer.dataset, config.datasets)}"
             continue
         if isinstance(dataset.source, FilesSource) and tokenizer.text_column not in (None, dataset.column):
             yield (

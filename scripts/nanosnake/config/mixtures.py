@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nanosnake.config.base import listed, nearest
+from nanosnake.config.base import unknown
 from nanosnake.config.models import Config
 
 
@@ -18,7 +18,7 @@ def mixture_problems(config: Config) -> Iterator[str]:
         plain = [other for other in config.datasets if config.mixture(other) is None]
         for part in mixture.part_names:
             if part not in config.datasets:
-                yield f"{key}: no dataset is named {part!r}; defined: {listed(plain)}{nearest(part, plain)}"
+                yield f"{key}: {unknown('dataset', part, plain)}"
             elif part not in plain:
                 yield f"{key}: {part} is a mixture itself; name its parts here, each with its share of this mixture"
         if set(mixture.part_names) <= set(plain):
