@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 RESULTS = "results"
+INDEX = "results/index.html"
 
 SHARDS = "results/{source}/shards"
 SHARD = f"{SHARDS}/{{shard}}.parquet"

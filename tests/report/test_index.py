@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from nanosnake.console.outcome import index_is_stale
 from nanosnake.files import write_json
-from nanosnake.report.index import is_stale, write_index
+from nanosnake.report.index import write_index
 from nanosnake.report.measures import changed
 from report_builder import write_checks, write_shards
 
 
 def test_what_is_there_is_on_the_page(tmp_path: Path) -> None:
     assert write_index(tmp_path) is None
-    assert not is_stale(tmp_path)
+    assert not index_is_stale(tmp_path)
     results = tmp_path / "results"
     home = results / "demo/bpe"
     (home / "report").mkdir(parents=True)
@@ -28,10 +29,10 @@ def test_what_is_there_is_on_the_page(tmp_path: Path) -> None:
     )
     write_json(home / "curve.json", {"curve": [{"bytes_per_token": 2.5}, {"bytes_per_token": 3.614}]})
     write_json(home / "d1/evaluation.json", {"bits_per_byte": 2.036})
-    assert is_stale(tmp_path)
+    assert index_is_stale(tmp_path)
     page = write_index(tmp_path)
     assert page == results / "index.html"
-    assert not is_stale(tmp_path)
+    assert not index_is_stale(tmp_path)
     text = page.read_text()
     for words in ("3.614", "\u221231.0%", "4,096", "open: 4 passed, 1 warning", "2.036"):
         assert words in text, words
@@ -39,7 +40,7 @@ def test_what_is_there_is_on_the_page(tmp_path: Path) -> None:
     assert len(links) == 2
     assert all((results / (one or other)).exists() for one, other in links)
     (home / "report/index.html").write_text("a newer page")
-    assert is_stale(tmp_path)
+    assert index_is_stale(tmp_path)
 
 
 def test_the_history_says_what_changed() -> None:

@@ -103,12 +103,29 @@ def _readable(part: Callable[[], Iterator[str]]) -> list[str]:
         ]
 
 
+SHOWN = (
+    *(layout.SHARD_TABLE, layout.FIGURES, layout.TOKENIZER_PAGE, layout.COMPARISON, layout.EVALUATION),
+    *(layout.MODEL_PAGE, layout.LADDER_PAGE, layout.CLAIM),
+)
+"""Files that the page of all results shows or links to."""
+
+
+def index_is_stale(project: Path) -> bool:
+    """Return whether a result is newer than the page: nothing told of it yet, or the run that made it was killed."""
+    page = project / layout.INDEX
+    written = page.stat().st_mtime_ns if page.is_file() else 0
+    found = (path for pattern in SHOWN for path in project.glob(re.sub(r"{\w+}", "*", pattern)))
+    return any(path.stat().st_mtime_ns >= written for path in found)
+
+
 def _index() -> Iterator[str]:
     """Write the page of all results, if one of them is newer, and say where it is."""
-    from nanosnake.report.index import is_stale, write_index
-
     try:
-        if is_stale(Path()) and (page := write_index(Path())):
+        if not index_is_stale(Path()):
+            return
+        from nanosnake.report.index import write_index  # takes as long as all else that a run begins with
+
+        if page := write_index(Path()):
             yield f"all results: {page}"
     except (NanosnakeError, OSError) as error:
         yield f"the page of all results was not written: {error}"

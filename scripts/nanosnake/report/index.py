@@ -18,8 +18,6 @@ from nanosnake.report.render import render, write_page
 from nanosnake.report.tables import Column, Table
 from nanosnake.tokenizer import BASELINE_NAMES
 
-INDEX = Path(layout.RESULTS, "index.html")
-
 Row = Mapping[str, Any]
 
 DATASETS = (
@@ -61,21 +59,6 @@ LADDERS = (
 )
 
 
-READ = (
-    *("*/shards.csv", "*/*/figures.json", "*/*/report/index.html", "*/comparisons/*/index.html"),
-    *("*/*/*/evaluation.json", "*/*/*/report/index.html", "*/ladders/*/index.html", "*/claims/*.json"),
-)
-"""Files that the page shows or links to."""
-
-
-def is_stale(project: Path) -> bool:
-    """Return whether a result is newer than the page: nothing told of it yet, or the run that made it was killed."""
-    page = project / INDEX
-    written = page.stat().st_mtime_ns if page.is_file() else 0
-    found = (path for pattern in READ for path in (project / layout.RESULTS).glob(pattern))
-    return any(path.stat().st_mtime_ns >= written for path in found)
-
-
 def write_index(project: Path) -> Path | None:
     """Write the page of a project; return where it is, None if there is nothing to show."""
     results = project / layout.RESULTS
@@ -100,8 +83,8 @@ def write_index(project: Path) -> Path | None:
         sections=[(name, table.caption) for name, (table, _) in sections.items()],
         template="index.html.j2",
     )
-    write_page(render(page, index=sections), project / INDEX)
-    return project / INDEX
+    write_page(render(page, index=sections), project / layout.INDEX)
+    return project / layout.INDEX
 
 
 TOKENIZER_WORDS = (
