@@ -27,6 +27,7 @@ from nanosnake.closures import Closures  # noqa: E402
 from nanosnake.files import hard_link, read_json, replacing, replacing_folder, sha256_file, write_json  # noqa: E402
 from nanosnake.messages import log  # noqa: E402
 from nanosnake.provenance.code import REPOSITORY  # noqa: E402
+from nanosnake.provenance.record import take_environment, write_environment  # noqa: E402
 from nanosnake.provenance.run_id import run_id  # noqa: E402
 from nanosnake.stages import Stage, default_of, main  # noqa: E402
 from nanosnake.training.config import (  # noqa: E402
@@ -41,6 +42,9 @@ from nanosnake.training.recipe import DECISIVE, FORCED, RESULTS, Recipe  # noqa:
 
 FINISHED = "finished"
 """Folder of the files of a finished model, next to those of its checkpoints."""
+
+ENVIRONMENT = "environment.json"
+"""What a finished model was trained in, for the record of a job that finds it finished."""
 
 if TYPE_CHECKING:
     from nanosnake.training.trainer import Trainer
@@ -135,6 +139,7 @@ def train_model(options: TrainModel) -> None:
                 f"{found}: is this model, trained from the same data with the same options; nothing is trained"
             )
             link_results(found, options)
+            take_environment(found / ENVIRONMENT)
         return
     from nanosnake.training.distributed import Ranks
     from nanosnake.training.trainer import Files, Trainer
@@ -151,6 +156,7 @@ def train_model(options: TrainModel) -> None:
             place = options.checkpoints / recipe.key / FINISHED
             with replacing_folder(place) as folder:
                 write_results(folder, trainer, figures, recipe)
+                write_environment(folder / ENVIRONMENT)
             link_results(place, options)
     finally:
         ranks.stop()

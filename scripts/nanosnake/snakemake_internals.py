@@ -136,6 +136,15 @@ def note_name(path: str) -> Path:
     return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
+def forget(path: str | Path) -> None:
+    """Remove Snakemake's note of an output that another job has made than the one it noted.
+
+    Snakemake notes a job's outputs and the hashes of its inputs even if the job failed. An output that is put back
+    after that would seem to be made from them.
+    """
+    (NOTES / note_name(str(path))).unlink(missing_ok=True)
+
+
 def slurm_rule(comment: str) -> str:
     """Return the rule, with its wildcards, of a job whose comment the SLURM executor wrote."""
     return comment.removeprefix("rule_").replace("_wildcards_", " ") or "?"

@@ -6,17 +6,19 @@ import json
 import shutil
 from typing import Any
 
-import pytest
-
 from closures.table import edited
 from nanosnake.training.recipe import RESULTS
 from workflow.project import Project
-from workflow.test_provenance import verify
-
-pytestmark = pytest.mark.nightly  # trains several models through Snakemake
+from workflow.test_provenance import jobs_of, read, verify
 
 HOME = "results/tiny/bpe/d1"
 CHECKPOINTS = "checkpoints/tiny/bpe/d1"
+
+
+def environment(project: Project) -> dict[str, Any]:
+    """What the model was trained in, by its manifest."""
+    manifest = read(project, f"{HOME}/manifest.json")
+    return jobs_of(manifest)[f"{HOME}/model.safetensors"]["environment"]
 
 
 def training(project: Project) -> dict[str, Any]:
@@ -87,13 +89,14 @@ def test_verify_says_which_model_older_code_has_trained(made_model: Project) -> 
 
 def test_token_shards_that_come_out_the_same_train_nothing(made_model: Project) -> None:
     edit(made_model, "scripts/tokenize_shard.py")
-    first = training(made_model)
+    first, ran_in = training(made_model), environment(made_model)
     printed = made_model.make()
     assert (
         "d1: is trained again if its token shards come out as others; made again: a, b, held_out" in printed
     )
     assert "nothing is trained" in log_of(made_model)
     assert training(made_model) == first
+    assert environment(made_model) == ran_in, "it says in what the model was trained"
     assert made_model.plan() == {}
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake import __version__
-from nanosnake.files import sha256_file, write_json
+from nanosnake.files import read_json, sha256_file, write_json
 from nanosnake.provenance.code import loaded_files, work_tree
 from nanosnake.provenance.run_id import run_id
 
@@ -43,10 +43,32 @@ def recorded(main: Callable[[list[str] | None], int]) -> int:
         return main(None)
     Path(path).unlink(missing_ok=True)
     record = Record(Path(path))
+    _of_this_job.append(record)
     code = main(None)
     if code == 0:
         record.write()
     return code
+
+
+_of_this_job: list[Record] = []
+"""The record of the job of this process, if its rule asks for one."""
+
+
+def write_environment(path: Path) -> None:
+    """Write what this job runs in, for a job that takes over its result; nothing if the job is not recorded."""
+    for record in _of_this_job:
+        write_json(path, record.environment())
+
+
+def take_environment(path: Path) -> None:
+    """Let the record say what an earlier job ran in, whose result this job takes over.
+
+    That job may have been killed between its last result and its record. Without a file at `path`, the record
+    says what this job ran in.
+    """
+    for record in _of_this_job:
+        if path.is_file():
+            record.taken = read_json(path)
 
 
 class Record:
@@ -58,12 +80,12 @@ class Record:
         self.clock = time.monotonic()
         self.tree = work_tree()
         self.files: dict[str, str] = {}
+        self.taken: dict[str, Any] | None = None
         self._hash_new_files()
 
     def write(self) -> None:
         """Write the record of a job that has succeeded."""
-        self._hash_new_files()
-        write_json(self.path, {**self._job(), "environment": self._environment()})
+        write_json(self.path, {**self._job(), "environment": self.taken or self.environment()})
 
     def _hash_new_files(self) -> None:
         """Hash what was loaded since the last time: files may change while a long job runs."""
@@ -85,8 +107,9 @@ class Record:
             "scheduler_job": os.environ.get("SLURM_JOB_ID"),
         }
 
-    def _environment(self) -> dict[str, Any]:
+    def environment(self) -> dict[str, Any]:
         """Return what many jobs have in common; a manifest writes it once."""
+        self._hash_new_files()
         lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(self.files.items()))
         return {
             "code": {
