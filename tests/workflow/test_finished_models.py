@@ -6,6 +6,8 @@ import json
 import shutil
 from typing import Any
 
+import pytest
+
 from closures.table import edited
 from nanosnake.training.recipe import RESULTS
 from workflow.project import Project
