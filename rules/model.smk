@@ -107,6 +107,7 @@ rule train_model:
         train=models.train_tokens,
         validation=models.validation_tokens,
         plan=models.plan,
+        parent=models.parent,
         contamination=ancient(models.contamination),
     output:
         weights=layout.WEIGHTS,

@@ -1,6 +1,7 @@
 """Token shards: every shard in every tokenizer's ids, made only when the tokenizer's gate is open."""
 
 from hash_tokenizer import HashTokenizer
+from tokenize_conversations import TokenizeConversations
 from tokenize_shard import TokenizeShard
 
 
@@ -45,6 +46,8 @@ rule tokenize_shard:
         **logs(layout.TOKEN_SHARD),
     benchmark:
         benchmark_of(layout.TOKEN_SHARD)
+    wildcard_constraints:
+        dataset=any_of(datasets.of_content("text")),
     conda:
         "../envs/nanosnake.yaml"
     resources:
@@ -56,3 +59,33 @@ rule tokenize_shard:
         command(
             TokenizeShard, "{params.options}", shard="input.shard", output="output.tokens", threads="threads"
         )
+
+
+rule tokenize_conversations:
+    """Encode a shard's conversations, with a mask of what a model learns: the answers."""
+    input:
+        code=code(TokenizeConversations),
+        gate=ancient(tokenizers.gate),
+        tokenizer=tokenizers.hashes,
+        shard=tokenizers.shard,
+    output:
+        tokens=layout.TOKEN_SHARD,
+        index=layout.TOKEN_INDEX,
+        mask=layout.TOKEN_MASK,
+        metadata=layout.TOKEN_METADATA,
+        facts=layout.TOKEN_FACTS,
+    log:
+        **logs(layout.TOKEN_SHARD),
+    benchmark:
+        benchmark_of(layout.TOKEN_SHARD)
+    wildcard_constraints:
+        dataset=any_of(datasets.of_content("conversations")),
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(1, per_input_gb=60),
+    params:
+        options=tokenizers.tokenize_conversations,
+    shell:
+        command(TokenizeConversations, "{params.options}", shard="input.shard", output="output.tokens")

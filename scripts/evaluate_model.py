@@ -105,7 +105,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
         result: dict[str, Any] = {
             **asdict(scores(sums)),
             **scores_of_parts(options, sums),
-            "baselines": baselines(data, vocabulary),
+            "baselines": {} if data.are_conversations else baselines(data, vocabulary),
             "samples": [],
         }
         for prompt in options.prompts.read_text(encoding="utf-8").splitlines() if options.prompts else []:

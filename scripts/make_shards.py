@@ -39,6 +39,8 @@ class MakeShards(Stage):
     """What a document is in plain text: a line, a file, or what is between blank lines."""
     template: str | None = None
     """Text of one message of a conversation, such as "{role}: {content}"; absent: the column holds text."""
+    content: Literal["text", "conversations"] = "text"
+    """What the documents are; conversations become the JSON of their messages."""
     on_error: Literal["stop", "skip"] = "stop"
     """What happens to a document that cannot be read: it ends the job, or it is left out and recorded."""
     filter: str | None = None
@@ -71,7 +73,7 @@ def make(options: MakeShards) -> str:
     from nanosnake.sources.formats.columns import Column
 
     reading = convert.Reading(
-        column=Column(options.text_column, options.template),
+        column=Column(options.text_column, options.template, options.content == "conversations"),
         format=options.format,
         documents=options.documents,
         on_error=options.on_error,

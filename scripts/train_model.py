@@ -71,6 +71,8 @@ class TrainModel(Stage, Shape, TrainOptions):
 
     plan: Path | None = None
     """Plan of a mixture, whose parts the training shards are."""
+    parent: Path | None = None
+    """Weights that training begins with, next to their model.json; absent: random ones."""
     recipe: Path | None = None
     """JSON file with the options that were given, even if at their default; if absent: those not at their default."""
     follow_code: bool = False
@@ -130,6 +132,11 @@ def train_model(options: TrainModel) -> None:
                 if options.plan and train.planned
                 else {}
             ),
+            **(
+                {"parent": ((options.parent.parent.name, sha256_file(options.parent)[:16]),)}
+                if options.parent
+                else {}
+            ),
         },
         code=Closures(REPOSITORY, Path(layout.CODE)).of("train_model"),
     )
@@ -147,7 +154,7 @@ def train_model(options: TrainModel) -> None:
     run = (
         options.checkpoints / recipe.key / (recipe.code_key + (f"-{run_id()}" if is_forced(options) else ""))
     )
-    files = Files(train, validation, vocabulary, run)
+    files = Files(train, validation, vocabulary, run, options.parent)
     ranks = Ranks.start(options.device)
     try:
         trainer = Trainer(config, options.training, files, ranks, started=STARTED)
@@ -183,7 +190,8 @@ def finished(options: TrainModel, recipe: Recipe) -> Path | None:
 
 def link_results(place: Path, options: TrainModel) -> None:
     """Link the files of a finished model to the results, no older than what they were made from."""
-    inputs = [*options.tokenizer.iterdir(), *(path for path in (options.recipe, options.plan) if path)]
+    others = (options.recipe, options.plan, options.parent)
+    inputs = [*options.tokenizer.iterdir(), *(path for path in others if path)]
     for split in (options.train, options.validation):
         inputs += token_files(split)
     newest = max(path.stat().st_mtime_ns for path in inputs)

@@ -18,6 +18,12 @@ from nanosnake.tokenizer.folder import META, TokenizerFolder, load
 TEXTS = Path(__file__).parents[1] / "resources" / "texts"
 SPECIAL_TOKENS = ["<|bos|>", "<|user_start|>", "<|user_end|>"]
 
+CHAT_TOKENS = [
+    *("<|bos|>", "<|user_start|>", "<|user_end|>", "<|assistant_start|>", "<|assistant_end|>"),
+    *("<|python_start|>", "<|python_end|>", "<|output_start|>", "<|output_end|>"),
+]
+"""nanochat's special tokens."""
+
 
 def evaluation_texts() -> dict[str, str]:
     """Return the evaluation texts by name."""

@@ -44,6 +44,8 @@ HUB_LISTING = "history/hub/{key}.json"
 TOKENS = f"{TOKENIZER}/tokens/{{split}}"
 TOKEN_SHARD = f"{TOKENS}/{{shard}}.ds"
 TOKEN_INDEX = f"{TOKENS}/{{shard}}.ds.index"
+TOKEN_MASK = f"{TOKENS}/{{shard}}.ds.mask"
+"""Of conversations: what of each a model learns."""
 TOKEN_METADATA = f"{TOKENS}/{{shard}}.ds.metadata"
 TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
 TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")

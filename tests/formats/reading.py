@@ -37,6 +37,7 @@ def read(
     *files: Path,
     column: str = "text",
     template: str | None = None,
+    conversations: bool = False,
     shards: int = 1,
     fraction: float = 0.0,
     **how: Any,
@@ -50,7 +51,9 @@ def read(
         folder / "read.json",
         folder / "left_out.jsonl",
     )
-    made, found = convert(list(map(str, files)), Reading(Column(column, template), **how), outputs)
+    made, found = convert(
+        list(map(str, files)), Reading(Column(column, template, conversations), **how), outputs
+    )
     written = [*outputs.shards, *([outputs.validation] if outputs.validation else [])]
     assert [ShardMetadata.read(path.with_suffix(".json")).sha256 for path in written] == [
         one.sha256 for one in made

@@ -12,6 +12,7 @@ import make_demo_shard
 from nanosnake.files import NanosnakeError, sha256_file
 from nanosnake.sources import demo
 from nanosnake.stages import call
+from nanosnake.tokenizer import conversations
 
 OF = 4
 
@@ -36,7 +37,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_each_document_stands_in_one_shard(shards: list[Path]) -> None:
     rows = [row for shard in shards for row in pq.read_table(shard).to_pylist()]
-    wanted = json.loads(demo.corpus_file("en").read_text(encoding="utf-8"))
+    wanted = json.loads(demo.find_corpus("wikipedia", "en").read_text(encoding="utf-8"))
     assert len(rows) == len(wanted) == 10_033
     for row in rows:
         article = wanted.pop(row["title"])
@@ -102,17 +103,44 @@ def test_a_shard_that_is_not_there(tmp_path: Path, shard: int, of: int) -> None:
 
 def test_a_language_that_is_not_there() -> None:
     with pytest.raises(NanosnakeError, match="has no language 'de'; its languages are en, es, fr"):
-        demo.corpus_file("de")
+        demo.find_corpus("wikipedia", "de")
 
 
 def test_the_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "PACKAGE", "no_such_package")
+    monkeypatch.setitem(demo.PACKAGES, "wikipedia", "no_such_package")
     with pytest.raises(NanosnakeError, match="install it with: uv sync --group demo"):
-        demo.corpus_file("en")
+        demo.find_corpus("wikipedia", "en")
 
 
-def test_another_corpus_file(tmp_path: Path) -> None:
-    path = tmp_path / "corpus.json"
-    path.write_text('{"a": {"title": "A"}}')
+@pytest.mark.parametrize(
+    ("corpus", "name", "content"),
+    [
+        ("wikipedia", "summaries_en-us.json", '{"a": {"title": "A"}}'),
+        ("chatterbot", "english/a.yml", "talks: []"),
+        ("chatterbot", "english/a.yml", "conversations: ["),
+    ],
+)
+def test_another_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus: str, name: str, content: str
+) -> None:
+    path = tmp_path / "no_corpus" / "data" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    (tmp_path / "no_corpus" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(demo.PACKAGES, corpus, "no_corpus")
     with pytest.raises(NanosnakeError, match="not the demo corpus"):
-        demo.read_documents(path)
+        demo.read_documents(corpus, "en")
+
+
+def test_conversations(tmp_path: Path) -> None:
+    rows = [
+        row
+        for shard in range(OF)
+        for row in pq.read_table(make(tmp_path, shard, "--corpus", "chatterbot")).to_pylist()
+    ]
+    talks = [conversations.parse(row["text"]) for row in rows]  # each is one that can be learnt from
+    assert len(talks) == len({row["text"] for row in rows}) > 800
+    assert {"food", "trivia"} <= {row["topic"] for row in rows}
+    said = [message["content"] for talk in talks for message in talk]
+    assert "Who was the 37th President of the United States?" in said

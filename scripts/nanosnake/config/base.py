@@ -25,16 +25,18 @@ GONE = {
 class Model(BaseModel):
     """Unknown keys are refused, and nothing is converted silently: "4096" is not an integer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, serialize_by_alias=True
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _keys_are_known(cls, data: Any) -> Any:
         """Say which keys are allowed; pydantic's own refusal of an extra key does not."""
         if isinstance(data, dict):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
             for key in data:
-                if key not in cls.model_fields:
-                    known = cls.model_fields
+                if key not in known:
                     hint = f" ({GONE[key]})" if key in GONE else nearest(key, known)
                     raise wrong(key, data[key], f"unknown key{hint}; allowed: {listed(known)}")
         return data

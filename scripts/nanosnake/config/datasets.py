@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from nanosnake.config.base import Model, wrong
 from nanosnake.config.sources import (
+    EmbeddedSource,
     FilesSource,
     LocalSource,
     MixtureSource,
@@ -23,6 +24,8 @@ from nanosnake.files import NanosnakeError
 from nanosnake.sources import parquet
 from nanosnake.sources.formats import look
 
+LONGEST = 2048
+"""Tokens of a conversation, unless others are given: nanochat's own limit."""
 VALIDATION = "validation"
 """Name of the shard for documents chosen by a hash."""
 
@@ -39,8 +42,12 @@ class Dataset(Model):
     """A named source and an explicit list of its training and validation shards."""
 
     source: Source
+    content: Literal["text", "conversations"] = "text"
+    """What the documents are: text, or conversations, whose answers a model learns."""
     text_column: Annotated[str, Field(min_length=1)] = "text"
-    """Column that holds the documents."""
+    """Column that holds the documents; of conversations, `messages` if absent."""
+    max_tokens: Annotated[int, Field(ge=16)] = LONGEST
+    """Tokens after which a conversation is cut."""
     license: str | None = None
     """Licence of the text, by Hugging Face's name for it (`cc-by-sa-4.0`), for model cards; known for the embedded
     corpus."""
@@ -86,7 +93,13 @@ class Dataset(Model):
     @property
     def column(self) -> str:
         """Column of the shards that holds the documents."""
-        return "text" if isinstance(self.source, FilesSource) else self.text_column
+        return "text" if isinstance(self.source, FilesSource | EmbeddedSource) else self.text_column
+
+    @property
+    def read_column(self) -> str:
+        """Column of the source's files that holds the documents."""
+        default = self.content == "conversations" and "text_column" not in self.model_fields_set
+        return "messages" if default else self.text_column
 
     @property
     def split(self) -> HashSplit | None:
@@ -107,7 +120,7 @@ class Dataset(Model):
             peek(
                 file,
                 self.source.format or look.format_of(file),
-                Column(self.text_column, self.source.template),
+                Column(self.read_column, self.source.template, self.content == "conversations"),
             )
         elif isinstance(self.source, LocalSource):
             file = next(iter(self.locations.values()))
@@ -121,7 +134,30 @@ class Dataset(Model):
 
     def reads_as(self, other: Dataset) -> bool:
         """Return whether the shards of another data set are the same files, read in the same way."""
-        return (self.source, self.text_column, self.split) == (other.source, other.text_column, other.split)
+        mine, theirs = ((one.source, one.content, one.read_column, one.split) for one in (self, other))
+        return mine == theirs
+
+    @model_validator(mode="after")
+    def _content_is_known(self) -> Self:
+        chats, source = self.content == "conversations", self.source
+        if isinstance(source, EmbeddedSource):
+            if chats != (source.corpus == "chatterbot"):
+                raise wrong(
+                    "content", self.content, "set conversations for corpus chatterbot, and for no other"
+                )
+        elif chats and not isinstance(source, FilesSource):
+            raise wrong("content", self.content, "conversations are read by kind: files")
+        elif isinstance(source, FilesSource) and chats:
+            for key in ("template", "format"):
+                if (value := getattr(source, key)) not in (None, "jsonl", "arrow", "parquet"):
+                    raise wrong(
+                        f"source.{key}",
+                        value,
+                        "conversations are lists of messages in JSON Lines, Arrow or parquet",
+                    )
+        if not chats and self.max_tokens != LONGEST:
+            raise wrong("max_tokens", self.max_tokens, "is for conversations; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _shards_are_sound(self) -> Self:
@@ -132,7 +168,7 @@ class Dataset(Model):
                 "documents are split where shards are made: set kind: files and shards",
             )
         if isinstance(self.source, MixtureSource):
-            for key in ("train", "validation", "text_column"):
+            for key in ("train", "validation", "text_column", "content", "max_tokens"):
                 if key in self.model_fields_set:
                     raise wrong(key, getattr(self, key), "a mixture has that of its parts; leave the key out")
             return self

@@ -16,6 +16,7 @@ from nanosnake.config.base import listed, unknown
 from nanosnake.config.ladders import ladder_problems
 from nanosnake.config.mixtures import mixture_problems
 from nanosnake.config.models import CORE_TASKS, Config
+from nanosnake.config.parents import conversation_problems
 from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
 from nanosnake.files import NanosnakeError
@@ -101,6 +102,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         except NanosnakeError as error:
             yield f"datasets.{name}.text_column: {error}; got {_shown(settings.text_column)}"
     yield from ladder_problems(config)
+    yield from conversation_problems(config)
     for name, model in config.models.items():
         if name in config.made_by_ladders:
             continue  # the ladder's message says what is wrong

@@ -14,6 +14,7 @@ from nanosnake.config.bases import with_bases
 from nanosnake.config.checks import Checks
 from nanosnake.config.datasets import Dataset
 from nanosnake.config.ladders import Comparison, Ladder, ladder_models, whole
+from nanosnake.config.parents import with_parents
 from nanosnake.config.s3 import Publish
 from nanosnake.config.sources import MixtureSource
 from nanosnake.config.sweeps import expand
@@ -124,6 +125,11 @@ class Config(Model):
         datasets = list(info.data.get("datasets", ()))
         return with_bases(expand(value), datasets[0] if len(datasets) == 1 else None)
 
+    @field_validator("models", mode="before")
+    @classmethod
+    def _parents_are_followed(cls, value: Any) -> Any:
+        return with_parents(value) if isinstance(value, dict) else value
+
     @model_validator(mode="after")
     def _ladders_make_models(self) -> Self:
         """Add the models of the ladders, which are models like any other."""
@@ -217,9 +223,19 @@ class Config(Model):
         mixture = self.mixture(dataset)
         return [dataset] if mixture is None else mixture.part_names
 
+    def has_conversations(self, dataset: str) -> bool:
+        """Return whether a data set, or a part of a mixture, has conversations."""
+        return any(
+            self.datasets[part].content == "conversations"
+            for part in self.parts(dataset)
+            if part in self.datasets
+        )
+
     def dataset_of(self, model: str) -> str:
         """Return the name of the data set that a model is trained on."""
         settings = self.models[model]
+        if settings.dataset is None and settings.parent is not None:
+            return self.dataset_of(settings.parent)
         return settings.dataset or self.tokenizers[settings.tokenizer].dataset
 
     def dataset_of_ladder(self, ladder: str) -> str:

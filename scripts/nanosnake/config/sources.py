@@ -135,11 +135,14 @@ def _numbers(spec: ShardSpec, count: int | None) -> list[int]:
 
 
 class EmbeddedSource(Model):
-    """The demo corpus that comes with the environment: lead sections of Wikipedia articles (CC BY-SA 4.0)."""
+    """Demo corpora that come with the environment: Wikipedia's lead sections (CC BY-SA 4.0), ChatterBot's conversations
+    (BSD)."""
 
     kind: Literal["embedded"]
+    corpus: Literal["wikipedia", "chatterbot"] = "wikipedia"
+    """Articles or, as `chatterbot`, short conversations."""
     language: Literal["en", "fr", "es"] = "en"
-    """Language of the articles."""
+    """Language of the text."""
     shards: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many shards the corpus is cut into."""
 

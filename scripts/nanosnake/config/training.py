@@ -57,8 +57,10 @@ class GPT(ShapeOptions):
 
     tokenizer: str
     """Name of the tokenizer."""
+    parent: Annotated[str | None, Field(alias="from")] = None
+    """Name of the model whose weights this one begins with; its tokenizer and shape are that one's."""
     dataset: str | None = None
-    """Name of the data set to train and evaluate on; the tokenizer's own if absent."""
+    """Name of the data set to train and evaluate on; the parent's or the tokenizer's own if absent."""
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
     follow_code: bool = False

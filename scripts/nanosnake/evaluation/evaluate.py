@@ -117,7 +117,9 @@ def evaluate_documents(
         tensors = assemble(source, micro_batch)
         if documents and not set(documents) & set(source.documents):
             continue
-        document_N = torch.from_numpy(_document_of_each(*tensors, source.documents)).to(device)
+        document_N = torch.from_numpy(
+            _document_of_each(tensors[3], length * micro_batch, source.documents)
+        ).to(device)
         tensors[1][(rows - first) * length :] = -1  # rows after the last, read only to fill the micro-batch
         batch = Batch(*tensors, row=first, epoch=0).to(device)
         nats_N = batch_nats(model, forward, batch)
@@ -129,19 +131,16 @@ def evaluate_documents(
     return ranks.sum(sums)
 
 
-def _document_of_each(
-    tokens: Tensor, targets: Tensor, positions: Tensor, ends: Tensor, documents: list[int]
-) -> npt.NDArray[np.int64]:
-    """Return the document's number at each position of a micro-batch; 0 in the room left at the end of a row,
+def _document_of_each(ends: Tensor, positions: int, documents: list[int]) -> npt.NDArray[np.int64]:
+    """Return the document's number at each of the positions of a micro-batch; 0 in the room left at the end of a row,
     which has no targets.
 
     Args:
-        documents: of each piece, in order.
+        ends: see `Batch`.
+        documents: of each piece, in order; -1 for the room left.
     """
-    first = np.unique(ends.numpy()[ends.numpy() < len(tokens)])
-    numbers = np.zeros(len(first), dtype=np.int64)
-    numbers[np.maximum.reduceat(targets.numpy(), first) >= 0] = documents  # each piece has a target or more
-    return np.repeat(numbers, np.diff(first, append=len(tokens)))
+    first = np.unique(ends.numpy()[ends.numpy() < positions])
+    return np.repeat(np.maximum(documents, 0), np.diff(first, append=positions))
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from nanosnake.training.config import ModelConfig
 
-EMBEDDED_LICENSE = "cc-by-sa-4.0"
+EMBEDDED_LICENSES = {"wikipedia": "cc-by-sa-4.0", "chatterbot": "bsd-3-clause"}
 PRIVATE_SOURCES = ("local",)
 """Kinds of sources whose location is private to the owner."""
 HUB = "https://huggingface.co/datasets/"
@@ -45,7 +45,7 @@ def card(
 def license_of(dataset: Mapping[str, Any]) -> str | None:
     """Return the licence of a data set's text, where it is known."""
     own: str | None = dataset["settings"].get("license")
-    return own or (EMBEDDED_LICENSE if dataset["settings"]["source"]["kind"] == "embedded" else None)
+    return own or EMBEDDED_LICENSES.get(dataset["settings"]["source"].get("corpus"))
 
 
 def _front_matter(config: ModelConfig, dataset: Mapping[str, Any] | None) -> str:

@@ -86,7 +86,9 @@ def read_model(
     older = older_code(folder, read_closure(trainer)) if trainer else None
     training, evaluation = read_json(folder / "training.json"), read_json(folder / "evaluation.json")
     bits = {folder.name: evaluation["bits_per_byte"]} | {
-        words: evaluation["baselines"][name] for name, words in BASELINES.items()
+        words: evaluation["baselines"][name]
+        for name, words in BASELINES.items()
+        if name in evaluation["baselines"]  # of conversations there are none
     }
     tasks, parts = evaluation.get("tasks"), evaluation.get("parts")
     return ModelReport(

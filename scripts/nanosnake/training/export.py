@@ -62,8 +62,22 @@ def read_model(weights: Path, description: Path, device: torch.device, *, backen
     said = read_json(description)
     if said.get("format") != FORMAT:
         raise NanosnakeError(f"{description}: format is {said.get('format')!r}, wanted {FORMAT!r}")
-    config = ModelConfig.from_dict(said["model"])
-    model = build_model(config, device, backend=backend)
+    model = build_model(ModelConfig.from_dict(said["model"]), device, backend=backend)
+    fill(model, weights, description)
+    return model.eval()
+
+
+def fill(model: GPT, weights: Path, description: Path) -> None:
+    """Load a model's weights into one of the same form.
+
+    Raises:
+        NanosnakeError: if the file describes another model, or tensors are missing or of another shape.
+    """
+    config = ModelConfig.from_dict(read_json(description)["model"])
+    if config != model.config:
+        raise NanosnakeError(
+            f"{description}: describes another model ({config}) than is trained ({model.config})"
+        )
     tensors = read_tensors(weights)
     wanted = {name: tuple(p.shape) for name, p in model.named_parameters()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
@@ -75,4 +89,3 @@ def read_model(weights: Path, description: Path, device: torch.device, *, backen
             "the two files are not of the same model"
         )
     model.load_state_dict(tensors)
-    return model.eval()

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -196,6 +196,17 @@ class Loader:
             self._put(error)
 
 
+class Piece(NamedTuple):
+    """A piece of a document."""
+
+    tokens: npt.NDArray[np.int64]
+    """Its tokens, with the one after where the document continues."""
+    learned: npt.NDArray[np.uint8] | None
+    """0 for those of `tokens` that are not learned; None: all are, and so is the document's end."""
+    opens: bool
+    closes: bool
+
+
 class RowSource:
     """Rows in the order of the epochs, from any row on."""
 
@@ -206,7 +217,8 @@ class RowSource:
         self.order = EpochOrder(data, length, seed, epoch, shuffle=shuffle)
         self.row = row
         self.documents: list[int] | None = None
-        """Filled with the number of each piece's document, counted over all shards; None: not wanted."""
+        """Filled with the number of each piece's document, counted over all shards, and -1 for the room left at the end
+        of a row; None: not wanted."""
         self._packed: tuple[tuple[int, int], Rows] | None = None
 
     def skip(self, rows: int) -> None:
@@ -218,9 +230,8 @@ class RowSource:
                 self.data, self.length, self.seed, self.order.epoch + 1, shuffle=self.shuffle
             )
 
-    def pieces(self) -> list[tuple[npt.NDArray[np.int64], bool, bool]]:
-        """Return (tokens, opens, closes) of the row's pieces, with the token after each where the document continues;
-        move on."""
+    def pieces(self) -> list[Piece]:
+        """Return the row's pieces; move on."""
         pool, row = self.order.locate(self.row)
         key = (self.order.epoch, pool)
         if self._packed is None or self._packed[0] != key:
@@ -230,11 +241,13 @@ class RowSource:
         for piece in range(int(rows.row_starts[row]), int(rows.row_starts[row + 1])):
             start, closes = int(rows.start[piece]), bool(rows.closes[piece])
             stop = start + int(rows.length[piece]) + (0 if closes else 1)
-            shard = int(rows.shard[piece])
-            tokens = self.data.shards[shard].tokens[start:stop]
+            number = int(rows.shard[piece])
+            shard = self.data.shards[number]
             if self.documents is not None:
-                self.documents.append(self.data.document(shard, start))
-            found.append((tokens.astype(np.int64), bool(rows.opens[piece]), closes))
+                self.documents.append(self.data.document(number, start))
+            learned = None if shard.learned is None else shard.learned[start:stop]
+            tokens = shard.tokens[start:stop].astype(np.int64)
+            found.append(Piece(tokens, learned, bool(rows.opens[piece]), closes))
         self.skip(1)
         return found
 
@@ -264,19 +277,22 @@ def assemble(
     ends = []
     for row in range(rows):
         at = row * length
-        for piece, opens, closes in source.pieces():
+        for piece, learned, opens, closes in source.pieces():
             size = len(piece) if closes else len(piece) - 1
             first = at if opens else at + 1  # after a start token that is no token of the document
             stop = first + size
             ends.append(at)
             tokens_N[first:stop] = piece[:size]
-            targets_N[first : first + len(piece) - 1] = piece[1:]
-            if closes:
+            targets = piece[1:] if learned is None else np.where(learned[1:], piece[1:], IGNORED)
+            targets_N[first : first + len(piece) - 1] = targets
+            if closes and learned is None:
                 targets_N[stop - 1] = bos  # the document is over
             positions_N[at:stop] = np.arange(stop - at)
             at = stop
         if at < (row + 1) * length:  # room left
             ends.append(at)
+            if source.documents is not None:
+                source.documents.append(-1)
             positions_N[at : (row + 1) * length] = np.arange((row + 1) * length - at)
     room = -(-len(ends) // capacity) * capacity
     padded = np.full(room + 1, count, np.int32)

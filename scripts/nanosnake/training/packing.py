@@ -48,13 +48,16 @@ class EpochOrder:
     The plan of a mixture gives the order of blocks itself, and its number of rows: the last pool has some empty ones.
 
     Without `shuffle`, for evaluation, blocks keep their order and no piece is split: rows have room left
-    instead, so that each piece is read whole and the result does not depend on its neighbours.
+    instead, so that each piece is read whole and the result does not depend on its neighbours. Conversations are
+    not split either, since an answer without its question teaches little; those of a mixture are, whose plan counts
+    on full rows.
     """
 
     def __init__(
         self, data: TokenShards, length: int, seed: int, epoch: int, *, shuffle: bool = True
     ) -> None:
         self.data, self.length, self.seed, self.epoch, self.shuffle = data, length, seed, epoch, shuffle
+        self.split = shuffle and (data.planned is not None or not data.are_conversations)
         order = np.arange(len(data.blocks))
         if shuffle and data.planned is None:
             np.random.default_rng([seed, epoch]).shuffle(order)
@@ -62,7 +65,7 @@ class EpochOrder:
             [data.blocks[b] for b in order[i : i + POOL_BLOCKS].tolist()]
             for i in range(0, len(order), POOL_BLOCKS)
         ]
-        if shuffle:
+        if self.split:
             # filling a row costs one position at most: of a start token, or left empty
             sizes = [sum(block_positions(data, block, length) for block in pool) for pool in self.pools]
             rows = [-(-size // (length - 1)) for size in sizes]
@@ -90,11 +93,12 @@ class EpochOrder:
             order = rng.permutation(len(length))
             shard, start, length = shard[order], start[order], length[order]
             opens, closes = opens[order], closes[order]
-        rows = best_fit(length.tolist(), opens.tolist(), self.length, split=self.shuffle)
-        if self.shuffle:
+        rows = best_fit(length.tolist(), opens.tolist(), self.length, split=self.split)
+        if self.split:
             count = int(self.first_rows[pool + 1] - self.first_rows[pool])
             rows += [[] for _ in range(count - len(rows))]
-            rows = [rows[i] for i in rng.permutation(count).tolist()]
+        if self.shuffle:
+            rows = [rows[i] for i in rng.permutation(len(rows)).tolist()]
         which = np.array([piece for row in rows for piece, _, _ in row], dtype=np.int64)
         skip = np.array([offset for row in rows for _, offset, _ in row], dtype=np.int64)
         taken = np.array([size for row in rows for _, _, size in row], dtype=np.int64)

@@ -28,7 +28,7 @@ class Plan:
     micro_batch: int
     """Sequences per rank and forward pass."""
     lr_scale: float
-    """Factor on all learning rates, from the batch."""
+    """Factor on all learning rates, from the batch and the options."""
     weight_decay: float
     """Muon's weight decay at the start."""
 
@@ -65,7 +65,7 @@ def make_plan(
         steps=steps,
         rows_per_step=rows,
         micro_batch=micro,
-        lr_scale=math.sqrt(ratio),
+        lr_scale=math.sqrt(ratio) * options.lr_scale,
         weight_decay=options.weight_decay * math.sqrt(ratio) * min(MOST_DECAY, 1.0 / size),
     )
 

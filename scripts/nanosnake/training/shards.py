@@ -1,7 +1,8 @@
 """Token shards on disk: memory-mapped tokens and document ends, and the blocks that epochs are shuffled in.
 
 A shard is `NAME.ds` (little-endian uint16 or uint32 tokens) next to `NAME.ds.index` (uint64 ends of documents, in
-tokens) and, where there is one, `NAME.json` (counts and hashes).
+tokens) and, where there are such files, `NAME.json` (counts and hashes) and `NAME.ds.mask` (uint8 for each token: 1 if
+a model learns to predict it; of conversations).
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from nanosnake.naming import expand
 
 BLOCK_TOKENS = 1 << 21
 """Neighbouring documents that stay together in the shuffle: 4 MiB of 16-bit tokens, read in one sweep."""
+MASK = ".mask"
+"""What is added to the name of a shard of conversations for the file of what is learned."""
+PARTS = {"": "", "index_": ".index", "mask_": MASK}
+"""Files of a shard that decide what is trained on, by how their hashes are called in `NAME.json`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Shard:
     """uint16 or uint32[tokens], memory-mapped."""
     ends: npt.NDArray[np.uint64]
     """uint64[documents], memory-mapped: one past the last token of each document."""
+    learned: npt.NDArray[np.uint8] | None = None
+    """uint8[tokens], memory-mapped: 1 for what a model learns to predict; None: all of it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,23 @@ def open_shard(path: Path) -> Shard:
                 f"{metadata}: says {said} tokens, {index.name} says {count}; make the shard again"
             )
     dtype = "<u2" if size == 2 * count else "<u4"
-    return Shard(path, np.memmap(path, dtype=dtype, mode="r"), ends)
+    return Shard(path, np.memmap(path, dtype=dtype, mode="r"), ends, open_mask(path, count))
+
+
+def open_mask(path: Path, tokens: int) -> npt.NDArray[np.uint8] | None:
+    """Memory-map what is learned of a shard of conversations; None if it is a shard of text.
+
+    Raises:
+        NanosnakeError: if it does not have a byte for each token.
+    """
+    mask = path.with_name(path.name + MASK)
+    if not mask.is_file():
+        return None
+    if mask.stat().st_size != tokens:
+        raise NanosnakeError(
+            f"{mask}: {mask.stat().st_size} bytes, but {path.name} has {tokens} tokens; make the shard again"
+        )
+    return np.memmap(mask, dtype=np.uint8, mode="r")
 
 
 class TokenShards:
@@ -155,9 +178,22 @@ class TokenShards:
         for block in self.planned.blocks:
             shard = self.shards[block.shard]
             start = int(shard.ends[block.first - 1]) if block.first else 0
-            yield Shard(
-                shard.path, shard.tokens[start : start + block.tokens], shard.ends[block.first : block.last]
-            )
+            tokens = slice(start, start + block.tokens)
+            learned = None if shard.learned is None else shard.learned[tokens]
+            yield Shard(shard.path, shard.tokens[tokens], shard.ends[block.first : block.last], learned)
+
+    @property
+    def are_conversations(self) -> bool:
+        """Whether a model learns only a part of the tokens, the answers."""
+        return any(shard.learned is not None for shard in self.shards)
+
+    @property
+    def learned_tokens(self) -> int:
+        """Tokens of an epoch that a model learns to predict."""
+        return sum(
+            len(shard.tokens) if shard.learned is None else int(np.count_nonzero(shard.learned))
+            for shard in self.taken()
+        )
 
     def document(self, shard: int, token: int) -> int:
         """Return the number of the document that a token of a shard belongs to, counted over all shards."""
@@ -204,11 +240,11 @@ class TokenShards:
 
 
 def digest(path: Path) -> str:
-    """Return 16 hexadecimal digits of the content of a token shard: its tokens and the ends of its documents."""
-    index = path.with_name(path.name + ".index")
+    """Return 16 hexadecimal digits of the content of a token shard: its tokens, the ends of its documents, its mask."""
     facts = path.with_suffix(".json")
     said = read_json(facts) if facts.is_file() else {}
-    hashes = [said.get(key) or sha256_file(file) for key, file in (("sha256", path), ("index_sha256", index))]
+    files = {f"{part}sha256": path.with_name(f"{path.name}{ending}") for part, ending in PARTS.items()}
+    hashes = [said.get(key) or sha256_file(file) for key, file in files.items() if file.is_file()]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 

@@ -23,12 +23,14 @@ from nanosnake.training import checkpoint, fit, schedule
 from nanosnake.training.attention import choose_backend, describe_documents, describe_kernels
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
+from nanosnake.training.export import fill
 from nanosnake.training.flops import flops_per_token, peak_flops
 from nanosnake.training.head import head_loss
 from nanosnake.training.loader import Batch, Loader, Position, RowSource, assemble, boundary_capacity
 from nanosnake.training.metrics import Metrics, Spent, duration, log
 from nanosnake.training.model import build_model
 from nanosnake.training.optimizer import Optimizer
+from nanosnake.training.packing import EpochOrder
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
 
@@ -50,11 +52,25 @@ class Files:
     vocabulary: Vocabulary
     checkpoints: Path
     """Folder of the rolling checkpoints and of the metrics table; it outlives the run."""
+    parent: Path | None = None
+    """Weights that training begins with, next to their model.json; None: random ones."""
 
     @property
     def metrics(self) -> Path:
         """The metrics table."""
         return self.checkpoints / "metrics.jsonl"
+
+
+def with_steps(config: ModelConfig, options: TrainOptions, data: TokenShards) -> TrainOptions:
+    """Return options with the steps that read the data `epochs` times."""
+    if data.planned:
+        raise NanosnakeError(
+            f"training: epochs is {options.epochs}, but a mixture's plan says how often each part is read; give steps"
+        )
+    rows = EpochOrder(data, config.sequence_length, options.seed_of_order, 0).rows
+    _, rows_per_step = schedule.steps_and_rows(config, options)
+    steps = max(1, round(options.epochs * rows / rows_per_step))
+    return dataclasses.replace(options, steps=steps, epochs=0.0)
 
 
 class Trainer:
@@ -70,6 +86,8 @@ class Trainer:
         started: float | None = None,
     ) -> None:
         self.config, self.options, self.files, self.ranks = config, options, files, ranks
+        if options.epochs:
+            self.options = options = with_steps(config, options, files.train)
         self.started = time.perf_counter() if started is None else started
         files.train.check(files.vocabulary.bos, config.vocab_size)
         files.validation.check(files.vocabulary.bos, config.vocab_size)
@@ -78,6 +96,8 @@ class Trainer:
         ranks.broadcast(memory)
         self.plan = schedule.make_plan(config, options, ranks.world, float(memory))
         self._check_plan()
+        self.targets_per_step = self._targets_per_step()
+        """Tokens that a step learns to predict; of conversations, whose rows differ, the mean."""
         backend = choose_backend(options.attention, device)
         self.model = build_model(config, device, backend=backend, seed=options.seed)
         self.compiled = options.compile and device.type == "cuda"
@@ -129,6 +149,12 @@ class Trainer:
                 f"takes {rows:,} of {length:,}; make the plan again, with the run's own options"
             )
 
+    def _targets_per_step(self) -> float:
+        rows, length, data = self.plan.rows_per_step, self.config.sequence_length, self.files.train
+        if not data.are_conversations:
+            return rows * length
+        return rows * data.learned_tokens / EpochOrder(data, length, self.options.seed_of_order, 0).rows
+
     def say(self, message: str) -> None:
         """Log a line, once for all ranks."""
         if self.ranks.first:
@@ -159,6 +185,9 @@ class Trainer:
         for fault in faults:
             self.say(f"not used: {fault}")
         if found is None:
+            if parent := self.files.parent:
+                fill(self.model, parent, parent.with_name("model.json"))
+                self.say(f"begins with the weights of {parent}")
             return None
         was = ModelConfig.from_dict(found.state["model"])
         if was != self.config:
@@ -217,16 +246,20 @@ class Trainer:
             NotFinite: before anything is updated, where the loss or a gradient is not finite.
         """
         losses, batches = [], []
-        scale = 1.0 / (self.plan.rows_per_step * self.config.sequence_length)
+        scale = 1.0 / self.targets_per_step
+        counted = 0
         for number, batch in enumerate(self.loader.step(), start=1):
             if number == self.loader.accumulation:
                 self.optimizer.arm()
             losses.append(self._backward(batch.to(self.ranks.device), scale))
             batches.append(batch)
+            counted += int((batch.targets >= 0).sum()) if self.files.train.are_conversations else 0
         squares = self.optimizer.reduce()
-        asked = torch.tensor([self.stop_asked, self._by_clock()], dtype=torch.float32, device=squares.device)
+        others = [self.stop_asked, self._by_clock(), counted]
+        asked = torch.tensor(others, dtype=torch.float32, device=squares.device)
         totals = self.ranks.sum(torch.cat([torch.stack([torch.stack(losses).sum(), squares]), asked]))
-        loss, square, told, overdue = totals.tolist()  # the step's one wait for the GPU
+        loss, square, told, overdue, targets = totals.tolist()  # the step's one wait for the GPU
+        loss *= self.targets_per_step / targets if targets else 1.0
         self.stopping, self.overdue = told > 0, overdue > 0
         if not (math.isfinite(loss) and math.isfinite(square)):
             raise NotFinite(self._describe_fault(loss, square, losses, batches))

@@ -35,6 +35,10 @@ class Datasets:
         """Return the sources of some kinds."""
         return [name for name in self.config.sources if self.config.datasets[name].source.kind in kinds]
 
+    def of_content(self, content: str) -> list[str]:
+        """Return the data sets with shards of their own whose documents are text, or conversations."""
+        return [name for name in self.plain() if self.config.datasets[name].content == content]
+
     @cached_property
     def _locations(self) -> dict[str, dict[str, str]]:
         """Where the shards of each source are, by its name and theirs."""
@@ -57,7 +61,9 @@ class Datasets:
         """Return the options that cut a shard out of the embedded corpus."""
         source: Any = self.config.datasets[wildcards.source].source
         number = int(wildcards.shard.removeprefix("shard_"))
-        return words(MakeDemoShard, shard=number, of=source.shards, language=source.language)
+        return words(
+            MakeDemoShard, shard=number, of=source.shards, corpus=source.corpus, language=source.language
+        )
 
     @per_job
     def link(self, wildcards: Wildcards) -> str:
@@ -95,7 +101,8 @@ class Datasets:
         return words(
             MakeShards,
             files=source.files if shard is None else [self._locations[name][shard]],
-            text_column=dataset.text_column,
+            text_column=dataset.read_column,
+            content=dataset.content,
             **source.model_dump(include={"format", "documents", "template", "on_error", "filter"}),
             folder=Path(layout.SHARDS.format(source=name)),
             shards=source.together if shard is None else [shard],

@@ -30,7 +30,7 @@ OF_A_MODEL = (
     *("nats.parquet", "report/index.html"),
 )
 
-NOT_OPTIONS = {"tokenizer", "dataset", "options", "prompts", "tasks", "exports", "contamination"}
+NOT_OPTIONS = {"tokenizer", "dataset", "parent", "options", "prompts", "tasks", "exports", "contamination"}
 """Keys of a model that are not options of its training."""
 
 
@@ -139,8 +139,17 @@ class Models:
         return self._tokens(wildcards, "validation")
 
     def _tokens(self, wildcards: Wildcards, split: str) -> list[str]:
-        files = self.tokenizers.token_shards(wildcards.tokenizer, wildcards.dataset, split)
-        return [part for file in files for part in (file, f"{file}.index")]
+        return [
+            f"{file}{ending}"
+            for part in self.config.parts(wildcards.dataset)
+            for file in self.tokenizers.token_shards(wildcards.tokenizer, part, split)
+            for ending in ("", ".index", *((".mask",) if self.config.has_conversations(part) else ()))
+        ]
+
+    def parent(self, wildcards: Wildcards) -> list[str]:
+        """Return the weights that a model begins with, if it does not begin with random ones."""
+        parent = self.of(wildcards).parent
+        return [] if parent is None else [self._path(layout.WEIGHTS, parent)]
 
     def _words(self, wildcards: Wildcards, split: str) -> tuple[str, ...]:
         return self.tokenizers.token_words(wildcards.tokenizer, wildcards.dataset, split)
@@ -167,6 +176,7 @@ class Models:
             train=self._words(wildcards, "train"),
             validation=self._words(wildcards, "validation"),
             plan=next(map(Path, self.plan(wildcards)), None),
+            parent=next(map(Path, self.parent(wildcards)), None),
             tokenizer=Path(input.tokenizer[0]).parent,
             checkpoints=Path(self.checkpoints_of(name)),
             out=Path(self.home(name)),

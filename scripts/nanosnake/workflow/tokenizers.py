@@ -24,6 +24,7 @@ from nanosnake.tokenizer.conversion import MERGES_ENDING, file_of
 from nanosnake.workflow.datasets import Datasets
 from nanosnake.workflow.shell import Wildcards
 from take_merges import TakeMerges
+from tokenize_conversations import TokenizeConversations
 from tokenize_shard import TokenizeShard
 from train_tokenizer import TrainTokenizer
 
@@ -392,6 +393,16 @@ class Tokenizers:
             TokenizeShard,
             text_column=self.config.datasets[wildcards.dataset].column,
             tokenizer=Path(self.home(wildcards.tokenizer), "tokenizer"),
+        )
+
+    def tokenize_conversations(self, wildcards: Wildcards) -> str:
+        """Return the options that encode a shard of conversations."""
+        dataset = self.config.datasets[wildcards.dataset]
+        return words(
+            TokenizeConversations,
+            text_column=dataset.column,
+            tokenizer=Path(self.home(wildcards.tokenizer), "tokenizer"),
+            max_tokens=dataset.max_tokens,
         )
 
     def token_shards(self, tokenizer: str, dataset: str, split: str) -> list[str]:

@@ -1,8 +1,10 @@
-"""The text of a row: a column by its name, one inside another, or a conversation that a template turns into text."""
+"""The text of a row: a column by its name, one inside another, or a conversation: its JSON, or the text that a template
+makes of it."""
 
 from __future__ import annotations
 
 import functools
+import json
 import string
 from dataclasses import dataclass
 
@@ -25,10 +27,12 @@ class Column:
     Attributes:
         name: the column; `meta.body` is the column `body` inside of `meta`, if no column has the name itself.
         template: the text of one message, such as `{role}: {content}` and a line feed; None for a column of text.
+        conversations: whether a document is the JSON of a conversation's messages.
     """
 
     name: str
     template: str | None = None
+    conversations: bool = False
 
     @property
     def steps(self) -> list[str]:
@@ -86,6 +90,8 @@ class Column:
             found = found.combine_chunks()
             if isinstance(found, pa.ChunkedArray):
                 found = pa.concat_arrays(found.chunks) if found.num_chunks else pa.array([], found.type)
+        if self.conversations:
+            return _as_json(found, self.name)
         return self._rendered(found) if self.template is not None else _as_text(found, self.name)
 
     def _rendered(self, found: pa.Array) -> pa.Array:
@@ -131,6 +137,19 @@ def _as_text(found: pa.Array, name: str) -> pa.Array:
     text = found.cast(pa.string())
     text.validate(full=True)  # a string column need not be UTF-8: writers do not always check
     return text
+
+
+def _as_json(found: pa.Array, name: str) -> pa.Array:
+    """Return lists of messages as JSON; a column of text is JSON already."""
+    kind = found.type
+    if is_text(kind):
+        return _as_text(found, name)
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(
+        kind.value_type
+    ):
+        raise WrongColumn(f"column {name!r} is of type {kind}; conversations are lists of messages")
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in found.to_pylist()]
+    return pa.array(texts, pa.string())
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nanosnake.files import NanosnakeError, replacing, sha256_file, write_json
 from nanosnake.sources import parquet, shards
 from nanosnake.sources.formats import filters, lines, look, tables
-from nanosnake.sources.formats.batch import Batch
+from nanosnake.sources.formats.batch import Batch, kept
 from nanosnake.sources.formats.columns import Column
 from nanosnake.sources.formats.refused import Refusals
 from nanosnake.sources.formats.stream import Damaged, Stream
 from nanosnake.sources.formats.writer import Shard, Writer
+from nanosnake.tokenizer import conversations
 
 TEXT = "text"
 """The column of a shard that holds its documents, whatever it was called in the files."""
@@ -62,7 +65,8 @@ def read(path: str, reading: Reading, refusals: Refusals, record: FileRecord) ->
     kind, column = reading.format or look.format_of(path), reading.column
     version = _version(path)
     if kind in ("arrow", "parquet"):
-        yield from tables.read_table(path, column, kind)
+        for batch in tables.read_table(path, column, kind):
+            yield _answered(batch, path, refusals) if column.conversations else batch
         record.bytes, record.sha256 = Path(path).stat().st_size, sha256_file(path)
     else:
         with Stream(path, kind) as stream:
@@ -79,6 +83,18 @@ def read(path: str, reading: Reading, refusals: Refusals, record: FileRecord) ->
             record.bytes = stream.bytes
     if _version(path) != version:
         raise NanosnakeError(f"{path}: the file changed while it was read; run again when it is complete")
+
+
+def _answered(batch: Batch, path: str, refusals: Refusals) -> Batch:
+    """Return the conversations of a batch without those that are not right, which are refused."""
+    good = np.ones(len(batch.places), dtype=bool)
+    for number, (document, place) in enumerate(zip(batch.texts.to_pylist(), batch.places, strict=True)):
+        try:
+            conversations.parse(document or "null")
+        except conversations.WrongConversation as error:
+            refusals.add(path, f"row {place}", str(error), (document or "").encode())
+            good[number] = False
+    return kept(batch, good)
 
 
 def _version(path: str) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from nanosnake.sources.formats.columns import Column, WrongColumn, listed
 from nanosnake.sources.formats.look import Documents
 from nanosnake.sources.formats.refused import Refusals
 from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, lines
+from nanosnake.tokenizer import conversations
 
 _NUL = "a zero byte: the file is damaged or not text"
 _NO_OBJECT = "not a JSON object, which begins with {"
@@ -60,6 +61,33 @@ class _JsonLines:
             raise _Unreadable(_reason(str(error))) from None
 
 
+class _Conversations:
+    """Reads the conversations of JSON objects: their messages differ in form, so that PyArrow has no type for them."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+
+    def parse(self, data: bytes) -> pa.Array:
+        """Return the messages of each object as JSON.
+
+        Raises:
+            _Unreadable: if one of them is not right.
+        """
+        return pa.array(list(map(self._messages, filter(bytes.strip, data.split(b"\n")))), pa.string())
+
+    def _messages(self, line: bytes) -> str:
+        try:
+            value = json.loads(line.decode("utf-8-sig"))
+            for step in self.column.steps:
+                value = value[step]
+            conversations.check(value)
+        except (KeyError, TypeError):
+            raise _Unreadable(f"no key {self.column.name!r}") from None
+        except ValueError as error:
+            raise _Unreadable(str(error)) from None
+        return json.dumps(value, ensure_ascii=False)
+
+
 def _reason(message: str) -> str:
     """Return what PyArrow says about a line, in words for a user."""
     if found := _TYPE.search(message):
@@ -74,7 +102,7 @@ def _reason(message: str) -> str:
 
 def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[Batch]:
     """Yield the documents of JSON Lines; blank lines are skipped."""
-    reader = _JsonLines(column)
+    reader = _Conversations(column) if column.conversations else _JsonLines(column)
     for piece in lines(stream):
         if piece.too_long:
             _refuse_long(stream, piece, refusals)
@@ -109,7 +137,7 @@ def _all_objects(data: bytes) -> bool:
 
 
 def _halved(
-    reader: _JsonLines, found: list[tuple[int, bytes]], stream: Stream, refusals: Refusals
+    reader: _JsonLines | _Conversations, found: list[tuple[int, bytes]], stream: Stream, refusals: Refusals
 ) -> Iterator[Batch]:
     """Read lines of which some are wrong: by halving, until the wrong ones are isolated."""
     if not found:

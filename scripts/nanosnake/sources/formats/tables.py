@@ -197,7 +197,8 @@ def _arrow(path: str, start: bytes, stack: contextlib.ExitStack) -> Iterator[pa.
 def _parquet(path: str, column: Column, stack: contextlib.ExitStack) -> Iterator[pa.RecordBatch]:
     reader = stack.enter_context(open_parquet(path))
     names = reader.schema_arrow.names
-    wanted = column.name if column.name in names or column.template is None else column.steps[0]
+    is_list = column.template is not None or column.conversations
+    wanted = column.name if column.name in names or not is_list else column.steps[0]
     outer = column.name if column.name in names else column.steps[0]
     if outer not in names:
         raise WrongColumn(f"no column {column.name!r}; its columns are {listed(names)}")

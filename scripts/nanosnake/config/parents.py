@@ -1,0 +1,76 @@
+"""Models that begin with the weights of others, and what conversations need: mistakes that no section can see alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nanosnake.config.base import unknown, wrong
+from nanosnake.tokenizer import conversations
+from nanosnake.training.config import Shape
+
+if TYPE_CHECKING:
+    from nanosnake.config.models import Config
+
+INHERITED = ("tokenizer", *(field.name for field in dataclasses.fields(Shape)))
+"""Keys of a model that are those of the model that it begins with."""
+
+
+def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return the settings of every model, with the tokenizer and the shape of the one that it begins with.
+
+    Raises:
+        PydanticCustomError: if there is no such model, or a model sets another shape than it begins with.
+    """
+    found: dict[Any, Any] = {}
+
+    def whole(name: Any, seen: tuple[Any, ...]) -> Any:
+        settings = models[name]
+        if name in found or not isinstance(settings, Mapping) or not isinstance(settings.get("from"), str):
+            return found.get(name, settings)
+        parent = settings["from"]
+        if parent in seen:
+            raise wrong(f"{name}.from", parent, f"goes round in a circle: {' -> '.join([*seen, parent])}")
+        if parent not in models:
+            raise wrong(f"{name}.from", parent, unknown("model", parent, models))
+        begins = whole(parent, (*seen, parent))
+        if not isinstance(begins, Mapping):
+            return settings
+        for key in INHERITED:
+            if key in settings and settings[key] != begins.get(key):
+                raise wrong(
+                    f"{name}.{key}",
+                    settings[key],
+                    f"{parent} has {begins.get(key)!r}, and its weights fit nothing else",
+                )
+        return {**{key: begins[key] for key in INHERITED if key in begins}, **settings}
+
+    for name in models:
+        found[name] = whole(name, (name,))
+    return found
+
+
+def conversation_problems(config: Config) -> Iterator[str]:
+    """Find tokenizers that learn from conversations, and those that cannot render them."""
+    talks = {name for name in config.datasets if config.has_conversations(name)}
+    for name, tokenizer in config.tokenizers.items():
+        if tokenizer.dataset in talks:
+            yield (
+                f"tokenizers.{name}.dataset: {tokenizer.dataset} has conversations, and a tokenizer learns from text; "
+                "define a data set of the same files with a template, or name another"
+            )
+    for name, model in config.models.items():
+        own = config.tokenizers.get(model.tokenizer)
+        if model.dataset not in talks or own is None:
+            continue
+        if missing := conversations.missing(own.special_tokens):
+            yield (
+                f"models.{name}.dataset: conversations need the special token {missing[0]}, which {model.tokenizer} "
+                "lacks; add it to its special_tokens"
+            )
+        if own.chat_template is not None:
+            yield (
+                f"models.{name}.dataset: conversations are rendered in nanochat's form, and {model.tokenizer} has a "
+                "chat_template of its own; leave that key out"
+            )

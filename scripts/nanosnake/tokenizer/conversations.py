@@ -1,0 +1,146 @@
+"""Conversations: what one has to be, and its ids with a mask of what a model learns from it.
+
+The form and its rendering are nanochat's: `{"messages": [{"role": "user", "content": "…"}, …]}`. A system message may
+come first and becomes the beginning of the first user's message; after it, roles alternate, and an assistant has the
+last word. What an assistant says is a text or a list of parts, `{"type": "text" | "python" | "python_output", "text":
+"…"}`. A model learns the assistants' tokens with the token that ends an answer, but not a program's output.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nanosnake.tokenizer.transformers import CHAT_TOKENS
+
+TURN = {
+    "user": ("<|user_start|>", "<|user_end|>"),
+    "assistant": ("<|assistant_start|>", "<|assistant_end|>"),
+}
+"""The special tokens around what each role says."""
+TOOLS = {
+    "python": ("<|python_start|>", "<|python_end|>"),
+    "python_output": ("<|output_start|>", "<|output_end|>"),
+}
+"""Those around a program that an assistant calls, and around its output."""
+
+
+class WrongConversation(ValueError):
+    """A conversation that cannot be learnt from; the text says why."""
+
+
+class Rendered(NamedTuple):
+    """A conversation as ids."""
+
+    ids: npt.NDArray[np.int64]
+    learned: npt.NDArray[np.bool_]
+    """Whether a model learns to predict each token."""
+
+
+def missing(special_tokens: Sequence[str]) -> list[str]:
+    """Return the special tokens that every conversation needs and a tokenizer lacks."""
+    return [token for token in CHAT_TOKENS if token not in special_tokens]
+
+
+def parse(document: str) -> list[dict[str, Any]]:
+    """Return the messages of a conversation, a JSON list or an object with the key `messages`.
+
+    Raises:
+        WrongConversation: if it is not one.
+    """
+    try:
+        value = json.loads(document)
+    except ValueError as error:
+        raise WrongConversation(f"not JSON ({error})") from None
+    messages: Any = value.get("messages") if isinstance(value, dict) else value
+    check(messages)
+    return list(messages)
+
+
+def check(messages: Any) -> None:
+    """Check a conversation.
+
+    Raises:
+        WrongConversation: if roles do not alternate, something is empty, or a part is of an unknown type.
+    """
+    if not isinstance(messages, list) or not messages:
+        raise WrongConversation("no list of messages, such as [{'role': 'user', 'content': '…'}, …]")
+    for number, message in enumerate(messages, start=1):
+        if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
+            raise WrongConversation(f"message {number} has no role and content")
+    turns = messages[1:] if messages[0]["role"] == "system" else messages
+    if not turns:
+        raise WrongConversation("a system message alone")
+    for number, message in enumerate(messages, start=1 + len(turns) - len(messages)):
+        wanted = "system" if number == 0 else ("user", "assistant")[(number - 1) % 2]
+        place = f"message {number + len(messages) - len(turns)}"
+        if message["role"] != wanted:
+            raise WrongConversation(f"{place} is of role {message['role']!r}, wanted: {wanted!r}")
+        _check_content(message["content"], place, parts=wanted == "assistant")
+    if turns[-1]["role"] != "assistant":
+        raise WrongConversation("the last message is the user's, so that nothing answers it")
+
+
+def _check_content(content: Any, place: str, *, parts: bool) -> None:
+    if isinstance(content, str):
+        if not content.strip():
+            raise WrongConversation(f"{place} is empty")
+        return
+    if not parts:
+        raise WrongConversation(f"the content of {place} is no text")
+    if not isinstance(content, list) or not content:
+        raise WrongConversation(f"the content of {place} is neither a text nor a list of parts")
+    for part in content:
+        if not isinstance(part, dict) or part.get("type") not in ("text", *TOOLS):
+            kind = part.get("type") if isinstance(part, dict) else part
+            raise WrongConversation(
+                f"a part of {place} is of type {kind!r}, allowed: text, {', '.join(TOOLS)}"
+            )
+        if not isinstance(part.get("text"), str) or not part["text"]:
+            raise WrongConversation(f"a part of {place} is empty")
+
+
+def render(
+    messages: Sequence[Mapping[str, Any]],
+    encode: Callable[[str], list[int]],
+    special: Mapping[str, int],
+    bos: int,
+) -> Rendered:
+    """Return the ids of a conversation that `check` accepts, and what a model learns of them.
+
+    Args:
+        encode: turns text into ids; special tokens in the text are ordinary text.
+        special: ids of the special tokens.
+
+    Raises:
+        KeyError: if a special token is missing.
+    """
+    ids, learned = [bos], [False]
+
+    def add(tokens: Sequence[int], learn: bool) -> None:
+        ids.extend(tokens)
+        learned.extend([learn] * len(tokens))
+
+    system = ""
+    if messages[0]["role"] == "system":
+        system, messages = f"{messages[0]['content']}\n\n", messages[1:]
+    for number, message in enumerate(messages):
+        begin, end = TURN[message["role"]]
+        is_answer = message["role"] == "assistant"
+        add([special[begin]], False)
+        content = message["content"]
+        if isinstance(content, str):
+            add(encode(f"{system}{content}" if number == 0 else content), is_answer)
+        else:
+            for part in content:
+                learn = part["type"] != "python_output"
+                before, after = TOOLS.get(part["type"], (None, None))
+                add([special[before]] if before else [], learn)
+                add(encode(part["text"]), learn)
+                add([special[after]] if after else [], learn)
+        add([special[end]], is_answer)
+    return Rendered(np.array(ids, dtype=np.int64), np.array(learned, dtype=bool))

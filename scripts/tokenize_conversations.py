@@ -1,0 +1,133 @@
+r"""Encode one shard of conversations, and mark what a model learns of each: the answers.
+
+In:  a parquet file with a column of messages as JSON, a tokenizer folder.
+Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends of conversations, in tokens),
+     NAME.ds.mask (uint8 for each token: 1 if a model learns to predict it), NAME.ds.metadata (tokenizer and bytes per
+     token, for datatrove), NAME.json (counts and hashes).
+
+    python scripts/tokenize_conversations.py --shard results/talks/shards/shard_00000.parquet \
+        --tokenizer results/demo/bpe-4096/tokenizer --output tokens/shard_00000.ds
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nanosnake.files import NanosnakeError, replacing, sha256_file, write_json
+from nanosnake.messages import Progress
+from nanosnake.stages import Stage, main
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizeConversations(Stage):
+    """Encode the conversations of one shard."""
+
+    shard: Path
+    """The parquet file."""
+    text_column: str = "text"
+    """Column of the messages, as JSON."""
+    tokenizer: Path
+    """Tokenizer folder."""
+    max_tokens: int = 2048
+    """Tokens after which a conversation is cut."""
+    output: Path
+    """Token file to write, .ds."""
+
+    def run(self) -> str | None:
+        facts = tokenize(self)
+        return (
+            f"{self.output}: {facts['documents']:,} conversations, {facts['turns']:,} messages, {facts['tokens']:,} "
+            f"tokens of which {facts['learned']:,} are learned; {facts['cut']:,} cut, {facts['left_out']:,} left out"
+        )
+
+
+def tokenize(options: TokenizeConversations) -> dict[str, Any]:
+    """Write the files of a token shard and return the facts of the JSON file.
+
+    Raises:
+        NanosnakeError: if a row is not a conversation, or nothing is learned from any.
+    """
+    import numpy as np
+
+    from nanosnake.sources.unchanged import check_unchanged
+    from nanosnake.tokenizer import conversations, datatrove
+    from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
+
+    check_unchanged(options.shard)
+    tokenizer = load(options.tokenizer)
+    encode, special = tokenizer.rust().encode, tokenizer.special_tokens
+    if absent := conversations.missing(list(special)):
+        raise NanosnakeError(
+            f"{options.tokenizer}: has no special token {absent[0]}, which conversations need"
+        )
+    dtype = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
+    ends: list[int] = []
+    totals = Counter[str]()
+    paths = [options.output.with_name(f"{options.output.name}{ending}") for ending in ("", ".index", ".mask")]
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(stack.enter_context(replacing(path)).open("wb")) for path in paths]
+        progress = stack.enter_context(Progress(f"encoding {options.shard.name}", unit="rows"))
+        for messages in read(options.shard, options.text_column, progress):
+            found = conversations.render(messages, encode, special, tokenizer.bos_id)
+            ids, learned = found.ids[: options.max_tokens], found.learned[: options.max_tokens]
+            if not learned.any():
+                totals["left_out"] += 1
+                continue
+            totals["cut"] += len(ids) < len(found.ids)
+            totals["turns"] += len(messages)
+            totals["learned"] += int(learned.sum())
+            totals["bytes"] += int(tokenizer.token_lengths[ids].sum())
+            ends.append((ends[-1] if ends else 0) + len(ids))
+            streams[0].write(ids.astype(f"<u{np.dtype(dtype).itemsize}").tobytes())
+            streams[2].write(learned.astype(np.uint8).tobytes())
+        if not ends:
+            raise NanosnakeError(
+                f"{options.shard}: no conversation has an answer within {options.max_tokens} tokens; raise max_tokens"
+            )
+        streams[1].write(np.array(ends, dtype="<u8").tobytes())
+    facts = {
+        "tokens": ends[-1],
+        "documents": len(ends),
+        **{key: totals[key] for key in ("turns", "learned", "cut", "left_out", "bytes")},
+        **{
+            f"{part}sha256": sha256_file(path)
+            for part, path in zip(("", "index_", "mask_"), paths, strict=True)
+        },
+        "dtype": dtype,
+        "bos_id": tokenizer.bos_id,
+        "tokenizer": tokenizer.name,
+        "tokenizer_sha256": tokenizer.hashes[TOKENIZER_JSON],
+    }
+    datatrove.write_metadata(options.output, str(options.tokenizer), np.dtype(dtype).itemsize, ends[-1])
+    write_json(options.output.with_suffix(".json"), facts)
+    return facts
+
+
+def read(shard: Path, column: str, progress: Progress) -> Iterator[list[dict[str, Any]]]:
+    """Yield the messages of each conversation of a shard.
+
+    Raises:
+        NanosnakeError: if a row is not a conversation.
+    """
+    from nanosnake.sources.formats.tables import open_parquet
+    from nanosnake.tokenizer import conversations
+
+    row = 0
+    with open_parquet(shard) as reader:
+        for batch in reader.iter_batches(columns=[column], batch_size=1024):
+            for document in batch.column(0).to_pylist():
+                row += 1
+                try:
+                    yield conversations.parse(document or "null")
+                except conversations.WrongConversation as error:
+                    raise NanosnakeError(f"{shard}, row {row}: {error}; make the shard again") from None
+            progress(row, reader.metadata.num_rows)
+
+
+if __name__ == "__main__":
+    main(TokenizeConversations)
