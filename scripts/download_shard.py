@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from nanosnake.files import NanosnakeError
@@ -53,6 +53,8 @@ class DownloadShard(Stage, Patience, Endpoint):
     """Name in the metadata; the stem of --output if absent."""
     text_column: str = "text"
     """Column of the documents."""
+    content: Literal["text", "conversations"] = "text"
+    """What the documents are."""
     sha256: str | None = None
     """Expected SHA-256 of the file, 64 hexadecimal digits."""
     checksums: Path | None = None
@@ -96,7 +98,11 @@ def download(options: DownloadShard) -> ShardMetadata:
 
     def accept(arrived: Download) -> None:
         facts = parquet.check_shard(
-            arrived.path, options.text_column, name=arrived.url, memory_mb=options.memory_mb
+            arrived.path,
+            options.text_column,
+            options.content,
+            name=arrived.url,
+            memory_mb=options.memory_mb,
         )
         metadata = shards.ShardMetadata(
             **vars(facts),

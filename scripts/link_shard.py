@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from nanosnake.files import PART, NanosnakeError, sha256_file, sync
 from nanosnake.stages import Stage, main
@@ -31,6 +32,8 @@ class LinkShard(Stage):
     """Name in the metadata; the stem of --output if absent."""
     text_column: str = "text"
     """Column of the documents."""
+    content: Literal["text", "conversations"] = "text"
+    """What the documents are."""
     sha256: str | None = None
     """Expected SHA-256 of the file."""
     memory_mb: int | None = None
@@ -54,7 +57,7 @@ def link(options: LinkShard) -> str:
     if options.output.exists() and options.output.samefile(target) and not options.output.is_symlink():
         raise NanosnakeError(f"{target}: the shard would be a link to itself; give another --output")
     before = _version(target)
-    facts = parquet.check_shard(target, options.text_column, memory_mb=options.memory_mb)
+    facts = parquet.check_shard(target, options.text_column, options.content, memory_mb=options.memory_mb)
     sha256 = sha256_file(target)
     if options.sha256 is not None and sha256 != options.sha256.lower():
         raise NanosnakeError(

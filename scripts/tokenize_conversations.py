@@ -1,6 +1,6 @@
 r"""Encode one shard of conversations, and mark what a model learns of each: the answers.
 
-In:  a parquet file with a column of messages as JSON, a tokenizer folder.
+In:  a parquet file with a column of messages, a tokenizer folder.
 Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends of conversations, in tokens),
      NAME.ds.mask (uint8 for each token: 1 if a model learns to predict it), NAME.ds.metadata (tokenizer and bytes per
      token, for datatrove), NAME.json (counts and hashes).
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ class TokenizeConversations(Stage):
     shard: Path
     """The parquet file."""
     text_column: str = "text"
-    """Column of the messages, as JSON."""
+    """Column of the messages: lists of them, or JSON."""
     tokenizer: Path
     """Tokenizer folder."""
     max_tokens: int = 2048
@@ -54,6 +53,7 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
     """
     import numpy as np
 
+    from nanosnake.sources import talks
     from nanosnake.sources.unchanged import check_unchanged
     from nanosnake.tokenizer import conversations, datatrove
     from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
@@ -72,7 +72,8 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(stack.enter_context(replacing(path)).open("wb")) for path in paths]
         progress = stack.enter_context(Progress(f"encoding {options.shard.name}", unit="rows"))
-        for messages in read(options.shard, options.text_column, progress):
+        for row, messages in enumerate(talks.read(options.shard, options.text_column), start=1):
+            progress(row)
             found = conversations.render(messages, encode, special, tokenizer.bos_id)
             ids, learned = found.ids[: options.max_tokens], found.learned[: options.max_tokens]
             if not learned.any():
@@ -106,27 +107,6 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
     datatrove.write_metadata(options.output, str(options.tokenizer), np.dtype(dtype).itemsize, ends[-1])
     write_json(options.output.with_suffix(".json"), facts)
     return facts
-
-
-def read(shard: Path, column: str, progress: Progress) -> Iterator[list[dict[str, Any]]]:
-    """Yield the messages of each conversation of a shard.
-
-    Raises:
-        NanosnakeError: if a row is not a conversation.
-    """
-    from nanosnake.sources.formats.tables import open_parquet
-    from nanosnake.tokenizer import conversations
-
-    row = 0
-    with open_parquet(shard) as reader:
-        for batch in reader.iter_batches(columns=[column], batch_size=1024):
-            for document in batch.column(0).to_pylist():
-                row += 1
-                try:
-                    yield conversations.parse(document or "null")
-                except conversations.WrongConversation as error:
-                    raise NanosnakeError(f"{shard}, row {row}: {error}; make the shard again") from None
-            progress(row, reader.metadata.num_rows)
 
 
 if __name__ == "__main__":

@@ -98,8 +98,8 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
             "datasets.demo.content: set conversations for corpus chatterbot, and for no other",
         ),
         (
-            lambda raw: raw["datasets"]["talks"].update(source={"kind": "local", "path": "/tmp"}),
-            "datasets.talks.content: conversations are read by kind: files",
+            lambda raw: raw["datasets"]["talks"]["source"].update(kind="local"),
+            "datasets.talks.source.shards: unknown key",
         ),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 
 import tokenize_conversations
 from formats.reading import read
+from link_shard import LinkShard
 from nanosnake.files import NanosnakeError
 from nanosnake.stages import call
 from nanosnake.tokenizer import conversations
@@ -231,3 +232,31 @@ def test_a_mask_of_another_length(tmp_path: Path, tokenizer: TokenizerFolder) ->
         stream.write(b"\1")
     with pytest.raises(NanosnakeError, match=r"a.ds.mask: \d+ bytes, but a.ds has \d+ tokens"):
         TokenShards([tmp_path / "a.ds"])
+
+
+def test_lists_of_messages_in_parquet_are_a_shard_as_they_are(
+    tmp_path: Path, tokenizer: TokenizerFolder
+) -> None:
+    """As the data sets of a hub have them: no copy is made."""
+    path = tmp_path / "given.parquet"
+    pq.write_table(pa.table({"messages": [TALK, TALK]}), path)
+    arguments = ["--input", str(path), "--text-column", "messages", "--content", "conversations"]
+    shard = tmp_path / "a.parquet"
+    assert call(LinkShard, [*arguments, "--output", str(shard), "--metadata", str(tmp_path / "a.json")]) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["rows"] == 2
+    call(
+        tokenize_conversations.TokenizeConversations,
+        [
+            *("--shard", str(shard), "--text-column", "messages", "--tokenizer", str(tokenizer.folder)),
+            *("--output", str(tmp_path / "t.ds")),
+        ],
+    )
+    assert json.loads((tmp_path / "t.json").read_text())["documents"] == 2
+    pq.write_table(pa.table({"messages": [TALK, TALK[:1]]}), path)
+    with pytest.raises(NanosnakeError, match=r"given\.parquet, row 2: the last message is the user's"):
+        call(LinkShard, [*arguments, "--output", str(shard), "--metadata", str(tmp_path / "a.json")])
+    pq.write_table(pa.table({"talk": [TALK]}), path)
+    with pytest.raises(
+        NanosnakeError, match=r"no column 'messages'; its columns are talk; set the dataset's text_column"
+    ):
+        call(LinkShard, [*arguments, "--output", str(shard), "--metadata", str(tmp_path / "a.json")])

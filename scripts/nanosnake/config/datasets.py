@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -93,7 +93,7 @@ class Dataset(Model):
     @property
     def column(self) -> str:
         """Column of the shards that holds the documents."""
-        return "text" if isinstance(self.source, FilesSource | EmbeddedSource) else self.text_column
+        return "text" if isinstance(self.source, FilesSource | EmbeddedSource) else self.read_column
 
     @property
     def read_column(self) -> str:
@@ -113,18 +113,19 @@ class Dataset(Model):
             NanosnakeError: if the file has no such column.
         """
         if isinstance(self.source, FilesSource):
-            from nanosnake.sources.formats.columns import Column  # these import PyArrow
-            from nanosnake.sources.formats.peek import peek
-
             file = next(iter(self.locations.values()), self.source.files[0])
-            peek(
+            _peek(
                 file,
                 self.source.format or look.format_of(file),
-                Column(self.read_column, self.source.template, self.content == "conversations"),
+                self.read_column,
+                template=self.source.template,
+                conversations=self.content == "conversations",
             )
         elif isinstance(self.source, LocalSource):
             file = next(iter(self.locations.values()))
-            if Path(file).is_file():
+            if Path(file).is_file() and self.content == "conversations":
+                _peek(file, "parquet", self.read_column, conversations=True)
+            elif Path(file).is_file():
                 try:
                     parquet.row_groups(file, self.text_column)
                 except parquet.WrongTextColumn:
@@ -145,8 +146,6 @@ class Dataset(Model):
                 raise wrong(
                     "content", self.content, "set conversations for corpus chatterbot, and for no other"
                 )
-        elif chats and not isinstance(source, FilesSource):
-            raise wrong("content", self.content, "conversations are read by kind: files")
         elif isinstance(source, FilesSource) and chats:
             for key in ("template", "format"):
                 if (value := getattr(source, key)) not in (None, "jsonl", "arrow", "parquet"):
@@ -192,6 +191,13 @@ class Dataset(Model):
                 "validation text is too good",
             )
         return self
+
+
+def _peek(file: str, kind: look.Format, column: str, **how: Any) -> None:
+    from nanosnake.sources.formats.columns import Column  # these import PyArrow
+    from nanosnake.sources.formats.peek import peek
+
+    peek(file, kind, Column(column, **how))
 
 
 def _has_glob(spec: ShardSpec) -> bool:

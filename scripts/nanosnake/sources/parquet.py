@@ -21,6 +21,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
@@ -43,13 +44,18 @@ class WrongTextColumn(NanosnakeError):
 
 
 def check_shard(
-    path: str | Path, text_column: str, *, name: str | None = None, memory_mb: int | None = None
+    path: str | Path,
+    text_column: str,
+    content: Literal["text", "conversations"] = "text",
+    *,
+    name: str | None = None,
+    memory_mb: int | None = None,
 ) -> ShardFacts:
-    """Read a shard's text column from end to end and return what it holds.
+    """Read a shard's text column, or that of its conversations, from end to end and return what it holds.
 
     Args:
         path: a parquet file.
-        text_column: name of a top-level column of text.
+        text_column: name of a top-level column of text or, of conversations, of messages.
         name: what to call the file in errors, if not by its path.
         memory_mb: what the process may take; None if only the file's size limits it.
 
@@ -59,6 +65,10 @@ def check_shard(
         OSError: if the file cannot be opened.
     """
     path = Path(path)
+    if content == "conversations":
+        from nanosnake.sources import talks  # which reads tables, as this module checks them
+
+        return talks.check_shard(path, text_column, name=name)
     most_page = None if memory_mb is None else max(memory_mb - BASE_MB, 1) * 1_000_000 // PAGES_HELD
     with _named(path, text_column, name):
         facts = rustbpe.check_parquet(path, text_column=text_column, most_page=most_page)

@@ -68,7 +68,8 @@ class Datasets:
     @per_job
     def link(self, wildcards: Wildcards) -> str:
         """Return the options that check a local file."""
-        return words(LinkShard, text_column=self.column(wildcards))
+        content = self.config.datasets[wildcards.source].content
+        return words(LinkShard, text_column=self.column(wildcards), content=content)
 
     def _files(self, name: str) -> FilesSource:
         source = self.config.datasets[name].source
@@ -140,7 +141,8 @@ class Datasets:
         return words(
             DownloadShard,
             url=self.location(wildcards),
-            text_column=dataset.text_column,
+            text_column=dataset.read_column,
+            content=dataset.content,
             checksums=next(iter(self.checksums(wildcards)), None),
             **values,
         )
