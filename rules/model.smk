@@ -5,6 +5,7 @@ from convert_core import ConvertCore
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from find_overlap import FindOverlap
+from keep_weights import KeepWeights
 from nanosnake.exports.formats import MODEL_FILES
 from plan_mixture import PlanMixture
 
@@ -132,6 +133,34 @@ rule train_model:
         RECORDED.format("{params.command}")
 
 
+rule keep_weights:
+    """Take the weights that a training kept on its way, for a model that begins with them."""
+    input:
+        code=code(KeepWeights),
+        weights=layout.WEIGHTS,
+    output:
+        weights=layout.KEPT,
+        model=layout.KEPT.replace("model.safetensors", "model.json"),
+    log:
+        **logs(layout.KEPT),
+    benchmark:
+        benchmark_of(layout.KEPT)
+    wildcard_constraints:
+        model=any_of(models.keepers()),
+        step=r"\d+",
+    localrule: True
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        options=models.keep,
+        model=folder_of("weights"),
+        folder=lambda wildcards, output: str(Path(output.weights).parent),
+    shell:
+        command(KeepWeights, "{params.options}", model="params.model", output="params.folder")
+
+
 rule evaluate_model:
     """Measure bits per byte on the pinned validation shards, by document; samples, tasks, rare tokens."""
     input:
@@ -143,6 +172,7 @@ rule evaluate_model:
         train=models.train_tokens,
         plan=models.plan,
         contamination=models.contamination,
+        parent=models.parent_in_conversations,
         extra=models.evaluation_inputs,
     output:
         evaluation=layout.EVALUATION,

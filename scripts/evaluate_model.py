@@ -20,6 +20,7 @@ from nanosnake.stages import Stage, main
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nanosnake.training.distributed import Ranks
     from nanosnake.training.model import GPT
     from nanosnake.training.shards import TokenShards
     from nanosnake.training.vocabulary import Vocabulary
@@ -41,6 +42,8 @@ class EvaluateModel(Stage):
     """Training shards, to count how often the model saw each token; none: not counted."""
     plan: Path | None = None
     """Plan of the mixture that the model was trained on, whose parts the training shards are."""
+    parent: Path | None = None
+    """Folder of the model that this one began with, whose answers in conversations are shown beside its own."""
     parts: tuple[str, ...] = ()
     """Names of a mixture's parts, one for each word of --validation: each gets its own scores."""
     prompts: Path | None = None
@@ -108,6 +111,8 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             "baselines": {} if data.are_conversations else baselines(data, vocabulary),
             "samples": [],
         }
+        if data.are_conversations:
+            result["talks"] = compare_answers(model, vocabulary, data, ranks, options)
         for prompt in options.prompts.read_text(encoding="utf-8").splitlines() if options.prompts else []:
             text = sample(
                 model, vocabulary, prompt, tokens=options.sample_tokens, temperature=options.temperature
@@ -132,6 +137,23 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     finally:
         ranks.stop()
     return result
+
+
+def compare_answers(
+    model: GPT, vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, options: EvaluateModel
+) -> dict[str, Any]:
+    """Return how the model answers held-out conversations, beside the one that it began with if there is one."""
+    from nanosnake.evaluation import talks
+    from nanosnake.training import fit
+    from nanosnake.training.export import read_model
+    from nanosnake.training.recipe import name_of
+
+    models = {options.model.name: model}
+    if options.parent is not None:
+        weights, description = (options.parent / name for name in ("model.safetensors", "model.json"))
+        parent = read_model(weights, description, ranks.device, backend=model.backend)
+        models = {name_of(options.parent): parent, **models}
+    return talks.compare(models, vocabulary, data, ranks, micro_batch=fit.estimate(model.config, 8, 0.0))
 
 
 def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from nanosnake.training.config import (  # noqa: E402
     Stopped,
     TrainOptions,
 )
-from nanosnake.training.recipe import DECISIVE, FORCED, RESULTS, Recipe  # noqa: E402
+from nanosnake.training.recipe import DECISIVE, FORCED, KEPT, RESULTS, Recipe, name_of  # noqa: E402
 
 FINISHED = "finished"
 """Folder of the files of a finished model, next to those of its checkpoints."""
@@ -73,6 +73,8 @@ class TrainModel(Stage, Shape, TrainOptions):
     """Plan of a mixture, whose parts the training shards are."""
     parent: Path | None = None
     """Weights that training begins with, next to their model.json; absent: random ones."""
+    keep: tuple[int, ...] = ()
+    """Steps after which the weights are kept."""
     recipe: Path | None = None
     """JSON file with the options that were given, even if at their default; if absent: those not at their default."""
     follow_code: bool = False
@@ -119,7 +121,7 @@ def train_model(options: TrainModel) -> None:
         TokenShards(list(options.validation)),
     )
     recipe = Recipe(
-        options={name: getattr(options, name) for name in DECISIVE},
+        options={name: getattr(options, name) for name in DECISIVE} | {"keep": list(options.keep)},
         given=options.given,
         data={
             "train": train.digests,
@@ -133,7 +135,7 @@ def train_model(options: TrainModel) -> None:
                 else {}
             ),
             **(
-                {"parent": ((options.parent.parent.name, sha256_file(options.parent)[:16]),)}
+                {"parent": ((name_of(options.parent.parent), sha256_file(options.parent)[:16]),)}
                 if options.parent
                 else {}
             ),
@@ -157,7 +159,7 @@ def train_model(options: TrainModel) -> None:
     files = Files(train, validation, vocabulary, run, options.parent)
     ranks = Ranks.start(options.device)
     try:
-        trainer = Trainer(config, options.training, files, ranks, started=STARTED)
+        trainer = Trainer(config, options.training, files, ranks, keep=options.keep, started=STARTED)
         figures = trainer.run()
         if ranks.first:
             place = options.checkpoints / recipe.key / FINISHED
@@ -219,6 +221,9 @@ def write_results(folder: Path, trainer: Trainer, figures: dict[str, Any], recip
     with replacing(metrics_file) as temporary:
         temporary.write_bytes(trainer.files.metrics.read_bytes())
     write_json(summary_file, summary(trainer, figures, recipe))
+    for step in trainer.keep:
+        for file in trainer.kept(step).iterdir():
+            hard_link(file, folder / KEPT / str(step) / file.name)
 
 
 def summary(trainer: Trainer, figures: dict[str, Any], recipe: Recipe) -> dict[str, Any]:

@@ -77,6 +77,12 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
         (model("mid", sequence_length=64), "models.mid.sequence_length: base has None"),
         (model("mid", tokenizer="other"), "models.mid.tokenizer: base has 'bpe'"),
         (model("chat", **{"from": 3}), "models.chat.from"),
+        (
+            model("chat", **{"from": "mid@3"}),
+            "models.chat.from: mid does not keep step 3; name it in its keep; got 'mid@3'",
+        ),
+        (model("chat", **{"from": "mid@last"}), "models.chat.from: write NAME, or NAME@STEP with a number"),
+        (model("mid", keep=[0]), "models.mid.keep"),
         (model("chat", parent="mid"), "models.chat.parent: unknown key"),
         (tokenizer(dataset="talks"), "tokenizers.bpe.dataset: talks has conversations"),
         (tokenizer(special_tokens=["<|bos|>"]), "need the special token <|user_start|>, which bpe lacks"),

@@ -58,6 +58,13 @@ def test_a_model_that_goes_on_with_conversations(made_model: Project) -> None:
     assert inputs[mask]["sha256"] == sha256_file(project.folder / mask)
     assert mask in jobs_of(manifest)[f"{CHILD}/model.safetensors"]["inputs"]
     assert verify(project.folder).returncode == 0
+    talks = json.loads((project.folder / CHILD / "evaluation.json").read_text())["talks"]
+    assert [row["model"] for row in talks["models"]] == ["d1", "chat"]
+    assert all(0 <= row["ended"] <= 1 and row["bits_per_byte"] > 0 for row in talks["models"])
+    assert [sample["expected"] for sample in talks["samples"][:2]] == ["it is 60", "it is 61"]
+    page = (project.folder / CHILD / "report/index.html").read_text()
+    assert "it is 60" in page
+    assert "number 60?" in page
 
     # another parent makes the child again, and so do other conversations; neither makes the parent again
     project.config["models"]["d1"]["options"]["steps"] = 4
@@ -72,3 +79,16 @@ def test_a_model_that_goes_on_with_conversations(made_model: Project) -> None:
     before = training(project)
     project.make()
     assert training(project)["recipe"]["data"]["train"] != before["recipe"]["data"]["train"]
+
+    # a model that begins with weights from the middle of a training
+    project.config["models"]["d1"]["keep"] = [2]
+    project.config["models"]["late"] = {
+        "from": "d1@2",
+        "options": {"steps": 1, "global_batch": 256, "compile": False},
+    }
+    project.make("results/tiny/bpe/late/training.json")
+    kept = project.folder / PARENT / "steps/2/model.safetensors"
+    said = json.loads((project.folder / "results/tiny/bpe/late/training.json").read_text())
+    assert said["recipe"]["data"]["parent"] == [["d1@2", sha256_file(kept)[:16]]]
+    assert sha256_file(kept) != sha256_file(project.folder / PARENT / "model.safetensors")
+    assert json.loads(kept.with_name("model.json").read_text())["figures"] == {"steps": 2}

@@ -234,8 +234,8 @@ class Config(Model):
     def dataset_of(self, model: str) -> str:
         """Return the name of the data set that a model is trained on."""
         settings = self.models[model]
-        if settings.dataset is None and settings.parent is not None:
-            return self.dataset_of(settings.parent)
+        if settings.dataset is None and settings.begins is not None:
+            return self.dataset_of(settings.begins[0])
         return settings.dataset or self.tokenizers[settings.tokenizer].dataset
 
     def dataset_of_ladder(self, ladder: str) -> str:

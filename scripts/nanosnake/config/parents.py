@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nanosnake.config.base import unknown, wrong
+from nanosnake.config.training import parse_parent
 from nanosnake.tokenizer import conversations
 from nanosnake.training.config import Shape
 
@@ -29,7 +30,10 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
         settings = models[name]
         if name in found or not isinstance(settings, Mapping) or not isinstance(settings.get("from"), str):
             return found.get(name, settings)
-        parent = settings["from"]
+        try:
+            parent, step = parse_parent(settings["from"])
+        except ValueError:
+            raise wrong(f"{name}.from", settings["from"], "write NAME, or NAME@STEP with a number") from None
         if parent in seen:
             raise wrong(f"{name}.from", parent, f"goes round in a circle: {' -> '.join([*seen, parent])}")
         if parent not in models:
@@ -37,6 +41,10 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
         begins = whole(parent, (*seen, parent))
         if not isinstance(begins, Mapping):
             return settings
+        if step is not None and step not in (begins.get("keep") or ()):
+            raise wrong(
+                f"{name}.from", settings["from"], f"{parent} does not keep step {step}; name it in its keep"
+            )
         for key in INHERITED:
             if key in settings and settings[key] != begins.get(key):
                 raise wrong(

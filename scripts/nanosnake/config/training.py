@@ -41,6 +41,16 @@ else:
     LadderOptions = _options("LadderOptions", Shape, TrainOptions, without=SET_BY_A_LADDER)
 
 
+def parse_parent(parent: str) -> tuple[str, int | None]:
+    """Return the name and the step of `NAME@STEP`; None for the last step.
+
+    Raises:
+        ValueError: if what follows the @ is not a number.
+    """
+    name, at, step = parent.partition("@")
+    return name, int(step) if at else None
+
+
 class Contamination(Model):
     """Items of tasks that share 13 tokens in a row with the training text."""
 
@@ -58,11 +68,14 @@ class GPT(ShapeOptions):
     tokenizer: str
     """Name of the tokenizer."""
     parent: Annotated[str | None, Field(alias="from")] = None
-    """Name of the model whose weights this one begins with; its tokenizer and shape are that one's."""
+    """Name of the model whose weights this one begins with, or NAME@STEP for those of a step that it keeps; its
+    tokenizer and shape are that one's."""
     dataset: str | None = None
     """Name of the data set to train and evaluate on; the parent's or the tokenizer's own if absent."""
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
+    keep: Annotated[list[Annotated[int, Field(ge=1)]], Field(default_factory=list)]
+    """Steps after which the weights are kept, so that another model can begin with them: `from: NAME@STEP`."""
     follow_code: bool = False
     """Retrain whenever the trainer's code has changed; otherwise a finished model is kept, and reports say so."""
     prompts: FilePath | None = None
@@ -73,6 +86,11 @@ class GPT(ShapeOptions):
     """What is done about task items that also occur in the training text."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]
     """Further formats, with the tokenizer: a folder for transformers, a GGUF file for llama.cpp (llama)."""
+
+    @property
+    def begins(self) -> tuple[str, int | None] | None:
+        """The model that this one begins with, and the step if it is not the last; None for random weights."""
+        return None if self.parent is None else parse_parent(self.parent)
 
     @property
     def shape(self) -> Shape:

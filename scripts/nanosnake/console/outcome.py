@@ -177,7 +177,10 @@ def _model(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
         yield f"{name}: not trained{_older(Path(result))}"
         return
     found = read_json(Path(result))
-    others = ", ".join(f"{other} {bits:.3f}" for other, bits in found["baselines"].items())
+    compared = dict(found["baselines"])
+    if talks := found.get("talks"):  # what the model that it began with needs for the same answers
+        compared = {row["model"]: row["bits_per_byte"] for row in talks["models"][:-1]}
+    others = ", ".join(f"{other} {bits:.3f}" for other, bits in compared.items()) or "nothing to compare with"
     yield f"{name}: {found['bits_per_byte']:.3f} bits per byte ({others}){_age(states[result])}{_page(folder, states)}"
 
 

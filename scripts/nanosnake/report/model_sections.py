@@ -24,6 +24,8 @@ class ModelDrawings:
     scores_table: Table
     curves: Figure | None
     figures: Table
+    talks: Table | None
+    written: Table | None
     under_trained: Table | None
     benchmarks: Figure | None
 
@@ -38,6 +40,10 @@ def draw_model(model: ModelReport) -> ModelDrawings:
         scores_table=Table("Bits per byte of the validation text", columns, model.scores),
         curves=draw_curves(model.points) if model.points else None,
         figures=figures_table(model.figures),
+        talks=from_records("Answers in held-out conversations", model.talks["models"])
+        if model.talks
+        else None,
+        written=written_answers(model.talks) if model.talks else None,
         under_trained=hardly_learned(model.under_trained) if model.under_trained else None,
         benchmarks=charts.benchmark_figure(model.benchmarks.records) if model.benchmarks else None,
     )
@@ -55,6 +61,7 @@ def model_page(model: ModelReport) -> Page:
     sections = (
         ("scores", "What it learned", True),
         ("curves", "The training run", model.points),
+        ("answers", "Answers", model.talks),
         ("tasks", "Tasks", model.tasks),
         ("writing", "Samples", model.samples),
         ("under_trained", "Tokens hardly learned", model.under_trained),
@@ -77,9 +84,13 @@ def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
     """The headline figures."""
     figures = model.figures
     found = [
-        ("bits per byte", f"{model.bits_per_byte:.3f}", f"on {format_size(model.bytes)} of validation text"),
+        (
+            "bits per byte",
+            f"{model.bits_per_byte:.3f}",
+            f"on {format_size(model.bytes)} of {'answers' if model.talks else 'validation text'}",
+        ),
         ("parameters", f"{figures['parameters'] / 1e6:,.1f} M", "of them all"),
-        ("trained on", f"{figures['tokens'] / 1e6:,.1f} M tokens", f"in {figures['steps']:,} steps"),
+        ("trained on", f"{count_of(figures['tokens'])} tokens", f"in {figures['steps']:,} steps"),
     ]
     if figures["tokens_per_second"] is not None:  # of a run with nothing left to train it is not known
         found.append(("speed", f"{figures['tokens_per_second']:,.0f}", "tokens per second"))
@@ -87,6 +98,25 @@ def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
         name = "CORE" if model.is_core else "tasks"
         found.append((name, f"{model.mean_centred:.3f}", "accuracy above chance; 1 is perfect"))
     return found
+
+
+def count_of(number: int) -> str:
+    """A number in millions, if it is one."""
+    return f"{number / 1e6:,.1f} M" if number >= 100_000 else f"{number:,}"
+
+
+def written_answers(talks: Mapping[str, Any]) -> Table:
+    """Some conversations with the answer of each model, side by side."""
+    names = [row["model"] for row in talks["models"]]
+    rows = [
+        {
+            "asked": sample["asked"],
+            "expected": sample["expected"],
+            **{name: sample["written"][name] for name in names},
+        }
+        for sample in talks["samples"]
+    ]
+    return from_records("What they answer", rows)
 
 
 def hardly_learned(found: Mapping[str, Any]) -> Table | None:

@@ -55,6 +55,8 @@ class ModelReport:
     """Curves in long form: `step`, `series`, `panel`, `value`."""
     samples: Sequence[tuple[str, str]]
     """Prompt and continuation."""
+    talks: Mapping[str, Any] | None
+    """Answers in held-out conversations, beside those of the model that it began with."""
     facts: Sequence[tuple[str, str]]
     under_trained: Mapping[str, Any] | None
     """Tokens that were not seen in training or hardly learned."""
@@ -90,6 +92,8 @@ def read_model(
         for name, words in BASELINES.items()
         if name in evaluation["baselines"]  # of conversations there are none
     }
+    talks = evaluation.get("talks")
+    bits |= {row["model"]: row["bits_per_byte"] for row in talks["models"][:-1]} if talks else {}
     tasks, parts = evaluation.get("tasks"), evaluation.get("parts")
     return ModelReport(
         dataset=dataset,
@@ -104,6 +108,7 @@ def read_model(
         points=sorted(
             step_points(folder / "metrics.jsonl"), key=lambda point: list(SERIES).index(point["series"])
         ),
+        talks=talks,
         samples=[(str(sample["prompt"]), str(sample["text"])) for sample in evaluation["samples"]],
         facts=[
             ("device", f"{training['ranks']} x {training['device']}"),

@@ -24,15 +24,26 @@ RESULTS = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
 NOT_DECISIVE = {"checkpoint_minutes", "checkpoint_every", "checkpoint_keep", "log_every"}
 """Options that change nothing in the model or its figures."""
 
-DECISIVE = tuple(
-    field.name
-    for kind in (Shape, TrainOptions)
-    for field in dataclasses.fields(kind)
-    if field.name not in NOT_DECISIVE
+DECISIVE = (
+    *(
+        field.name
+        for kind in (Shape, TrainOptions)
+        for field in dataclasses.fields(kind)
+        if field.name not in NOT_DECISIVE
+    ),
+    "keep",
 )
+
+KEPT = "steps"
+"""Folder of the weights that were kept on the way, next to those of a finished model: one for each step."""
 
 FORCED = "NANOSNAKE_TRAIN_AGAIN"
 """Environment variable with the folders of the models to retrain although nothing has changed."""
+
+
+def name_of(folder: Path) -> str:
+    """Return the name of the model in a folder, NAME@STEP for weights that were kept on the way."""
+    return f"{folder.parents[1].name}@{folder.name}" if folder.parent.name == KEPT else folder.name
 
 
 @dataclass(frozen=True)

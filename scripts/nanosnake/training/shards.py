@@ -202,12 +202,21 @@ class TokenShards:
 
     def text(self, document: int) -> npt.NDArray[Any]:
         """Return the tokens of a document, by its number over all shards."""
+        shard, where = self._place(document)
+        return shard.tokens[where]
+
+    def learned(self, document: int) -> npt.NDArray[np.uint8] | None:
+        """Return which tokens of a document a model learns; None if it is a text, all of which is."""
+        shard, where = self._place(document)
+        return None if shard.learned is None else shard.learned[where]
+
+    def _place(self, document: int) -> tuple[Shard, slice]:
         for shard in self.shards:
             if document < len(shard.ends):
                 break
             document -= len(shard.ends)
         first = int(shard.ends[document - 1]) if document else 0
-        return shard.tokens[first : int(shard.ends[document])]
+        return shard, slice(first, int(shard.ends[document]))
 
     def check(self, bos: int, vocab_size: int) -> None:
         """Refuse shards of another tokenizer, as far as the first tokens show it."""

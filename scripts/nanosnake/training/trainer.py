@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from nanosnake.training import checkpoint, fit, schedule
 from nanosnake.training.attention import choose_backend, describe_documents, describe_kernels
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
-from nanosnake.training.export import fill
+from nanosnake.training.export import fill, write_model
 from nanosnake.training.flops import flops_per_token, peak_flops
 from nanosnake.training.head import head_loss
 from nanosnake.training.loader import Batch, Loader, Position, RowSource, assemble, boundary_capacity
@@ -83,9 +83,10 @@ class Trainer:
         files: Files,
         ranks: Ranks,
         *,
+        keep: Sequence[int] = (),
         started: float | None = None,
     ) -> None:
-        self.config, self.options, self.files, self.ranks = config, options, files, ranks
+        self.config, self.options, self.files, self.ranks, self.keep = config, options, files, ranks, keep
         if options.epochs:
             self.options = options = with_steps(config, options, files.train)
         self.started = time.perf_counter() if started is None else started
@@ -96,6 +97,8 @@ class Trainer:
         ranks.broadcast(memory)
         self.plan = schedule.make_plan(config, options, ranks.world, float(memory))
         self._check_plan()
+        if late := [step for step in keep if step > self.plan.steps]:
+            raise NanosnakeError(f"training: keep names step {late[0]}, but the run has {self.plan.steps}")
         self.targets_per_step = self._targets_per_step()
         """Tokens that a step learns to predict; of conversations, whose rows differ, the mean."""
         backend = choose_backend(options.attention, device)
@@ -237,6 +240,23 @@ class Trainer:
             raise error or NanosnakeError("the first rank could not write a checkpoint; see its message")
         self.saved = time.perf_counter()
 
+    def kept(self, step: int) -> Path:
+        """Return the folder of the weights that are kept after a step."""
+        return self.files.checkpoints / "kept" / str(step)
+
+    def _keep(self) -> None:
+        weights = {name: p.detach() for name, p in self.model.named_parameters()}
+        folder = self.kept(self.step)
+        figures = {"steps": self.step}
+        write_model(
+            folder / "model.safetensors",
+            folder / "model.json",
+            self.config,
+            weights,
+            self.files.vocabulary,
+            figures,
+        )
+
     # one step
 
     def train_step(self) -> dict[str, float]:
@@ -344,6 +364,8 @@ class Trainer:
         before, waited, first = time.perf_counter(), self.loader.waited, self.step
         while True:
             values = self.train_step()
+            if self.step in self.keep and self.ranks.first:
+                self._keep()
             if self.first_step_seconds == 0.0:
                 self._after_first_step()
                 before, waited, first = time.perf_counter(), self.loader.waited, self.step

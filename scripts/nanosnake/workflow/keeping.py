@@ -106,9 +106,8 @@ class Keeper:
                 reasons.append(f"{split} shards: {in_few_words(sorted(now ^ before))}")
             pending += [Path(file).stem for file in tokens if file in made_again]
         pending += [Path(file).name for file in self.models.plan_of(name) if file in made_again]
-        parent = self.models.config.models[name].parent
-        if parent is not None and f"{self.models.home(parent)}/{RESULTS[0]}" in made_again:
-            pending.append(parent)
+        if set(self.models.parent_of(name)) & made_again:
+            pending.append(str(self.models.config.models[name].parent))
         if self.models.config.models[name].follow_code and (code := differences(then.code, self.code)):
             reasons.append(f"code: {in_few_words(code)}")
         if reasons and len(reasons) == bool(options) and not pending and self._is_kept(name):

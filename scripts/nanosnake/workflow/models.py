@@ -11,6 +11,7 @@ from convert_core import ConvertCore
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from find_overlap import FindOverlap
+from keep_weights import KeepWeights
 from nanosnake import layout
 from nanosnake.config import GPT, Config
 from nanosnake.config.models import CORE_TASKS
@@ -84,6 +85,11 @@ class Models:
             *OF_A_MODEL,
             *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else []),
             *(["contamination.json"] if self._tasks(name) else []),
+            *(
+                f"steps/{step}/{file}"
+                for step in self.config.models[name].keep
+                for file in ("model.safetensors", "model.json")
+            ),
         ]
         return [*(f"{self.home(name)}/{file}" for file in files), *self.export(name)]
 
@@ -130,6 +136,34 @@ class Models:
             name for name, model in self.config.models.items() if model.shape.architecture == architecture
         ]
 
+    def parent_of(self, name: str) -> list[str]:
+        """Return the weights that a model begins with, if it does not begin with random ones."""
+        begins = self.config.models[name].begins
+        if begins is None:
+            return []
+        parent, step = begins
+        return [
+            self._path(layout.WEIGHTS if step is None else layout.KEPT.replace("{step}", str(step)), parent)
+        ]
+
+    def keepers(self) -> list[str]:
+        """Return the names of the models that keep weights on the way."""
+        return [name for name, model in self.config.models.items() if model.keep]
+
+    def keep(self, wildcards: Wildcards) -> str:
+        """Return the options that take the weights of a step."""
+        return words(
+            KeepWeights, checkpoints=Path(self.checkpoints_of(wildcards.model)), step=int(wildcards.step)
+        )
+
+    def parent(self, wildcards: Wildcards) -> list[str]:
+        """Return the same for a rule."""
+        return self.parent_of(wildcards.model)
+
+    def parent_in_conversations(self, wildcards: Wildcards) -> list[str]:
+        """Return the same if what it goes on with are conversations: the answers of the two are compared."""
+        return self.parent(wildcards) if self.config.has_conversations(wildcards.dataset) else []
+
     def train_tokens(self, wildcards: Wildcards) -> list[str]:
         """Return the token shards that a model is trained on, with their indexes."""
         return self._tokens(wildcards, "train")
@@ -145,11 +179,6 @@ class Models:
             for file in self.tokenizers.token_shards(wildcards.tokenizer, part, split)
             for ending in ("", ".index", *((".mask",) if self.config.has_conversations(part) else ()))
         ]
-
-    def parent(self, wildcards: Wildcards) -> list[str]:
-        """Return the weights that a model begins with, if it does not begin with random ones."""
-        parent = self.of(wildcards).parent
-        return [] if parent is None else [self._path(layout.WEIGHTS, parent)]
 
     def _words(self, wildcards: Wildcards, split: str) -> tuple[str, ...]:
         return self.tokenizers.token_words(wildcards.tokenizer, wildcards.dataset, split)
@@ -264,6 +293,7 @@ class Models:
             train=self._words(wildcards, "train"),
             plan=next(map(Path, self.plan(wildcards)), None),
             parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
+            parent=next((Path(path).parent for path in self.parent_in_conversations(wildcards)), None),
             prompts=model.prompts,
             tasks=layout.CORE_TASKS if self._answers_core(model) else model.tasks,
             contamination=next(map(Path, self.contamination(wildcards)), None),

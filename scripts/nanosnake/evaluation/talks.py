@@ -1,0 +1,73 @@
+"""What a model answers in held-out conversations, and what the model that it began with answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from nanosnake.evaluation.evaluate import evaluate_tokens, generate
+from nanosnake.tokenizer.conversations import TURN
+from nanosnake.training.distributed import Ranks
+from nanosnake.training.model import GPT
+from nanosnake.training.shards import TokenShards
+from nanosnake.training.vocabulary import Vocabulary
+
+CONVERSATIONS = 32
+"""Conversations that are answered, drawn evenly."""
+TOKENS = 48
+"""Tokens of an answer, at most."""
+SHOWN = 8
+"""Conversations whose answers are kept."""
+
+
+def first_answers(data: TokenShards, most: int = CONVERSATIONS) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield the beginning of a conversation up to its first answer, and that answer, for some of them."""
+    for document in np.unique(np.linspace(0, data.documents - 1, most).round().astype(int)).tolist():
+        learned = data.learned(document)
+        if learned is None:
+            continue
+        ids = data.text(document).tolist()
+        begin = int(np.argmax(learned))
+        rest = np.flatnonzero(learned[begin:] == 0)
+        yield ids[:begin], ids[begin : begin + int(rest[0])] if len(rest) else ids[begin:]
+
+
+def compare(
+    models: Mapping[str, GPT], vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, *, micro_batch: int
+) -> dict[str, Any]:
+    """Return how well models answer held-out conversations, the first answer of each: figures, and some answers.
+
+    Args:
+        models: by name; the one that another began with comes first.
+    """
+    held_out = list(first_answers(data))
+    prompts = [prompt for prompt, _ in held_out]
+    ends = {vocabulary.bos, vocabulary.special[TURN["assistant"][1]]}
+    figures, written = [], {}
+    for name, model in models.items():
+        rows = generate(model, prompts, tokens=TOKENS, ends=ends)
+        scores = evaluate_tokens(model, model, data, vocabulary.lengths, ranks, micro_batch=micro_batch)
+        figures.append(
+            {
+                "model": name,
+                "bits_per_byte": scores.bits_per_byte,
+                "ended": float(np.mean([len(row) < TOKENS for row in rows])),
+                "mean_tokens": float(np.mean([len(row) for row in rows])),
+            }
+        )
+        written[name] = [vocabulary.decode(row) for row in rows]
+    return {
+        "conversations": len(held_out),
+        "most_tokens": TOKENS,
+        "models": figures,
+        "samples": [
+            {
+                "asked": vocabulary.decode(prompt),
+                "expected": vocabulary.decode(answer),
+                "written": {name: texts[number] for name, texts in written.items()},
+            }
+            for number, (prompt, answer) in enumerate(held_out[:SHOWN])
+        ],
+    }
