@@ -116,6 +116,15 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (model(tokenizer="bpe4"), ["models.d2.tokenizer", "'bpe4'", "defined: bpe4k", "did you mean 'bpe4k'"]),
     (model(depth=0), ["models.d2.depth", "greater than or equal to 1", "got 0"]),
     (model(options={"step": 3}), ["models.d2.options.step", "did you mean 'steps'"]),
+    (
+        model(options={"global_batch": 1000}),
+        [
+            "models.d2.options",
+            "1000 tokens, no whole number of sequences of 2048; use 2048",
+            "got {'global_batch': 1000}",
+        ],
+    ),
+    (model(kv_share=4), ["models.d2:", "1 query heads cannot share key/value heads by 4; use a kv_share"]),
     (model(prompts="no/such.txt"), ["models.d2.prompts", "does not exist", "no/such.txt"]),
     (replaced(models={"tokens": {"tokenizer": "bpe4k", "depth": 2}}), ["models.tokens", "another name"]),
     # values

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from nanosnake.commands.plan import Plan
+from nanosnake.config import Config, load
 from nanosnake.console import handler
 from nanosnake.console.board import Board
 from nanosnake.console.handler import LogHandler
 from nanosnake.console.jobs import Job, gpus
 from nanosnake.console.outcome import failures
 from nanosnake.console.plan import reason, table
+from nanosnake.console.price import price, training_flops
 from nanosnake.console.times import Times, how_far_off, remember
+from nanosnake.files import NanosnakeError
 from nanosnake.snakemake_internals import Planned
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def fields(number: int, rule: str = "count_pretokens", **others: Any) -> dict[str, Any]:
@@ -84,6 +92,56 @@ def test_earlier_jobs_say_how_long_it_takes() -> None:
         write(f"logs/d/count_pretokens/shard_{n:05d}.json", '{"script": "count_pretokens.py", "seconds": 40}')
     stages = Times().stages(Job.of(fields(n)) for n in range(10))
     assert (stages[0].seconds, stages[0].guessed) == (400, 0)
+
+
+def priced(models: dict[str, Any]) -> Config:
+    """Return ClimbMix's configuration with models."""
+    settings = yaml.safe_load((REPOSITORY / "config/climbmix.yaml").read_text())
+    models = {name: {"tokenizer": "bpe32k", **options} for name, options in models.items()}
+    return load({**settings, "models": models})
+
+
+def test_the_price_of_training_is_that_of_the_benchmarks() -> None:
+    """docs/benchmarks.md: depth 12 at 715,530 tokens/s on one H200, at 50.9% of its peak, and depth 20."""
+    config = priced({"d12": {"depth": 12, "options": {"steps": 20_000}}})
+    assert training_flops(config, "d12") == pytest.approx(
+        20_000 * 524_288 * 0.509 * 989e12 / 715_530, rel=0.01
+    )
+    jobs = [Job.of(fields(1, "train_model", wildcards={"model": "d12"}))]
+    lines = table(jobs, Times(config), rate=2.5).splitlines()
+    hours = 20_000 * 524_288 / 715_530 / 3600
+    expected = re.fullmatch(
+        r"Training is 7\.4e\+18 FLOPs\. Estimate: 4 h (\d+) min on one H200 \((\d+\.\d\d)\), (\d+) min \d+ s on eight "
+        r"\((\d+\.\d\d)\), at 2\.5 for a GPU-hour, and 51% and 46% of the peak\.",
+        lines[-1],
+    )
+    assert expected, lines[-1]
+    minutes, money, on_eight, money_of_eight = map(float, expected.groups())
+    assert 4 + minutes / 60 == pytest.approx(hours, rel=0.01)
+    assert money == pytest.approx(2.5 * hours, rel=0.01)
+    assert on_eight == int(60 * hours / 8 * 51 / 46)
+    assert money_of_eight == pytest.approx(money * 51 / 46, rel=0.01)
+    depth_20 = priced({"d20": {"depth": 20, "options": {"steps": 1, "global_batch": 524_288}}})
+    assert training_flops(depth_20, "d20") == pytest.approx(524_288 * 0.559 * 989e12 / 214_835, rel=0.01)
+
+
+def test_what_the_price_leaves_out() -> None:
+    config = priced(
+        {
+            "d12": {"depth": 12},
+            "chat": {"from": "d12", "depth": 12, "options": {"epochs": 1}},
+            "d2": {"depth": 2, "options": {"steps": 10}},
+        }
+    )
+    assert price(config, ["d2"]) == "", "seconds are not worth a line"
+    whole = price(config, ["d12", "chat"], gpu="A100")
+    assert " on one A100, " in whole
+    assert "the peak; without chat, whose length depends on the data." in whole
+    assert "GPU-hour" not in whole
+    with pytest.raises(NanosnakeError, match="--gpu TPU: its peak is not known; known are GB200, B200"):
+        Plan(gpu="TPU").run()
+    with pytest.raises(NanosnakeError, match="--rate -1: give what one GPU costs for an hour"):
+        Plan(rate=-1.0).run()
 
 
 def test_estimates_are_looked_back_on() -> None:

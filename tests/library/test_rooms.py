@@ -17,7 +17,7 @@ FLOORS = (
     {"process", "provenance", "stages", "tokenizer"},
     {"checks", "evaluation", "sources", "training"},
     {"config", "exports", "ladders", "runs", "slurm"},
-    {"console", "publish", "report", "workflow"},
+    {"console", "publish", "report", "serving", "workflow"},
     {"commands"},
 )
 """Rooms and single modules, from the ground up."""

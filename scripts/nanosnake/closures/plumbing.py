@@ -26,6 +26,7 @@ PLUMBING = {
     "scripts/nanosnake/provenance/verify.py": "reads manifests",
     "scripts/nanosnake/commands/*": "commands for people; no rule calls them",
     "scripts/nanosnake/console/*": "shows a run",
+    "scripts/nanosnake/serving/*": "answers people; no rule calls it",
     "scripts/snakemake_logger_plugin_nanosnake/*": "shows a run",
     "scripts/nanosnake/config/*": "reads the configuration; what it says is in the commands of the rules",
     "scripts/nanosnake/workflow/*": "decides which jobs run, and their commands",

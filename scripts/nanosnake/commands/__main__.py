@@ -10,6 +10,7 @@ import argparse
 import sys
 from typing import NoReturn
 
+from nanosnake.commands.chat import Chat
 from nanosnake.commands.clean import Clean
 from nanosnake.commands.compare import Compare
 from nanosnake.commands.decode import Decode
@@ -17,6 +18,7 @@ from nanosnake.commands.encode import Encode
 from nanosnake.commands.init import Init
 from nanosnake.commands.plan import Plan
 from nanosnake.commands.sample import Sample
+from nanosnake.commands.serve import Serve
 from nanosnake.commands.show import Show
 from nanosnake.commands.status import Status
 from nanosnake.commands.track import Track
@@ -36,6 +38,8 @@ COMMANDS: dict[str, type[Stage]] = {
     "show": Show,
     "compare": Compare,
     "sample": Sample,
+    "chat": Chat,
+    "serve": Serve,
     "track": Track,
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from nanosnake.commands.subject import tokenizer_folder
+from nanosnake.commands.subject import model_folder, tokenizer_folder
 from nanosnake.files import NanosnakeError
 from nanosnake.options import Positional
 from nanosnake.stages import Stage
@@ -22,7 +22,7 @@ class Sample(Stage):
     """Let a trained model continue a text."""
 
     model: Annotated[Path, Positional]
-    """A model's folder, with model.safetensors and model.json."""
+    """A model's folder, with model.safetensors and model.json, or its name in this project."""
     prompts: Annotated[tuple[str, ...], Positional]
     """How each text begins."""
     tokenizer: Path | None = None
@@ -37,13 +37,10 @@ class Sample(Stage):
     """Where to run."""
 
     def run(self) -> None:
-        folder = self.tokenizer or tokenizer_folder(self.model)
-        if not (self.model / "model.json").is_file():
-            raise NanosnakeError(
-                f"{self.model}: has no model.json; name a model's folder, such as results/demo/bpe-4096/tiny"
-            )
+        place = model_folder(self.model)
+        folder = self.tokenizer or tokenizer_folder(place)
         if folder is None:
-            raise NanosnakeError(f"{self.model}: no tokenizer beside it; name one with --tokenizer")
+            raise NanosnakeError(f"{place}: no tokenizer beside it; name one with --tokenizer")
         try:
             import torch
         except ImportError:
@@ -56,7 +53,7 @@ class Sample(Stage):
 
         found = "cuda" if torch.cuda.is_available() else "cpu"
         device = torch.device(found if self.device == "auto" else self.device)
-        model = read_model(self.model / "model.safetensors", self.model / "model.json", device)
+        model = read_model(place / "model.safetensors", place / "model.json", device)
         vocabulary = Vocabulary.load(folder)
         for prompt in self.prompts:
             text = sample(

@@ -45,6 +45,28 @@ def tokenizer_folder(path: Path) -> Path | None:
     return next((place for place in places if (place / "tokenizer.tiktoken").is_file()), None)
 
 
+def model_folder(path: Path) -> Path:
+    """Return the folder of the trained model that a path, or a model's name in this project, refers to.
+
+    Raises:
+        NanosnakeError: if there is none, or several of the name.
+    """
+    places = [path]
+    if len(path.parts) == 1:
+        places += sorted(Path("results").glob(f"*/*/{path}"))
+    found = [place for place in places if (place / "model.json").is_file()]
+    if len(found) == 1 or path in found:
+        return found[0]
+    if found:
+        raise NanosnakeError(
+            f"{path}: is the name of several models; say which: {', '.join(map(str, found))}"
+        )
+    raise NanosnakeError(
+        f"{path}: has no model.json; name a model's folder, such as results/demo/bpe-4096/tiny, or a model of this "
+        "project that is trained"
+    )
+
+
 def find(name: str) -> Subject:
     """Return the tokenizer that a folder or a baseline's name refers to.
 

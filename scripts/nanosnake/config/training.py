@@ -10,8 +10,10 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 
 from nanosnake.config.base import FilePath, MadeModel, Model, wrong
 from nanosnake.exports.formats import MODEL_FILES, ModelFormat
+from nanosnake.files import NanosnakeError
 from nanosnake.options import docstrings
-from nanosnake.training.config import Shape, TrainOptions
+from nanosnake.training.config import VOCAB_MULTIPLE, ModelConfig, Shape, TrainOptions
+from nanosnake.training.schedule import steps_and_rows
 
 SET_BY_A_LADDER = ("depth", "seed", "order_seed")
 """Options of a model that a ladder has lists of."""
@@ -108,4 +110,16 @@ class GPT(ShapeOptions):
             raise wrong("window_pattern", shape.window_pattern, "a llama has no windows; leave it out")
         if shape.tied_head and shape.architecture != "llama":
             raise wrong("tied_head", True, "is for architecture llama")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> Self:
+        try:  # messages of the trainer's own say what is wrong and what to do
+            shape = ModelConfig.of_shape(self.shape, VOCAB_MULTIPLE)
+        except NanosnakeError as error:
+            raise ValueError(str(error)) from None
+        try:
+            steps_and_rows(shape, TrainOptions(**self.options.model_dump()))
+        except NanosnakeError as error:
+            raise wrong("options", self.options.model_dump(exclude_unset=True), str(error)) from None
         return self

@@ -18,6 +18,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from nanosnake.console.board import BOARD
 from nanosnake.console.jobs import Job
 from nanosnake.console.plan import table
+from nanosnake.console.price import GPU_VARIABLE, RATE_VARIABLE, USUAL_GPU
 from nanosnake.console.times import remember
 from nanosnake.files import write_json
 from nanosnake.messages import duration
@@ -189,8 +190,7 @@ class LogHandler(LogHandlerBase):
             with self.drawing:
                 self._clear()
                 if self.planned:
-                    names = bool(os.environ.get(NAMES_VARIABLE))
-                    self.stream.write(table(self.planned, self.board.times, names=names) + "\n")
+                    self.stream.write(self._plan() + "\n")
                 self.stream.flush()
             if self.common_settings.dryrun and (path := os.environ.get(FILE_VARIABLE)):
                 write_json(Path(path), [output for job in self.planned for output in job.outputs])
@@ -199,6 +199,18 @@ class LogHandler(LogHandlerBase):
                 if not self.board.failed and self.board.count == self.board.total:
                     remember(self.board.estimate, time.time() - self.board.began, self.board.total)
         super().close()
+
+    def _plan(self) -> str:
+        """Return the plan of a dry run, as `nanosnake plan` was asked for it."""
+        given = os.environ.get
+        rate = given(RATE_VARIABLE)
+        return table(
+            self.planned,
+            self.board.times,
+            names=bool(given(NAMES_VARIABLE)),
+            gpu=given(GPU_VARIABLE, USUAL_GPU),
+            rate=float(rate) if rate else None,
+        )
 
     @property
     def writes_to_stream(self) -> bool:

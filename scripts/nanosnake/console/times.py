@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nanosnake.config import Config
 from nanosnake.console.jobs import Job, recorded_seconds
+from nanosnake.console.price import USUAL_GPU, speed, training_flops
 from nanosnake.files import NanosnakeError, read_json
 
 LOGS = Path("logs")
@@ -43,16 +44,15 @@ SHARD_BYTES = 1e8
 COUNTS_SHARE = 0.05
 """Size of a shard's counts, as a share of the shard's bytes."""
 
-GPU_FLOPS = 4e14
 CPU_FLOPS = 2e10
-"""Floating-point operations per second that training reaches on a current GPU, and on a CPU core."""
+"""Floating-point operations per second that training reaches on a CPU core."""
 
 
 def guess(job: Job, config: Config | None) -> float:
     """Return the seconds of a job that has no earlier one to go by: from bytes or operations."""
     if job.rule in ("train_model", "evaluate_model") and config is not None and job.model in config.models:
-        speed = GPU_FLOPS * job.gpus if job.gpus else CPU_FLOPS * cores()
-        seconds = training_flops(config, job.model) / speed
+        reached = speed(USUAL_GPU, job.gpus) if job.gpus else CPU_FLOPS * cores()
+        seconds = (training_flops(config, job.model) or 0.0) / reached
         return SMALL + seconds * (1 if job.rule == "train_model" else 0.05)
     shards = [name for name in job.inputs if name.endswith((".parquet", ".arrow"))] or job.outputs
     sizes = [_size(name, config) for name in shards]
@@ -67,20 +67,6 @@ def _size(name: str, config: Config | None) -> float:
         sources = {dataset.source.kind for dataset in config.datasets.values()} if config else set()
         shard = 5e5 if sources == {"embedded"} else SHARD_BYTES
         return shard * (COUNTS_SHARE if name.endswith(".arrow") else 1)
-
-
-def training_flops(config: Config, name: str) -> float:
-    """Return the floating-point operations of a training, about: six per parameter and token."""
-    from nanosnake.training.config import ModelConfig
-
-    model = config.models[name]
-    shape = ModelConfig.of_shape(model.shape, config.tokenizers[model.tokenizer].vocab_size)
-    options = model.options
-    tokens = (
-        options.steps * (options.global_batch or 524_288)
-        or options.tokens_per_parameter * shape.scaling_parameters
-    )
-    return float(6 * shape.scaling_parameters * tokens)
 
 
 @dataclass

@@ -17,6 +17,8 @@ from nanosnake.files import NanosnakeError
 VOCAB_MULTIPLE = 128
 WINDOW_MULTIPLE = 128
 HIDDEN_MULTIPLE = 64
+GATE_CHANNELS = 12
+SMEAR_CHANNELS = 24
 Architecture = Literal["nanosnake", "llama"]
 EXIT_STOPPED = 75
 """Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: restart it to resume."""

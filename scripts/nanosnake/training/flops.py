@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nanosnake.training.config import ModelConfig
-from nanosnake.training.model import GATE_CHANNELS, SMEAR_CHANNELS
+from nanosnake.training.config import GATE_CHANNELS, SMEAR_CHANNELS, ModelConfig
 
 # dense bf16 FLOP/s by the vendors' data sheets; the first name that is part of the device's name counts
 PEAKS = (

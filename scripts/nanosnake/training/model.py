@@ -17,12 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nanosnake.training.attention import Documents, attend
-from nanosnake.training.config import Architecture, ModelConfig
+from nanosnake.training.config import GATE_CHANNELS, SMEAR_CHANNELS, Architecture, ModelConfig
 from nanosnake.training.kernels import fused
 from nanosnake.training.linear import linear
 
-GATE_CHANNELS = 12
-SMEAR_CHANNELS = 24
 QK_SCALE = 1.2
 """Queries and keys are this long after their norm: sharper attention than length 1."""
 LLAMA_EPSILON = 1e-5

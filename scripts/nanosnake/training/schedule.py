@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training import fit
 from nanosnake.training.config import ModelConfig, TrainOptions
 
 REFERENCE_BATCH = 1 << 19
@@ -50,6 +49,8 @@ def make_plan(
         memory_bytes: what a rank may use of its GPU; 0 for the CPU.
         reference: the model that the settings are meant for; None: depth 12 of the same kind.
     """
+    from nanosnake.training import fit  # imports torch, which who only asks for the steps does not need
+
     size = _size(model, reference)
     steps, rows = steps_and_rows(model, options, reference)
     batch = rows * model.sequence_length

@@ -1,0 +1,137 @@
+"""Chat with a trained model in the terminal.
+
+    nanosnake chat results/demo/bpe-4096/tiny
+    nanosnake chat tiny --temperature 0
+    echo "What is your name?" | nanosnake chat tiny
+
+Each line is a message, and an empty one begins a new conversation; Ctrl-D ends it. Needs the group `serve`:
+uv sync --group serve.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from nanosnake.commands.subject import model_folder, tokenizer_folder
+from nanosnake.files import NanosnakeError
+from nanosnake.messages import log
+from nanosnake.options import Positional
+from nanosnake.stages import Stage
+
+if TYPE_CHECKING:
+    from nanosnake.serving.engine import Engine, Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering(Stage):
+    """What `chat` and `serve` have in common."""
+
+    model: Annotated[Path, Positional]
+    """A model's folder or its name in this project, or the folder of an export for transformers."""
+    tokenizer: Path | None = None
+    """Tokenizer's folder; the one next to the model if absent."""
+    tokens: int = 512
+    """Tokens of an answer at most; fewer where the model sees no more."""
+    temperature: float = 0.8
+    """0 takes the likeliest token each time; higher is wilder."""
+    seed: int | None = None
+    """The same seed gives the same answers; another answer each time if absent."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to run."""
+
+    def engine(self) -> tuple[Engine, Sampling]:
+        """Return the model and how it chooses tokens.
+
+        Raises:
+            NanosnakeError: if a package is missing, or no model is there.
+        """
+        if self.tokens < 1 or self.temperature < 0:
+            raise NanosnakeError(
+                f"--tokens is {self.tokens} and --temperature {self.temperature:g}; use 1 or more, and 0 or more"
+            )
+        place, tokenizer = self.model, None
+        if not (place / "config.json").is_file():
+            place = model_folder(place)
+            tokenizer = self.tokenizer or tokenizer_folder(place)
+            if tokenizer is None:
+                raise NanosnakeError(f"{place}: no tokenizer beside it; name one with --tokenizer")
+        try:
+            import torch
+
+            from nanosnake.serving.engine import Sampling, load
+        except ImportError as error:
+            raise missing(error) from None
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+        engine = load(place, tokenizer, torch.device(found if self.device == "auto" else self.device))
+        if not engine.chats:
+            log(f"{place}: its tokenizer has no chat template, so that it continues what you write")
+        return engine, Sampling(tokens=self.tokens, temperature=self.temperature, seed=self.seed)
+
+
+def missing(error: ImportError) -> NanosnakeError:
+    """Return what to say where a package is missing."""
+    return NanosnakeError(
+        f"the package {error.name} is not installed: uv sync --group serve, or pip install torch safetensors "
+        "transformers starlette uvicorn"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chat(Answering):
+    """Chat with a trained model in the terminal."""
+
+    system: str = ""
+    """A system message, which each conversation begins with."""
+
+    def run(self) -> None:
+        engine, sampling = self.engine()
+        from nanosnake.serving.engine import Refused
+
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401  keys that edit the line, where the system has them
+        messages: list[dict[str, str]] = []
+        while (line := _line()) is not None:
+            if not line.strip():
+                messages = []
+                continue
+            messages.append({"role": "user", "content": line})
+            try:
+                prompt = self._prompt(engine, messages)
+            except Refused as error:
+                log(f"not sent: {error}")
+                messages.pop()
+                continue
+            answer = ""
+            for piece in engine.write(prompt, sampling):
+                print(piece.text, end="", flush=True)
+                answer += piece.text
+            print()
+            if piece.ended == "length":
+                log(f"cut after {piece.tokens:,} tokens")
+            messages.append({"role": "assistant", "content": answer})
+
+    def _prompt(self, engine: Engine, messages: list[dict[str, str]]) -> list[int]:
+        """Return the ids of a conversation; its oldest messages are taken out where it is too long."""
+        from nanosnake.serving.engine import TooLong
+
+        begin = [{"role": "system", "content": self.system}] if self.system else []
+        while True:
+            try:
+                return engine.prompt([*begin, *messages], room=min(self.tokens, engine.length // 4))
+            except TooLong:
+                if len(messages) == 1:
+                    raise
+                log("the oldest messages are left out: the model sees no more")
+                del messages[:2]
+
+
+def _line() -> str | None:
+    """Return what the user writes next; None at the end."""
+    try:
+        return input("> " if sys.stdin.isatty() else "")
+    except EOFError:
+        return None

@@ -1,0 +1,38 @@
+"""Serve a trained model to programs, with the usual interface of chat completions.
+
+    nanosnake serve results/demo/bpe-4096/tiny
+    nanosnake serve tiny --port 0
+
+Prints the address for clients, `http://127.0.0.1:8000/v1`; any key will do. Only this machine is answered unless
+--host names another address, and then everyone who reaches it: there are no passwords. Ctrl-C or SIGTERM ends it.
+Needs the group `serve`: uv sync --group serve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nanosnake.commands.chat import Answering, missing
+from nanosnake.messages import log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve(Answering):
+    """Serve a trained model to programs, with the usual interface of chat completions."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 is every one of this machine."""
+    port: int = 8000
+    """Port; 0: any free one."""
+
+    def run(self) -> None:
+        try:
+            from nanosnake.serving.server import Service, listen, serve
+        except ImportError as error:
+            raise missing(error) from None
+        with listen(self.host, self.port) as listening:
+            engine, sampling = self.engine()
+            name = self.model.resolve().name
+            address = f"[{self.host}]" if ":" in self.host else self.host
+            log(f"{name}: http://{address}:{listening.getsockname()[1]}/v1, until Ctrl-C")
+            serve(Service(engine, name, sampling), listening, self.host)

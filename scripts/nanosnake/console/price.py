@@ -1,0 +1,76 @@
+"""What training costs on GPUs: an estimate from floating-point operations, before anything has run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nanosnake.config import Config
+from nanosnake.files import NanosnakeError
+from nanosnake.messages import duration
+
+GPU_VARIABLE = "NANOSNAKE_PLAN_GPU"
+"""Environment variable that names the GPU of the price."""
+RATE_VARIABLE = "NANOSNAKE_PLAN_RATE"
+"""Environment variable with what an hour of it costs."""
+
+USUAL_GPU = "H200"
+SHARES = {1: 0.51, 8: 0.46}
+"""Share of its peak that a GPU reaches in training (MFU), by the number of GPUs: of depth 12 on one H200 and on two in
+docs/benchmarks.md; more than two were not measured."""
+
+SMALL_PRICE = 360
+"""Seconds on one GPU below which no price is told."""
+
+
+def speed(gpu: str, count: int) -> float:
+    """Return the floating-point operations per second that training reaches.
+
+    Raises:
+        NanosnakeError: if the GPU is not known.
+    """
+    from nanosnake.training.flops import PEAKS, peak_flops
+
+    peak = peak_flops(gpu)
+    if peak is None:
+        raise NanosnakeError(
+            f"--gpu {gpu}: its peak is not known; known are {', '.join(name for name, _ in PEAKS)}"
+        )
+    return peak * count * SHARES[1 if count == 1 else 8]
+
+
+def training_flops(config: Config, name: str) -> float | None:
+    """Return the floating-point operations of a training; None where its length depends on the data (`epochs`)."""
+    from nanosnake.training.config import ModelConfig
+    from nanosnake.training.flops import flops_per_token
+    from nanosnake.training.schedule import steps_and_rows
+
+    model = config.models[name]
+    if model.options.epochs:
+        return None
+    shape = ModelConfig.of_shape(model.shape, config.tokenizers[model.tokenizer].vocab_size)
+    steps, rows = steps_and_rows(shape, model.options)
+    return steps * rows * shape.sequence_length * flops_per_token(shape)
+
+
+def price(config: Config, names: Iterable[str], gpu: str = USUAL_GPU, rate: float | None = None) -> str:
+    """Return what the training of models costs, in words; nothing if it is little.
+
+    Args:
+        rate: price of one GPU for an hour.
+    """
+    found = {name: training_flops(config, name) for name in names}
+    flops = sum(filter(None, found.values()))
+    seconds = {count: flops / speed(gpu, count) for count in SHARES}
+    if seconds[1] < SMALL_PRICE:
+        return ""
+    shown = []
+    for count, took in seconds.items():
+        cost = f" ({rate * count * took / 3600:,.2f})" if rate else ""
+        shown.append(f"{duration(took)} on {f'one {gpu}' if count == 1 else 'eight'}{cost}")
+    missing = [name for name, count in found.items() if count is None]
+    without = f"; without {', '.join(missing)}, whose length depends on the data" if missing else ""
+    at = f"{rate:g} for a GPU-hour, and " if rate else ""
+    return (
+        f"Training is {flops:.2g} FLOPs. Estimate: {', '.join(shown)}, at {at}{SHARES[1]:.0%} and {SHARES[8]:.0%} of "
+        f"the peak{without}."
+    )
