@@ -149,6 +149,19 @@ def next_logits(model: GPT, rows: Sequence[Sequence[int]]) -> tuple[Tensor, int]
 
     A row may be longer than those of training: positions go on, and windows are as wide as there.
     """
+    x_BTD = _stream(model, rows)
+    return _logits(model, x_BTD.flatten(0, 1)).view(*x_BTD.shape[:2], -1), x_BTD.size(1)
+
+
+@torch.no_grad()
+def last_logits(model: GPT, rows: Sequence[Sequence[int]]) -> Tensor:
+    """Return the softcapped logits [B, vocabulary] of what follows each row of ids."""
+    ends = [len(row) - 1 for row in rows]
+    return _logits(model, _stream(model, rows)[range(len(rows)), ends])
+
+
+def _stream(model: GPT, rows: Sequence[Sequence[int]]) -> Tensor:
+    """Return what the head multiplies, [B, T, D], T a multiple of 64."""
     device = model.head.device
     length = -(-max(len(row) for row in rows) // 64) * 64
     if length > model.get_buffer("cosine").size(0):
@@ -161,11 +174,55 @@ def next_logits(model: GPT, rows: Sequence[Sequence[int]]) -> tuple[Tensor, int]
     documents = describe_documents("sdpa", model.config, positions, None, length)
     backend, model.backend = model.backend, "sdpa"
     try:
-        x_ND = model(tokens.view(-1).to(device), positions, documents)
+        x_ND: Tensor = model(tokens.view(-1).to(device), positions, documents)
     finally:
         model.backend = backend
+    return x_ND.view(len(rows), length, -1)
+
+
+def _logits(model: GPT, x_ND: Tensor) -> Tensor:
     logits = softcapped(x_ND @ model.head.to(x_ND.dtype).t(), model.config.softcap)
-    return logits[:, : model.config.vocab_size].view(len(rows), length, -1), length
+    return logits[:, : model.config.vocab_size]
+
+
+def likeliest(logits_BV: Tensor) -> list[int]:
+    """Return the likeliest id of each row."""
+    chosen: list[int] = logits_BV.argmax(-1).tolist()
+    return chosen
+
+
+def generate(
+    model: GPT,
+    prompts: Sequence[Sequence[int]],
+    *,
+    tokens: int,
+    ends: Collection[int],
+    choose: Callable[[Tensor], list[int]] = likeliest,
+    after: Callable[[list[int]], Sequence[int] | None] = lambda written: (),
+) -> list[list[int]]:
+    """Return the ids that a model writes after each prompt, `tokens` at most.
+
+    All of each row is computed again for each id: simple, and slow for long texts.
+
+    Args:
+        ends: ids that end a row, and are left out.
+        choose: makes ids of logits [B, V].
+        after: gets what a row has written, and returns ids that are put there without the model; None ends the row.
+    """
+    written: list[list[int]] = [[] for _ in prompts]
+    under_way = list(range(len(prompts))) if tokens > 0 else []
+    while under_way:
+        rows = [[*prompts[i], *written[i]] for i in under_way]
+        for i, chosen in zip(list(under_way), choose(last_logits(model, rows)), strict=True):
+            if chosen in ends:
+                under_way.remove(i)
+                continue
+            written[i].append(chosen)
+            more = after(written[i])
+            written[i] = [*written[i], *(more or ())][:tokens]
+            if more is None or len(written[i]) == tokens:
+                under_way.remove(i)
+    return written
 
 
 def sample(
@@ -182,22 +239,26 @@ def sample(
     Temperature 0 takes the likeliest token each time.
     """
     generator = torch.Generator().manual_seed(seed)
+
+    def drawn(logits_BV: Tensor) -> list[int]:
+        share_BV = (logits_BV.cpu() / temperature).softmax(-1)
+        ids: list[int] = torch.multinomial(share_BV, 1, generator=generator)[:, 0].tolist()
+        return ids
+
     ids = vocabulary.encode(prompt)
-    start = len(ids)
-    if start > model.config.sequence_length:
+    room = model.config.sequence_length - len(ids)
+    if room < 0:
         raise NanosnakeError(
-            f"evaluation: a text of {start} tokens, but the model sees {model.config.sequence_length}; shorten it"
+            f"evaluation: a text of {len(ids)} tokens, but the model sees {model.config.sequence_length}; shorten it"
         )
-    for _ in range(min(tokens, model.config.sequence_length - start)):
-        logits_V = next_logits(model, [ids])[0][0, len(ids) - 1].cpu()
-        if temperature == 0:
-            chosen = int(logits_V.argmax())
-        else:
-            chosen = int(torch.multinomial((logits_V / temperature).softmax(0), 1, generator=generator))
-        if chosen == vocabulary.bos:
-            break
-        ids.append(chosen)
-    return vocabulary.decode(ids[start:])
+    (written,) = generate(
+        model,
+        [ids],
+        tokens=min(tokens, room),
+        ends=[vocabulary.bos],
+        choose=drawn if temperature else likeliest,
+    )
+    return vocabulary.decode(written)
 
 
 def baselines(data: TokenShards, vocabulary: Vocabulary) -> dict[str, float]:
