@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nanosnake.files import NanosnakeError
+from nanosnake.sources.formats.tables import first_line, open_parquet
 
 ORDER_SEED = 42
 """Seed of nanochat's order of the items."""
@@ -106,9 +106,10 @@ def task_file(form: str, files: Iterable[Path], *, chat: bool, few_shot: int) ->
 def _items(form: str, file: Path, *, chat: bool) -> Iterable[dict[str, Any]]:
     made = FORMS[form]
     try:
-        table = pq.read_table(file)
+        with open_parquet(file) as reader:
+            table = reader.read()
     except (OSError, pa.ArrowException) as error:
-        raise NanosnakeError(f"{file}: is not a parquet file ({error}); check the source") from None
+        raise NanosnakeError(f"{file}: cannot be read ({first_line(error)}); check the source") from None
     if missing := [name for name in made.columns if name not in table.column_names]:
         raise NanosnakeError(
             f"{file}: has no column {missing[0]!r}, which the form {form} needs; it has {', '.join(table.column_names)}: "
