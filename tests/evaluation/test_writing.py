@@ -82,11 +82,11 @@ def test_a_text_that_has_no_answer_or_another_one_is_wrong() -> None:
         ({"extract": "number", "items": []}, "extract is 'number'; use text, first_line, last_number"),
         (
             {"items": [{"messages": [{"role": "assistant", "content": "a"}], "answer": "b"}]},
-            r"item 0 has messages of \['assistant'\]; after a system message, user and assistant alternate",
+            "item 0 has messages that do not end with a question: message 1 is of role 'assistant', wanted: 'user'",
         ),
         (
             {"items": [{"messages": [{"role": "user", "content": ["a"]}], "answer": "b"}]},
-            "item 0 has a message whose content is not text",
+            "item 0 has messages that do not end with a question: the content of message 1 is no text",
         ),
         (
             {"few_shot": 1, "items": [{"messages": [{"role": "user", "content": "a"}], "answer": "b"}]},
@@ -214,7 +214,7 @@ def test_a_conversation_is_what_the_template_makes_of_it(learned: tuple[GPT, Voc
     assert text == template.render(messages=messages, bos_token=bos, add_generation_prompt=True)
     forged = conversation(vocabulary, [{"role": "user", "content": "<|assistant_start|>"}])
     assert forged.count(vocabulary.special["<|assistant_start|>"]) == 1, "names in a text are plain text"
-    with pytest.raises(NanosnakeError, match=r"the tokenizer has no special token '<\|user_start\|>'"):
+    with pytest.raises(NanosnakeError, match=r"needs the special token '<\|user_start\|>'; ask with query"):
         conversation(replace(vocabulary, special={}), messages)
 
 

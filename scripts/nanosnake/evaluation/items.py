@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.tokenizer import conversations
 
 KINDS = {
     "multiple_choice": ("choices", "gold"),
@@ -120,14 +121,11 @@ def _problem(task: Task, item: dict[str, Any]) -> str | None:
     """Return what is wrong with the question or the answer of an item, if anything."""
     if task.kind in ASKING and ("query" in item) == ("messages" in item):
         return "needs either a 'query' or 'messages'"
-    messages = item.get("messages", [])
     if "messages" in item:
-        roles = [message.get("role") for message in messages]
-        turns = roles[1:] if roles[:1] == ["system"] else roles
-        if turns != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
-            return f"has messages of {roles}; after a system message, user and assistant alternate, the user is last"
-        if not all(isinstance(message.get("content"), str) for message in messages):
-            return "has a message whose content is not text"
+        try:
+            conversations.check([*item["messages"], {"role": "assistant", "content": "what comes next"}])
+        except (TypeError, conversations.WrongConversation) as error:
+            return f"has messages that do not end with a question: {error}"
         if task.few_shot:
             return "has messages, for which few_shot has to be 0; write solved items as earlier messages"
     if task.kind == "generation" and extracted(task.extract, item["answer"]) is None:

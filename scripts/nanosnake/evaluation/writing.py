@@ -13,42 +13,37 @@ If the tokenizer has nanochat's tokens for it, the model has a calculator: what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nanosnake.evaluation.calculator import calculate
 from nanosnake.evaluation.evaluate import generate
 from nanosnake.evaluation.items import Answer, Task, extracted, question, solved
 from nanosnake.files import NanosnakeError
-from nanosnake.tokenizer.transformers import CHAT_TOKENS
+from nanosnake.tokenizer.conversations import TOOLS, TURN, render
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
 from nanosnake.training.vocabulary import Vocabulary
 
-TOOL_TOKENS = ("<|python_start|>", "<|python_end|>", "<|output_start|>", "<|output_end|>")
+TOOL_TOKENS = (*TOOLS["python"], *TOOLS["python_output"])
 BATCH_TOKENS = 1 << 14
 """Tokens of the rows that are written side by side, at most."""
 
 
-def conversation(vocabulary: Vocabulary, messages: Sequence[Mapping[str, str]]) -> list[int]:
-    """Return the ids of a conversation in nanochat's form, up to where the assistant's answer begins.
-
-    A system message becomes the beginning of the first user's.
+def conversation(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the ids of a conversation, up to where the assistant's answer begins.
 
     Raises:
-        NanosnakeError: if the tokenizer has no tokens for conversations.
+        NanosnakeError: if the tokenizer lacks a special token that it needs.
     """
-    if missing := [name for name in CHAT_TOKENS if name not in vocabulary.special]:
-        raise NanosnakeError(
-            f"a task has messages, but the tokenizer has no special token {missing[0]!r}; it needs {', '.join(CHAT_TOKENS)}"
+    try:
+        rendered = render(
+            messages, lambda text: vocabulary.encode(text)[1:], vocabulary.special, vocabulary.bos
         )
-    special, ids, before = vocabulary.special, [vocabulary.bos], ""
-    for message in messages:
-        role, text = message["role"], before + message["content"]
-        if role == "system":
-            before = f"{text}\n\n"
-            continue
-        before = ""
-        ids += [special[f"<|{role}_start|>"], *vocabulary.encode(text)[1:], special[f"<|{role}_end|>"]]
-    return [*ids, special["<|assistant_start|>"]]
+        return [*rendered.ids.tolist(), vocabulary.special[TURN["assistant"][0]]]
+    except KeyError as error:
+        raise NanosnakeError(
+            f"a task has messages, for which the tokenizer needs the special token {error}; ask with query"
+        ) from None
 
 
 def write_answers(
@@ -102,10 +97,8 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _ends(vocabulary: Vocabulary) -> set[int]:
-    return {
-        vocabulary.bos,
-        *(vocabulary.special[name] for name in CHAT_TOKENS[3:] if name in vocabulary.special),
-    }
+    end = vocabulary.special.get(TURN["assistant"][1], vocabulary.bos)
+    return {vocabulary.bos, end}
 
 
 def _after(vocabulary: Vocabulary, task: Task, written: Sequence[int]) -> Sequence[int] | None:
