@@ -2,6 +2,7 @@
 
 from check_contamination import CheckContamination
 from convert_core import ConvertCore
+from convert_task import ConvertTask
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from find_overlap import FindOverlap
@@ -177,6 +178,7 @@ rule evaluate_model:
     output:
         evaluation=layout.EVALUATION,
         nats=layout.NATS,
+        answers=layout.ANSWERS,
     log:
         **logs(layout.EVALUATION),
     benchmark:
@@ -228,6 +230,31 @@ if CONFIG.evaluation.core is not None:
             folder=layout.CORE_TASKS,
         shell:
             command(ConvertCore, "{params.options}", out="params.folder")
+
+
+rule convert_task:
+    """Make a task file of a published data set."""
+    input:
+        code=code(ConvertTask),
+        files=models.published_files,
+    output:
+        layout.PUBLISHED_TASK,
+    log:
+        **logs(layout.PUBLISHED_TASK),
+    benchmark:
+        benchmark_of(layout.PUBLISHED_TASK)
+    wildcard_constraints:
+        task=any_of(models.published_tasks()),
+    localrule: True
+    conda:
+        "../envs/nanosnake.yaml"
+    resources:
+        mem_mb=2000,
+        downloads=1,
+    params:
+        options=models.convert_task,
+    shell:
+        command(ConvertTask, "{params.options}", out="output")
 
 
 MODELING = repository_path("scripts/nanosnake/exports/modeling_nanosnake.py")

@@ -129,6 +129,7 @@ rule make_model_report:
         training=rules.train_model.output.summary,
         metrics=rules.train_model.output.metrics,
         evaluation=rules.evaluate_model.output.evaluation,
+        answers=rules.evaluate_model.output.answers,
     output:
         report(
             layout.MODEL_PAGE,

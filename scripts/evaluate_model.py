@@ -1,8 +1,8 @@
 """Evaluate a trained model: bits per byte, baselines, samples, tasks, tokens that it hardly learned.
 
 Reads the model's two files, the validation shards, the tokenizer's folder and, where given, a file of
-prompts (one a line), a folder of task files and the training shards; writes one JSON file and, next to it,
-nats.parquet: what each document adds to bits per byte.
+prompts (one a line), task files and the training shards; writes one JSON file and, next to it, nats.parquet:
+what each document adds to bits per byte, and answers.parquet: what was answered to each item of the tasks.
 
     python scripts/evaluate_model.py --model model/d12 --validation tokens/val --tokenizer tokenizer \\
         --train tokens/train --prompts prompts.txt --tasks tasks --out model/d12/evaluation.json
@@ -37,7 +37,7 @@ class EvaluateModel(Stage):
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
     out: Path
-    """The JSON file to write; nats.parquet is written next to it."""
+    """The JSON file to write; nats.parquet and answers.parquet are written next to it."""
     train: tuple[str, ...] = ()
     """Training shards, to count how often the model saw each token; none: not counted."""
     plan: Path | None = None
@@ -48,8 +48,8 @@ class EvaluateModel(Stage):
     """Names of a mixture's parts, one for each word of --validation: each gets its own scores."""
     prompts: Path | None = None
     """Text file of prompts, one a line."""
-    tasks: Path | None = None
-    """Folder of task files."""
+    tasks: tuple[Path, ...] = ()
+    """Task files, and folders of them."""
     contamination: Path | None = None
     """Which items the training text has too, from check_contamination.py; the others get separate scores."""
     max_items: int = 0
@@ -72,11 +72,11 @@ class EvaluateModel(Stage):
 
 def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and the first one writes the files."""
-    from nanosnake.evaluation import evidence
+    from nanosnake.evaluation import answers, evidence
     from nanosnake.evaluation.contamination import overlapping_items
     from nanosnake.evaluation.evaluate import baselines, evaluate_documents, sample, scores
     from nanosnake.evaluation.items import load_tasks
-    from nanosnake.evaluation.tasks import evaluate_tasks
+    from nanosnake.evaluation.tasks import answer_task, first_items, task_scores
     from nanosnake.training import fit
     from nanosnake.training.attention import choose_backend
     from nanosnake.training.distributed import Ranks
@@ -86,7 +86,8 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
 
     vocabulary = Vocabulary.load(options.tokenizer)
     data = TokenShards(list(options.validation))
-    tasks = load_tasks(options.tasks) if options.tasks else []
+    most = options.max_items
+    tasks = [first_items(task, most) if most else task for task in load_tasks(options.tasks)]
     ranks = Ranks.start(options.device)
     try:
         model = read_model(
@@ -118,19 +119,16 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
                 model, vocabulary, prompt, tokens=options.sample_tokens, temperature=options.temperature
             )
             result["samples"].append({"prompt": prompt, "text": text})
+        given = [answer_task(model, vocabulary, task, ranks, context=options.task_context) for task in tasks]
         if tasks:
-            result |= evaluate_tasks(
-                model,
-                vocabulary,
-                tasks,
-                ranks,
-                max_items=options.max_items,
-                context=options.task_context,
-                overlapping=overlapping_items(options.contamination) if options.contamination else None,
-            )
+            known = overlapping_items(options.contamination) if options.contamination else None
+            result |= task_scores(tasks, given, overlapping=known, whole=not most)
         if ranks.first:
-            written = evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary)
-            result["certificate"] = {**certificate(options, data), "evidence": written}
+            result["certificate"] = {
+                **certificate(options, data),
+                "evidence": evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary),
+                "answers": answers.write(options.out.with_name(answers.FILE), tasks, given),
+            }
             if options.train:
                 result["under_trained"] = find_under_trained(model, vocabulary, options)
             write_json(options.out, result)

@@ -10,6 +10,8 @@ from pathlib import Path
 import oracle
 from nanosnake.checks import CHECKS
 from nanosnake.checks.verdict import Failure, Findings, verdict_of
+from nanosnake.evaluation import answers
+from nanosnake.evaluation.items import Answer, Task
 from nanosnake.files import write_json
 from nanosnake.sources.samples import Sample, write_samples
 from nanosnake.tokenizer.export import Recipe, export
@@ -206,4 +208,9 @@ def write_model(folder: Path, *, hostile: bool = False) -> Path:
         },
     }
     write_json(folder / "evaluation.json", evaluation)
+    task = Task(
+        text, "generation", 0, " ", 0.0, [{"query": f"{text}{number}", "answer": text} for number in range(3)]
+    )
+    given = [Answer(text, text, right=True), Answer("no", text, right=False), Answer("no", text, right=False)]
+    answers.write(folder / answers.FILE, [task], [given])
     return folder

@@ -42,11 +42,11 @@ def test_the_answers_are_nanochats(tmp_path: Path) -> None:
         return sample(small.model, vocabulary, text, tokens=1, temperature=0)
 
     convert(write_bundle(tmp_path / "eval_bundle", go_on), None, tmp_path / "tasks")
-    tasks = {task.name: task for task in load_tasks(tmp_path / "tasks")}
+    tasks = {task.name: task for task in load_tasks([tmp_path / "tasks"])}
 
     def answers(task: Task) -> str:
         return "".join(
-            str(int(answer(small.model, vocabulary, task, number))) for number in range(len(task.items))
+            str(int(answer(small.model, vocabulary, task, number).right)) for number in range(len(task.items))
         )
 
     expected = read_json(EXPECTED)
@@ -112,7 +112,7 @@ CONFIG: dict[str, Any] = {
 
 def test_the_configuration_names_the_bundle(bundle: Path) -> None:
     found = load({**CONFIG, "evaluation": {"core": {"bundle": str(bundle)}}})
-    assert found.models["d1"].tasks == "core"
+    assert found.models["d1"].tasks == ["core"]
     with pytest.raises(
         NanosnakeError, match=r"evaluation.core.sha256: a bundle behind a URL needs its SHA-256"
     ):

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from nanosnake.evaluation import answers
 from nanosnake.evaluation.evidence import Evidence, problems
+from nanosnake.files import write_json
 from nanosnake.training import checkpoint
 from nanosnake.training.config import EXIT_STOPPED
 from nanosnake.training.metrics import read_rows
@@ -95,10 +97,22 @@ def test_two_ranks_leave_the_evidence_of_one(tokens: Path, tokenizer: Path, tmp_
         *("--model", str(tmp_path / "model"), "--validation", str(tokens / "validation")),
         *("--tokenizer", str(tokenizer)),
     ]
+    items = [
+        {"query": f"the cat {'sat ' * number}", "answer": "on", "choices": ["on", "a"], "gold": 0}
+        for number in range(5)
+    ]
+    for kind in ("generation", "multiple_choice"):
+        write_json(tmp_path / f"tasks/{kind}.json", {"kind": kind, "max_tokens": 3, "items": items})
+    command += ["--tasks", str(tmp_path / "tasks")]
     folders = [tmp_path / "one", tmp_path / "two"]
     for world, folder in enumerate(folders, start=1):
         run_ranks(world, [*command, "--out", str(folder / "evaluation.json")])
         assert list(problems(folder)) == []
+        assert list(answers.problems(folder)) == []
+    given = [answers.read(folder / "answers.parquet") for folder in folders]
+    for task in ("generation", "multiple_choice"):
+        assert [row["given"] for row in given[0][task]] == [row["given"] for row in given[1][task]]
+        assert len(given[0][task]) == 5
     one, two = (Evidence.read(folder / "nats.parquet") for folder in folders)
     assert one.document == two.document
     assert one.bytes.tolist() == two.bytes.tolist()

@@ -15,6 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import evaluate_model  # noqa: E402
 import train_model  # noqa: E402
+from nanosnake.evaluation import answers  # noqa: E402
 from nanosnake.files import NanosnakeError, sha256_file  # noqa: E402
 from nanosnake.stages import call  # noqa: E402
 from nanosnake.training.schedule import lr_factor, make_plan, momentum  # noqa: E402
@@ -37,6 +38,14 @@ TASKS = {
         "items": [{"context_options": ["zqx", "the cat"], "continuation": "sat on", "gold": 1}] * 3,
     },
     "cloze": {"kind": "language_modeling", "data": "cloze.jsonl"},
+    "written": {
+        "kind": "generation",
+        "few_shot": 1,
+        "extract": "first_line",
+        "stop": ["."],
+        "max_tokens": 9,
+        "items": [{"query": "the cat sat on", "answer": "a mat"}, {"query": "a dog", "answer": "zqzq"}],
+    },
 }
 
 
@@ -80,6 +89,18 @@ def test_evaluation(trained: Path, tokens: Path, tokenizer: Path, tmp_path: Path
     accuracy = {row["task"]: row["accuracy"] for row in found["tasks"]}
     assert accuracy["choice"] == accuracy["schema"] == 1.0
     assert accuracy.keys() == TASKS.keys()
+    rows = answers.read(tmp_path / "out" / "answers.parquet")
+    assert {name: len(given) for name, given in rows.items()} == {
+        "choice": 3,
+        "cloze": 1,
+        "schema": 3,
+        "written": 2,
+    }
+    assert [(row["given"], len(row["nats"])) for row in rows["choice"]] == [("a mat", 2)] * 3
+    assert all(len(row["given"]) <= 9 and row["given"] for row in rows["written"])
+    assert not rows["written"][1]["right"]
+    assert list(answers.problems(tmp_path / "out")) == []
+    assert found["certificate"]["answers"]["items"] == 9
     assert found["samples"][0]["prompt"] == "the cat"
     assert len(found["samples"][0]["text"]) > 10
     certificate = found["certificate"]

@@ -1,46 +1,47 @@
-"""A mean over tasks is called CORE where it is."""
+"""A mean over tasks is called CORE where it is; clean items have scores of their own."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nanosnake.evaluation import tasks
-from nanosnake.evaluation.items import Task
-from nanosnake.evaluation.tasks import CORE, evaluate_tasks
-
-RANKS: Any = SimpleNamespace(rank=0, world=1, device="cpu", sum=lambda value: value)
+from nanosnake.evaluation.items import Answer, Task
+from nanosnake.evaluation.tasks import CORE, task_scores
 
 
-def evaluated(monkeypatch: pytest.MonkeyPatch, names: list[str], max_items: int = 0) -> dict[str, Any]:
-    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number, context: number == 0)
-    made = [Task(name, "multiple_choice", 0, " ", 0.25, [{}, {}]) for name in names]
-    model: Any = None
-    return evaluate_tasks(model, model, made, RANKS, max_items=max_items)
+def scored(names: list[str], items: int = 2, **options: Any) -> dict[str, Any]:
+    """Return the scores of tasks of which the first item is answered rightly."""
+    made = [Task(name, "multiple_choice", 0, " ", 0.25, [{}] * items) for name in names]
+    given = [[Answer("b" if number else "a", "a", number == 0) for number in range(items)] for _ in names]
+    return task_scores(made, given, **options)
 
 
-def test_any_tasks_have_a_mean_without_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = evaluated(monkeypatch, ["word_order"])
+def test_any_tasks_have_a_mean_without_that_name() -> None:
+    found = scored(["word_order"])
     assert found["mean_centred"] == pytest.approx((0.5 - 0.25) / 0.75)
     assert "core" not in found
-    assert "core" not in evaluated(monkeypatch, [*CORE, "word_order"])
 
 
-def test_the_22_tasks_have_it_unless_items_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = evaluated(monkeypatch, sorted(CORE))
+def test_the_22_tasks_have_it_unless_items_are_left_out() -> None:
+    found = scored(sorted(CORE))
     assert len(found["tasks"]) == 22
     assert found["core"] == found["mean_centred"] == pytest.approx(1 / 3)
-    assert "core" not in evaluated(monkeypatch, sorted(CORE), max_items=1)
+    assert "core" not in scored(sorted(CORE), whole=False)
+    assert "core" not in scored(sorted(CORE)[1:])
 
 
-def test_clean_items_get_scores_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "answer", lambda model, vocabulary, task, number, context: number == 0)
-    model: Any = None
-    made = [Task(name, "multiple_choice", 0, " ", 0.5, [{}] * 4) for name in ("seen", "clean", "all_seen")]
+def test_other_tasks_beside_them_do_not_change_it() -> None:
+    made = [Task(name, "multiple_choice", 0, " ", 0.25, [{}]) for name in [*sorted(CORE), "word_order"]]
+    given = [[Answer("a", "a", task.name in CORE)] for task in made]
+    found = task_scores(made, given)
+    assert found["core"] == 1
+    assert found["mean_centred"] == pytest.approx((22 - 1 / 3) / 23)
+
+
+def test_clean_items_get_scores_of_their_own() -> None:
     overlapping = {"seen": [0, 3], "all_seen": [0, 1, 2, 3]}
-    rows = evaluate_tasks(model, model, made, RANKS, overlapping=overlapping)["tasks"]
+    rows = scored(["seen", "clean", "all_seen"], 4, overlapping=overlapping)["tasks"]
     assert [row["accuracy"] for row in rows] == [0.25] * 3
     assert [(row["clean_items"], row.get("clean_accuracy")) for row in rows] == [(2, 0), (4, 0.25), (0, None)]
-    assert rows[0]["clean_centred"] == -1
+    assert rows[0]["clean_centred"] == pytest.approx(-1 / 3)

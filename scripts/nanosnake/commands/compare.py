@@ -6,7 +6,7 @@
     nanosnake compare results/demo/bpe-4096/tiny results/demo/bpe-4096/small
 
 Models that were evaluated on the same documents get the paired difference of their bits per byte with a bootstrap
-interval over documents; "within noise" where it contains 0.
+interval over documents, and for each task that of their accuracy over items; "within noise" where it contains 0.
 
 Fewer tokens for the same text is better, other things being equal: a larger vocabulary nearly always has fewer, so
 compare like with like.
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nanosnake import layout
 from nanosnake.commands.subject import Subject, find
@@ -25,6 +25,9 @@ from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import aligned, log
 from nanosnake.options import Positional
 from nanosnake.stages import Stage
+
+if TYPE_CHECKING:
+    from nanosnake.evaluation.evidence import Difference
 
 TEXTS = Path(__file__).parents[3] / "resources/texts"
 """The evaluation texts of a checkout."""
@@ -117,6 +120,9 @@ def _print_models(*folders: Path) -> None:
         log("the two were measured on different texts: their bits per byte cannot be compared")
     elif all((folder / Path(layout.NATS).name).is_file() for folder in folders):
         print(f"\n{_paired(*folders)}")
+    if all((folder / Path(layout.ANSWERS).name).is_file() for folder in folders):
+        for line in _paired_answers(*folders):
+            print(line)
 
 
 def _paired(a: Path, b: Path) -> str:
@@ -128,11 +134,21 @@ def _paired(a: Path, b: Path) -> str:
         return (
             f"no paired difference: {evidence.FILE} of the two does not have the same two documents or more"
         )
+    return f"{b.name} less {a.name}, {_interval(found, 'documents', 'bits per byte', 5)}"
+
+
+def _paired_answers(a: Path, b: Path) -> Iterator[str]:
+    """Yield in words how far the accuracies of two models are apart, for each task that both answered."""
+    from nanosnake.evaluation import answers  # pyarrow is heavy
+
+    for task, found in answers.differences(a / answers.FILE, b / answers.FILE):
+        yield f"{b.name} less {a.name} in {task}, {_interval(found, 'items', 'accuracy', 3)}"
+
+
+def _interval(found: Difference, what: str, unit: str, digits: int) -> str:
     noise = ": within noise" if found.within_noise else ""
-    return (
-        f"{b.name} less {a.name}, paired over {found.documents:,} documents: {found.value:+.5f} bits per byte, "
-        f"95% interval {found.low:+.5f} to {found.high:+.5f}{noise}"
-    )
+    value, low, high = (f"{figure:+.{digits}f}" for figure in (found.value, found.low, found.high))
+    return f"paired over {found.documents:,} {what}: {value} {unit}, 95% interval {low} to {high}{noise}"
 
 
 def _figures(name: str, values: list[Any], form: str) -> Row:

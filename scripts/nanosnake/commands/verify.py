@@ -74,11 +74,13 @@ class Verify(Stage):
 
 
 def evidence_problems(folder: Path) -> Iterator[str]:
-    """Yield where `nats.parquet` contradicts the evaluation of a model; nothing if the folder has none."""
+    """Yield where a model's `nats.parquet` or `answers.parquet` contradicts its evaluation; nothing if there is none."""
     if has_evidence(folder):
-        from nanosnake.evaluation import evidence  # pyarrow is heavy
+        from nanosnake.evaluation import answers, evidence  # pyarrow is heavy
 
         yield from evidence.problems(folder)
+        if (folder / answers.FILE).is_file():
+            yield from answers.problems(folder)
 
 
 def has_evidence(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from nanosnake.config.base import FilePath, Model, listed, nearest, unknown, wrong
-from nanosnake.config.training import GPT, LadderOptions
+from nanosnake.config.training import GPT, LadderOptions, Tasks
 from nanosnake.training.config import Shape
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Ladder(Model):
     """Any option of a model's shape or training, other than those that the lists set."""
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
-    tasks: FilePath | None = None
-    """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
+    tasks: Tasks = Field(default_factory=list)
+    """Tasks to evaluate on: folders, files, names of `evaluation.published`, `core` for those of `evaluation.core`."""
 
     @model_validator(mode="after")
     def _each_is_named_once(self) -> Self:
@@ -186,9 +186,9 @@ def ladder_problems(config: Config) -> Iterator[str]:
             yield f"ladders.{name}.tokenizer: {unknown('tokenizer', ladder.tokenizer, config.tokenizers)}"
         elif ladder.dataset is not None and ladder.dataset not in config.datasets:
             yield f"ladders.{name}.dataset: {unknown('dataset', ladder.dataset, config.datasets)}"
-        for path_key, path in (("prompts", ladder.prompts), ("tasks", ladder.tasks)):
-            if path is not None and not config.is_there(path):
-                yield f"ladders.{name}.{path_key}: {Path(path).resolve()} does not exist; got {path!r}"
+        if (prompts := ladder.prompts) is not None and not Path(prompts).exists():
+            yield f"ladders.{name}.prompts: {Path(prompts).resolve()} does not exist; got {prompts!r}"
+        yield from (f"ladders.{name}.tasks: {problem}" for problem in config.task_problems(ladder.tasks))
     for name, comparison in config.comparisons.items():
         key = f"comparisons.{name}"
         if name in config.compared:

@@ -15,7 +15,7 @@ from nanosnake.config import written
 from nanosnake.config.base import listed, unknown
 from nanosnake.config.ladders import ladder_problems
 from nanosnake.config.mixtures import mixture_problems
-from nanosnake.config.models import CORE_TASKS, Config
+from nanosnake.config.models import Config
 from nanosnake.config.parents import conversation_problems
 from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
@@ -112,10 +112,9 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"models.{name}.dataset: {unknown('dataset', model.dataset, config.datasets)}"
         if name in layout.RESERVED_IN_TOKENIZER:
             yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
-        for key, path in (("prompts", model.prompts), ("tasks", model.tasks)):
-            if path is not None and not config.is_there(path):
-                core = "; for CORE's tasks, set evaluation.core" if path == CORE_TASKS else ""
-                yield f"models.{name}.{key}: {Path(path).resolve()} does not exist{core}; got {_shown(path)}"
+        if (prompts := model.prompts) is not None and not Path(prompts).exists():
+            yield f"models.{name}.prompts: {Path(prompts).resolve()} does not exist; got {_shown(prompts)}"
+        yield from (f"models.{name}.tasks: {problem}" for problem in config.task_problems(model.tasks))
     for name, comparison in config.compared.items():
         for other, where in comparison.others.items():
             if not Path(where.path).exists():

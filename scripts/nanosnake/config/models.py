@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from nanosnake import layout
 from nanosnake.config.base import FilePath, Model, Name, find_path, wrong
 from nanosnake.config.bases import with_bases
 from nanosnake.config.checks import Checks
@@ -16,10 +18,11 @@ from nanosnake.config.datasets import Dataset
 from nanosnake.config.ladders import Comparison, Ladder, ladder_models, whole
 from nanosnake.config.parents import with_parents
 from nanosnake.config.s3 import Publish
-from nanosnake.config.sources import MixtureSource
+from nanosnake.config.sources import HubSource, LocalSource, MixtureSource
 from nanosnake.config.sweeps import expand
 from nanosnake.config.tokenizers import AnyTokenizer, TokenizerComparison
 from nanosnake.config.training import GPT
+from nanosnake.evaluation.core import CORE
 from nanosnake.naming import selection_name
 from nanosnake.provenance.code import REPOSITORY
 
@@ -55,6 +58,44 @@ class CoreBundle(Model):
         return self
 
 
+class PublishedTask(Model):
+    """A task that is made from a published data set."""
+
+    source: Annotated[HubSource | LocalSource, Field(discriminator="kind")]
+    """Where its parquet files are: all of a split, or of a folder."""
+    form: Literal["gsm8k", "arc", "mmlu"]
+    """What its rows are."""
+    chat: bool = False
+    """Ask in conversations, as nanochat does, and not in text that a base model goes on from."""
+    few_shot: Annotated[int, Field(ge=0)] = 0
+    """Solved items before each, drawn from the others."""
+
+    @property
+    def files(self) -> list[str]:
+        """URLs or paths of the parquet files."""
+        every = "*" if isinstance(self.source, LocalSource) else [*range(len(self.source.listing.files))]
+        return list(self.source.locations(every).values())
+
+    @property
+    def sha256(self) -> list[str]:
+        """The hash of each file, if the hub gives them."""
+        listed = [] if isinstance(self.source, LocalSource) else self.source.listing.files
+        found = [file.sha256 for file in listed if file.sha256]
+        return found if len(found) == len(listed) else []
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        if self.chat and self.few_shot:
+            raise wrong(
+                "few_shot",
+                self.few_shot,
+                "a conversation has no solved items before it; leave one of the two out",
+            )
+        if not self.files:
+            raise wrong("source", self.source, "has no files")
+        return self
+
+
 class Evaluation(Model):
     """What the checks look at, and the tasks that models answer."""
 
@@ -72,6 +113,8 @@ class Evaluation(Model):
 
     core: CoreBundle | None = None
     """CORE's bundle: models with `tasks: core` are evaluated on it."""
+    published: dict[Name, PublishedTask] = Field(default_factory=dict)
+    """Tasks that are made from published data sets, by the name that models give in `tasks`."""
 
     @property
     def text_folders(self) -> list[str]:
@@ -149,9 +192,30 @@ class Config(Model):
         """Names of the models that are not in the configuration itself."""
         return self._made
 
-    def is_there(self, path: str) -> bool:
-        """Return whether a file or folder that a model is evaluated with exists, or is made by a rule."""
-        return Path(path).exists() or (path == CORE_TASKS and self.evaluation.core is not None)
+    def task_place(self, place: str) -> str:
+        """Return the file or folder of tasks that a model's `tasks` names."""
+        if place in self.evaluation.published:
+            return layout.PUBLISHED_TASK.format(task=place)
+        return layout.CORE_TASKS if place == CORE_TASKS and self.evaluation.core is not None else place
+
+    def task_files(self, place: str) -> list[str]:
+        """Return the task files that a model's `tasks` names, some of which rules make."""
+        path = Path(self.task_place(place))
+        if str(path) == layout.CORE_TASKS:
+            return [f"{path}/{name}.json" for name in sorted(CORE)]
+        return [str(path)] if path.suffix == ".json" else sorted(map(str, path.glob("*.json")))
+
+    def task_problems(self, places: Sequence[str]) -> Iterator[str]:
+        """Yield what is wrong with what a model's `tasks` names."""
+        stems = [Path(file).stem for place in places for file in self.task_files(place)]
+        for place in places:
+            if self.task_place(place) == place and not Path(place).exists():
+                hint = "; for CORE's tasks, set evaluation.core" if place == CORE_TASKS else ""
+                if known := ", ".join(self.evaluation.published):
+                    hint += f"; evaluation.published has {known}"
+                yield f"{Path(place).resolve()} does not exist{hint}; got {place!r}"
+        if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+            yield f"two tasks are called {twice[0]!r}; rename one of them; got {list(places)}"
 
     @cached_property
     def whole_ladders(self) -> dict[str, Ladder]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import ConfigDict, Field, create_model, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
 from nanosnake.config.base import FilePath, MadeModel, Model, wrong
 from nanosnake.exports.formats import MODEL_FILES, ModelFormat
@@ -17,6 +17,21 @@ from nanosnake.training.schedule import steps_and_rows
 
 SET_BY_A_LADDER = ("depth", "seed", "order_seed")
 """Options of a model that a ladder has lists of."""
+
+Tasks = Annotated[
+    list[FilePath],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value or []),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""One place of tasks, or a list of them."""
 
 
 def _options(name: str, *kinds: type, without: Sequence[str] = ()) -> type[MadeModel]:
@@ -82,8 +97,8 @@ class GPT(ShapeOptions):
     """Retrain whenever the trainer's code has changed; otherwise a finished model is kept, and reports say so."""
     prompts: FilePath | None = None
     """File of prompts to write samples from, one a line."""
-    tasks: FilePath | None = None
-    """Folder of task files to evaluate on; `core` for those of `evaluation.core`."""
+    tasks: Tasks = Field(default_factory=list)
+    """Tasks to evaluate on: folders, files, names of `evaluation.published`, `core` for those of `evaluation.core`."""
     contamination: Contamination = Contamination()
     """What is done about task items that also occur in the training text."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]

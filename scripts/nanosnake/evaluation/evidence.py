@@ -131,7 +131,7 @@ def problems(folder: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Difference:
-    """The second model's bits per byte less the first's, on the same documents."""
+    """The second model's bits per byte, or accuracy, less the first's, on the same documents or items."""
 
     value: float
     low: float
@@ -154,14 +154,18 @@ def difference(a: Evidence, b: Evidence) -> Difference | None:
     both = aligned([a, b])
     if both is None or len(both[0]) < 2:
         return None
-    size, nats = both[0], both[1][1] - both[1][0]
+    return resampled((both[1][1] - both[1][0]) / math.log(2), both[0])
+
+
+def resampled(change: npt.NDArray[np.float64], size: npt.NDArray[np.float64]) -> Difference:
+    """Return the sum of changes over the sum of sizes, with its bootstrap interval."""
     draw = np.random.default_rng(SEED)
     values = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
         rows = draw.integers(0, len(size), len(size))
-        values[i] = nats[rows].sum() / size[rows].sum()
-    low, high = np.quantile(values / math.log(2), [0.025, 0.975])
-    return Difference(float(nats.sum() / size.sum() / math.log(2)), float(low), float(high), len(size))
+        values[i] = change[rows].sum() / size[rows].sum()
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Difference(float(change.sum() / size.sum()), float(low), float(high), len(size))
 
 
 def aligned(found: Sequence[Evidence]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:

@@ -1,4 +1,4 @@
-"""Multiple-choice and cloze tasks in the manner of CORE (DCLM, arXiv:2406.11794), read from a folder.
+"""Tasks: multiple choice and cloze in the manner of CORE (DCLM, arXiv:2406.11794), and those answered by writing.
 
 A task is a file `NAME.json`:
 
@@ -7,15 +7,15 @@ A task is a file `NAME.json`:
     multiple_choice   {"query": str, "choices": [str, ...], "gold": int}: which choice continues the query
     schema            {"context_options": [str, ...], "continuation": str, "gold": int}: after which context
     language_modeling {"context": str, "continuation": str}: is every token of it the likeliest
+    generation        {"query": str, "answer": str}: is the answer in what the model writes; see writing.py
 
-`items` may be in a file of one JSON object per line, named in `data` instead. A choice is scored by its mean nats per
-token; accuracy is also given centred, (accuracy - chance) / (1 - chance). The mean over the tasks of the centred
-accuracy is called CORE only if the tasks are CORE's 22, complete and with the same names.
+In place of a query, an item may have `messages`, a conversation that ends with the user's message. `items` may be in a file of one JSON object per line, named in `data` instead. A choice is scored by its mean nats per
+token; accuracy is also given centred, (accuracy - chance) / (1 - chance). The mean of the centred accuracy over CORE's 22
+tasks is called CORE if they are all there, complete and with the same names.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,22 +26,12 @@ from torch import Tensor
 
 from nanosnake.evaluation.core import CORE
 from nanosnake.evaluation.evaluate import next_logits
-from nanosnake.evaluation.items import Task, prompts
+from nanosnake.evaluation.items import Answer, Task, prompts, solved
+from nanosnake.evaluation.writing import conversation, write_answers
 from nanosnake.files import NanosnakeError
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
 from nanosnake.training.vocabulary import Vocabulary
-
-
-def _solved(task: Task, number: int) -> str:
-    """Return the solved items that precede item `number`: the same ones in every run."""
-    others = [i for i in range(len(task.items)) if i != number]
-    text = ""
-    for i in random.Random(1234 + number).sample(others, task.few_shot):
-        example = task.items[i]
-        context, continuation = prompts(task, example)[example.get("gold", 0)]
-        text += f"{context}{task.delimiter}{continuation}\n\n"
-    return text
 
 
 def _scored_from(task: Task, rows: Sequence[Sequence[int]], before: Sequence[int]) -> list[int]:
@@ -68,8 +58,8 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
     return count
 
 
-def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, context: int = 0) -> bool:
-    """Return whether the model answers an item rightly.
+def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, context: int = 0) -> Answer:
+    """Return what the model answers to an item by choice.
 
     A choice that other choices merely continue has no token of its own and no mean: as in nanochat, it is chosen only
     if it comes first.
@@ -78,10 +68,14 @@ def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, conte
         context: how many tokens of a prompt the model sees, the last ones; 0: all.
     """
     item = task.items[number]
-    solved = _solved(task, number)
     pairs = prompts(task, item)
-    whole = [vocabulary.encode(f"{solved}{c}{task.delimiter}{a}") for c, a in pairs]
-    before = vocabulary.encode(f"{solved}{pairs[0][0]}{task.delimiter}".rstrip())
+    if "messages" in item:
+        before = conversation(vocabulary, item["messages"])
+        whole = [before + vocabulary.encode(choice)[1:] for choice in item["choices"]]
+    else:
+        examples = solved(task, number)
+        whole = [vocabulary.encode(f"{examples}{c}{task.delimiter}{a}") for c, a in pairs]
+        before = vocabulary.encode(f"{examples}{pairs[0][0]}{task.delimiter}".rstrip())
     firsts = _scored_from(task, whole, before)
     rows = [row[-context:] for row in whole]  # of 0 tokens: all
     firsts = [
@@ -90,11 +84,14 @@ def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, conte
     logits = next_logits(model, rows)[0]
     if task.kind == "language_modeling":
         predicted = logits[0, firsts[0] - 1 : len(rows[0]) - 1].argmax(-1).tolist()
-        return list(rows[0][firsts[0] :]) == list(predicted)
+        right = list(rows[0][firsts[0] :]) == list(predicted)
+        return Answer(vocabulary.decode(predicted), item["continuation"], right)
     nats = [
         _mean_nats(logits[i], row, first) for i, (row, first) in enumerate(zip(rows, firsts, strict=True))
     ]
-    return nats.index(min(nats)) == int(item["gold"])
+    chosen, gold = nats.index(min(nats)), int(item["gold"])
+    texts = item["context_options"] if task.kind == "schema" else item["choices"]
+    return Answer(texts[chosen], texts[gold], chosen == gold, tuple(nats))
 
 
 def _mean_nats(logits_TV: Tensor, row: Sequence[int], first: int) -> float:
@@ -102,43 +99,53 @@ def _mean_nats(logits_TV: Tensor, row: Sequence[int], first: int) -> float:
     return float(F.cross_entropy(logits_TV[first - 1 : len(row) - 1], targets))
 
 
-def evaluate_tasks(
-    model: GPT,
-    vocabulary: Vocabulary,
-    tasks: Sequence[Task],
-    ranks: Ranks,
-    *,
-    max_items: int = 0,
-    context: int = 0,
-    overlapping: Mapping[str, Sequence[int]] | None = None,
-) -> dict[str, Any]:
-    """Return {"mean_centred": mean centred accuracy, "tasks": [one row per task]}, and "core" where that is CORE.
-
-    Items are shared by the ranks.
+def answer_task(
+    model: GPT, vocabulary: Vocabulary, task: Task, ranks: Ranks, *, context: int = 0
+) -> list[Answer]:
+    """Return the answers to all items of a task, which the ranks share.
 
     Args:
-        max_items: how many items of each task are used, the first ones, from which solved ones are drawn too; 0: all.
         context: how many tokens of a prompt the model sees, the last ones; 0: all.
+    """
+    if task.kind == "generation":
+        found = write_answers(model, vocabulary, task, ranks, context=context)
+    else:
+        numbers = range(ranks.rank, len(task.items), ranks.world)
+        found = {number: answer(model, vocabulary, task, number, context=context) for number in numbers}
+    everyone = {number: given for part in ranks.gather(found) for number, given in part.items()}
+    return [everyone[number] for number in range(len(task.items))]
+
+
+def task_scores(
+    tasks: Sequence[Task],
+    answers: Sequence[Sequence[Answer]],
+    *,
+    overlapping: Mapping[str, Sequence[int]] | None = None,
+    whole: bool = True,
+) -> dict[str, Any]:
+    """Return {"mean_centred": mean centred accuracy, "tasks": [one row per task]}, and "core" if CORE is among them.
+
+    Args:
+        answers: to the items of each task.
         overlapping: by task, the items that the training text has too; the others get a separate accuracy.
+        whole: whether these are all items of each task.
     """
     table: list[dict[str, Any]] = []
-    for whole in tasks:
-        task = first_items(whole, max_items) if max_items else whole
-        count = len(task.items)
-        right = torch.zeros(count, dtype=torch.float64, device=ranks.device)
-        for number in range(ranks.rank, count, ranks.world):
-            right[number] = float(answer(model, vocabulary, task, number, context=context))
-        answers = ranks.sum(right).tolist()
-        row = {"task": task.name, "kind": task.kind, "items": count, **_accuracy(task, answers)}
+    for task, given in zip(tasks, answers, strict=True):
+        row = {"task": task.name, "kind": task.kind, "items": len(given), **_accuracy(task, given)}
         if overlapping is not None:
             left_out = set(overlapping.get(task.name, ()))
-            clean = [given for number, given in enumerate(answers) if number not in left_out]
+            clean = [one for number, one in enumerate(given) if number not in left_out]
             row["clean_items"] = len(clean)
             row |= {f"clean_{name}": value for name, value in _accuracy(task, clean).items()} if clean else {}
         table.append(row)
-    mean = sum(float(row["centred"]) for row in table) / len(table)
-    is_core = {task.name for task in tasks} == CORE and not max_items
-    return {"mean_centred": mean, "tasks": table} | ({"core": mean} if is_core else {})
+    result = {"mean_centred": _mean(table), "tasks": table}
+    of_core = [row for row in table if row["task"] in CORE]
+    return result | ({"core": _mean(of_core)} if len(of_core) == len(CORE) and whole else {})
+
+
+def _mean(table: Sequence[Mapping[str, Any]]) -> float:
+    return sum(float(row["centred"]) for row in table) / len(table)
 
 
 def first_items(task: Task, count: int) -> Task:
@@ -154,6 +161,6 @@ def first_items(task: Task, count: int) -> Task:
     return replace(task, items=task.items[:count])
 
 
-def _accuracy(task: Task, answers: Sequence[float]) -> dict[str, float]:
-    accuracy = sum(answers) / len(answers)
+def _accuracy(task: Task, answers: Sequence[Answer]) -> dict[str, float]:
+    accuracy = sum(answer.right for answer in answers) / len(answers)
     return {"accuracy": accuracy, "centred": (accuracy - task.chance) / (1.0 - task.chance)}

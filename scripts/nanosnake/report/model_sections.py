@@ -94,9 +94,9 @@ def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
     ]
     if figures["tokens_per_second"] is not None:  # of a run with nothing left to train it is not known
         found.append(("speed", f"{figures['tokens_per_second']:,.0f}", "tokens per second"))
-    if model.mean_centred is not None:
-        name = "CORE" if model.is_core else "tasks"
-        found.append((name, f"{model.mean_centred:.3f}", "accuracy above chance; 1 is perfect"))
+    name, mean = ("tasks", model.mean_centred) if model.core is None else ("CORE", model.core)
+    if mean is not None:
+        found.append((name, f"{mean:.3f}", "accuracy above chance; 1 is perfect"))
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.closures import read_closure
+from nanosnake.evaluation import answers
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.report.measures import Benchmarks, flatten, read_benchmarks
 from nanosnake.report.tables import Column, Table, from_records, label
@@ -32,6 +33,9 @@ BASELINES = {
 }
 """What a model has to beat on the same text, as `evaluation.json` names it and as the page does."""
 
+MOST_CHARACTERS = 300
+"""Of a question or an answer on the page."""
+
 
 @dataclass(frozen=True)
 class ModelReport:
@@ -49,8 +53,10 @@ class ModelReport:
     tasks: Table | None
     mean_centred: float | None
     """Mean over tasks of the accuracy above chance, over what is possible above chance."""
-    is_core: bool
-    """Whether the tasks are CORE's, so that the mean is the figure of that name."""
+    core: float | None
+    """The same over CORE's tasks, if they are among them."""
+    answers: Table | None
+    """Some items that were answered rightly, and some that were not."""
     points: Sequence[Mapping[str, Any]]
     """Curves in long form: `step`, `series`, `panel`, `value`."""
     samples: Sequence[tuple[str, str]]
@@ -104,7 +110,8 @@ def read_model(
         parts=from_records("Validation text of each part of the mixture", parts) if parts else None,
         tasks=from_records("Tasks", tasks) if tasks else None,
         mean_centred=evaluation.get("mean_centred"),
-        is_core="core" in evaluation,
+        core=evaluation.get("core"),
+        answers=some_answers(folder / answers.FILE) if tasks else None,
         points=sorted(
             step_points(folder / "metrics.jsonl"), key=lambda point: list(SERIES).index(point["series"])
         ),
@@ -120,6 +127,22 @@ def read_model(
         settings=settings_table(training),
         benchmarks=read_benchmarks(benchmarks, folder.name) if benchmarks else None,
     )
+
+
+def some_answers(path: Path) -> Table:
+    """The first item of each task that was answered rightly, and the first that was not."""
+    rows = []
+    for task, given in answers.read(path).items():
+        for right in (True, False):
+            if found := next((row for row in given if row["right"] is right), None):
+                texts = {key: shortened(found[key]) for key in ("asked", "expected", "given")}
+                rows.append({"task": task, "answer": "right" if right else "wrong", **texts})
+    return from_records("An item of each task that was answered rightly, and one that was not", rows)
+
+
+def shortened(text: str) -> str:
+    """The end of a long question, or of a long answer, where what matters is."""
+    return text if len(text) <= MOST_CHARACTERS else f"…{text[-MOST_CHARACTERS:]}"
 
 
 def settings_table(training: Mapping[str, Any]) -> Table:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from nanosnake.files import NanosnakeError
+
+T = TypeVar("T")
 
 TIMEOUT = timedelta(minutes=15)
 """A rank that hears nothing from the others for this long gives up; longer than a cold compilation."""
@@ -55,6 +57,14 @@ class Ranks:
         """Return the sum over the ranks, in place."""
         if self.world > 1:
             dist.all_reduce(values)
+        return values
+
+    def gather(self, value: T) -> list[T]:
+        """Return the value of each rank, on every rank."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value)
         return values
 
     def broadcast(self, values: Tensor) -> None:

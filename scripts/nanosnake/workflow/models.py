@@ -8,6 +8,7 @@ from typing import Any
 
 from check_contamination import CheckContamination
 from convert_core import ConvertCore
+from convert_task import ConvertTask
 from evaluate_model import EvaluateModel
 from export_model import ExportModel
 from find_overlap import FindOverlap
@@ -15,7 +16,6 @@ from keep_weights import KeepWeights
 from nanosnake import layout
 from nanosnake.config import GPT, Config
 from nanosnake.config.models import CORE_TASKS
-from nanosnake.evaluation.core import CORE
 from nanosnake.evaluation.items import data_file
 from nanosnake.exports.formats import MODEL_FILES
 from nanosnake.naming import compact, expand, short_hash
@@ -28,7 +28,7 @@ from train_model import TrainModel
 
 OF_A_MODEL = (
     *("model.safetensors", "model.json", "metrics.jsonl", "training.json", "evaluation.json"),
-    *("nats.parquet", "report/index.html"),
+    *("nats.parquet", "answers.parquet", "report/index.html"),
 )
 
 NOT_OPTIONS = {"tokenizer", "dataset", "parent", "options", "prompts", "tasks", "exports", "contamination"}
@@ -221,13 +221,8 @@ class Models:
     def _tasks(self, name: str) -> dict[str, str]:
         """Return the task files of a model that are looked for in its training text, by what their folder is called."""
         model = self.config.models[name]
-        if model.tasks is None or model.contamination.mode == "off":
-            return {}
-        files = (
-            self.core_tasks()
-            if self._answers_core(model)
-            else sorted(map(str, Path(model.tasks).glob("*.json")))
-        )
+        places = [] if model.contamination.mode == "off" else model.tasks
+        files = [file for place in places for file in self.config.task_files(place)]
         return {f"{Path(file).stem}-{short_hash(file)}": file for file in files}
 
     @cached_property
@@ -237,9 +232,12 @@ class Models:
 
     def task(self, wildcards: Wildcards) -> list[str]:
         """Return a task file, and the file of its items if there is one."""
-        file = Path(self.task_files[wildcards.task])
-        data = None if str(file) in self.core_tasks() else data_file(file)  # CORE's are not made yet
-        return [str(file), *([str(data)] if data else [])]
+        return self._with_data(self.task_files[wildcards.task])
+
+    def _with_data(self, file: str) -> list[str]:
+        made = [self.config.task_place(place) for place in (CORE_TASKS, *self.config.evaluation.published)]
+        data = None if file in made or str(Path(file).parent) in made else data_file(Path(file))
+        return [file, *([str(data)] if data else [])]
 
     def find_overlap(self, wildcards: Wildcards) -> str:
         """Return the option that names a task file."""
@@ -295,7 +293,7 @@ class Models:
             parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
             parent=next((Path(path).parent for path in self.parent_in_conversations(wildcards)), None),
             prompts=model.prompts,
-            tasks=layout.CORE_TASKS if self._answers_core(model) else model.tasks,
+            tasks=[Path(self.config.task_place(place)) for place in model.tasks],
             contamination=next(map(Path, self.contamination(wildcards)), None),
         )
 
@@ -311,19 +309,30 @@ class Models:
     def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the files of prompts and tasks that a model is evaluated with."""
         model = self.of(wildcards)
-        if self._answers_core(model):
-            tasks = self.core_tasks()
-        else:
-            tasks = sorted(map(str, Path(model.tasks).glob("*"))) if model.tasks else []
-        return ([model.prompts] if model.prompts else []) + tasks
+        files = [file for place in model.tasks for file in self.config.task_files(place)]
+        return [
+            *([model.prompts] if model.prompts else []),
+            *(path for file in files for path in self._with_data(file)),
+        ]
 
-    def _answers_core(self, model: GPT) -> bool:
-        return model.tasks == CORE_TASKS and self.config.evaluation.core is not None
-
-    @staticmethod
-    def core_tasks() -> list[str]:
+    def core_tasks(self) -> list[str]:
         """Return the files of CORE's tasks."""
-        return [f"{layout.CORE_TASKS}/{name}.json" for name in sorted(CORE)]
+        return self.config.task_files(CORE_TASKS)
+
+    def published_tasks(self) -> list[str]:
+        """Return the names of the tasks that are made from published data sets."""
+        return list(self.config.evaluation.published)
+
+    def published_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the files on this machine that a task is made from."""
+        return [file for file in self.config.evaluation.published[wildcards.task].files if "://" not in file]
+
+    def convert_task(self, wildcards: Wildcards) -> str:
+        """Return the options that make a task of a published data set."""
+        task = self.config.evaluation.published[wildcards.task]
+        downloads = {} if self.published_files(wildcards) else self.config.downloads.model_dump()
+        given = task.model_dump(include={"form", "chat", "few_shot"})
+        return words(ConvertTask, files=task.files, sha256=task.sha256, **given, **downloads)
 
     def core_bundle(self, wildcards: Wildcards) -> list[str]:
         """Return the files on this machine that CORE's task files are made from."""

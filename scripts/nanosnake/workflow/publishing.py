@@ -92,7 +92,7 @@ class Publishing:
             of_model = ("report/index.html", "evaluation.json", "training.json", "metrics.jsonl")
             return [f"{home}/{file}" for file in of_model]
         trained = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
-        evaluated = ("evaluation.json", "nats.parquet")
+        evaluated = ("evaluation.json", "nats.parquet", "answers.parquet")
         files = [f"{home}/{file}" for file in (*trained, *evaluated)]
         return [*files, *self.models.export(name), f"{home}/manifest.json"]
 

@@ -1,0 +1,57 @@
+"""Make a task file of a published data set, such as GSM8K, ARC or MMLU.
+
+In:  parquet files, by URL or path.
+Out: the task file, with the items in nanochat's order.
+
+    python scripts/convert_task.py --form gsm8k --files gsm8k/test.parquet --out tasks/gsm8k.json
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nanosnake.files import write_json
+from nanosnake.sources.download import Patience
+from nanosnake.stages import Stage, main
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertTask(Stage, Patience):
+    """Make a task file of a published data set."""
+
+    form: Literal["gsm8k", "arc", "mmlu"]
+    """What the rows are."""
+    files: tuple[str, ...]
+    """Parquet files, or their URLs."""
+    sha256: tuple[str, ...] = ()
+    """Expected SHA-256 of each download; none: the host's word is taken."""
+    chat: bool = False
+    """Ask in conversations, as nanochat does, and not in text that a base model goes on from."""
+    few_shot: int = 0
+    """Solved items before each."""
+    out: Path
+    """Task file to write."""
+
+    def run(self) -> str:
+        import tempfile
+
+        from nanosnake.evaluation.items import load_task
+        from nanosnake.evaluation.published import task_file
+        from nanosnake.sources.download import fetch
+
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for number, place in enumerate(self.files):
+                paths.append(Path(place))
+                if "://" in place:
+                    paths[-1] = Path(folder, f"{number}.parquet")
+                    sha256 = self.sha256[number] if self.sha256 else None
+                    fetch(place, paths[-1], sha256=sha256, patience=self, accept=lambda arrived: None)
+            write_json(self.out, task_file(self.form, paths, chat=self.chat, few_shot=self.few_shot))
+        return f"{self.out}: {len(load_task(self.out).items):,} items"
+
+
+if __name__ == "__main__":
+    main(ConvertTask)

@@ -1,0 +1,93 @@
+"""What a model answered to each item of its tasks: `answers.parquet`, next to `evaluation.json`.
+
+A row for each item, in the order of the tasks: `task`, `item` (SHA-256 of the item as JSON with sorted keys), `asked` (the
+question, without solved items), `expected`, `given` (what was written, or the choice that was taken), `right`, and
+`nats`, the mean nats per token of each choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nanosnake import layout
+from nanosnake.evaluation.evidence import EVALUATION, TOLERANCE, Difference, resampled
+from nanosnake.evaluation.items import Answer, Task, item_hash, prompts
+from nanosnake.files import NanosnakeError, read_json, replacing, sha256_file
+
+FILE = Path(layout.ANSWERS).name
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("task", "item", "asked", "expected", "given")),
+        ("right", pa.bool_()),
+        ("nats", pa.list_(pa.float64())),
+    ]
+)
+
+
+def write(path: Path, tasks: Sequence[Task], answers: Sequence[Sequence[Answer]]) -> dict[str, Any]:
+    """Write the answers to tasks; return how many there are, how many are right, and the file's hash."""
+    rows = [
+        {
+            "task": task.name,
+            "item": item_hash(item),
+            "asked": prompts(task, item)[int(item.get("gold", 0))][0],
+            **vars(answer),
+        }
+        for task, given in zip(tasks, answers, strict=True)
+        for item, answer in zip(task.items, given, strict=True)
+    ]
+    with replacing(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression="zstd")
+    right = sum(bool(row["right"]) for row in rows)
+    return {"file": path.name, "sha256": sha256_file(path), "items": len(rows), "right": right}
+
+
+def read(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each task.
+
+    Raises:
+        NanosnakeError: if the file is not one of ours.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise NanosnakeError(f"{path}: cannot be read ({error}); evaluate the model again") from error
+    if table.schema.names != SCHEMA.names:
+        raise NanosnakeError(
+            f"{path}: has the columns {table.schema.names}, wanted {SCHEMA.names}; evaluate the model again"
+        )
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        found.setdefault(row["task"], []).append(row)
+    return found
+
+
+def problems(folder: Path) -> Iterator[str]:
+    """Count the right answers of a model again, and yield a line for each task that `evaluation.json` has otherwise."""
+    said = {row["task"]: row["accuracy"] for row in read_json(folder / EVALUATION).get("tasks", [])}
+    found = {task: _share(rows) for task, rows in read(folder / FILE).items()}
+    for task in said.keys() | found.keys():
+        if not math.isclose(said.get(task, math.nan), found.get(task, math.nan), rel_tol=TOLERANCE):
+            yield f"{EVALUATION}: accuracy of {task} is {said.get(task)}, but {FILE} adds up to {found.get(task)}"
+
+
+def _share(rows: Sequence[Mapping[str, Any]]) -> float:
+    return sum(bool(row["right"]) for row in rows) / len(rows)
+
+
+def differences(a: Path, b: Path) -> Iterator[tuple[str, Difference]]:
+    """Yield the paired difference in accuracy, the second file's less the first's, of each task on the same items."""
+    first, second = read(a), read(b)
+    for task in first:
+        pair = [sorted(rows.get(task, []), key=lambda row: row["item"]) for rows in (first, second)]
+        one, other = ([row["item"] for row in rows] for rows in pair)
+        if one == other and len(one) > 1:
+            right = np.array([[row["right"] for row in rows] for rows in pair], dtype=np.float64)
+            yield task, resampled(right[1] - right[0], np.ones(len(one)))

@@ -1,0 +1,125 @@
+"""Tasks from published data sets: rows of parquet files become the items of a task file.
+
+`FORMS` has what each data set's rows have to hold and how they become items, as text that a base model goes on from, or as
+a conversation in nanochat's words. The items are in the order in which nanochat asks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nanosnake.files import NanosnakeError
+from nanosnake.sources.formats.tables import first_line, open_parquet
+
+ORDER_SEED = 42
+"""Seed of nanochat's order of the items."""
+LETTERS = "ABCDEFGHIJ"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the rows of a data set become items."""
+
+    columns: tuple[str, ...]
+    item: Callable[[Row, bool], dict[str, Any]]
+    """Makes an item of a row; the second argument: whether as a conversation."""
+    settings: Mapping[str, Any]
+    """What the task file says besides its items."""
+
+
+def _asked(text: str, *, chat: bool) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}]} if chat else {"query": text}
+
+
+def _gsm8k(row: Row, chat: bool) -> dict[str, Any]:
+    question = row["question"]
+    return {
+        **_asked(question if chat else f"Question: {question}\nAnswer:", chat=chat),
+        "answer": row["answer"],
+    }
+
+
+def _by_letter(question: str, letters: Sequence[str], choices: Sequence[str], gold: int) -> dict[str, Any]:
+    """Return an item of a conversation whose answer is a letter."""
+    options = "".join(f"- {choice}={letter}\n" for letter, choice in zip(letters, choices, strict=True))
+    text = f"Multiple Choice question: {question}\n{options}\nRespond only with the letter of the correct answer."
+    return {**_asked(text, chat=True), "choices": list(letters), "gold": gold}
+
+
+def _arc(row: Row, chat: bool) -> dict[str, Any]:
+    texts, labels = row["choices"]["text"], row["choices"]["label"]
+    gold = labels.index(row["answerKey"])
+    if chat:
+        return _by_letter(row["question"], labels, texts, gold)
+    return {
+        **_asked(f"Question: {row['question']}\nAnswer:", chat=False),
+        "choices": texts,
+        "gold": gold,
+    }
+
+
+def _mmlu(row: Row, chat: bool) -> dict[str, Any]:
+    letters = LETTERS[: len(row["choices"])]
+    gold = letters.index(LETTERS[row["answer"]])
+    if chat:
+        return _by_letter(row["question"], letters, row["choices"], gold)
+    options = "".join(f"{letter}. {text}\n" for letter, text in zip(letters, row["choices"], strict=True))
+    return {
+        **_asked(f"{row['question'].strip()}\n{options}Answer:", chat=False),
+        "choices": list(letters),
+        "gold": gold,
+    }
+
+
+FORMS = {
+    "gsm8k": Form(
+        ("question", "answer"),
+        _gsm8k,
+        {"kind": "generation", "extract": "number_after_hashes", "max_tokens": 512, "chance": 0.0},
+    ),
+    "arc": Form(("question", "choices", "answerKey"), _arc, {"kind": "multiple_choice", "chance": 0.25}),
+    "mmlu": Form(("question", "choices", "answer"), _mmlu, {"kind": "multiple_choice", "chance": 0.25}),
+}
+
+
+def task_file(form: str, files: Iterable[Path], *, chat: bool, few_shot: int) -> dict[str, Any]:
+    """Return the content of a task file.
+
+    Raises:
+        NanosnakeError: if a file is not parquet, or a row has another form.
+    """
+    made = FORMS[form]
+    items = [item for file in files for item in _items(form, file, chat=chat)]
+    order = np.random.default_rng(ORDER_SEED).permutation(len(items)).tolist()
+    stop = {"stop": "\n\n"} if made.settings["kind"] == "generation" and not chat else {}
+    return {**made.settings, **stop, "few_shot": few_shot, "items": [items[at] for at in order]}
+
+
+def _items(form: str, file: Path, *, chat: bool) -> Iterable[dict[str, Any]]:
+    made = FORMS[form]
+    try:
+        with open_parquet(file) as reader:
+            table = reader.read()
+    except (OSError, pa.ArrowException) as error:
+        raise NanosnakeError(f"{file}: cannot be read ({first_line(error)}); check the source") from None
+    if missing := [name for name in made.columns if name not in table.column_names]:
+        raise NanosnakeError(
+            f"{file}: has no column {missing[0]!r}, which the form {form} needs; it has {', '.join(table.column_names)}: "
+            "correct the form, or the source's config"
+        )
+    for number, row in enumerate(table.to_pylist()):
+        try:
+            yield made.item(row, chat)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise NanosnakeError(
+                f"{file}: row {number} is not of the form {form} ({error}): {str(row)[:200]}; correct the form, or the "
+                "source's config"
+            ) from None
