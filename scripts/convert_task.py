@@ -31,6 +31,10 @@ class ConvertTask(Stage, Patience):
     """Ask in conversations, as nanochat does, and not in text that a base model goes on from."""
     few_shot: int = 0
     """Solved items before each."""
+    max_items: int = 0
+    """Items that are asked, the first ones in nanochat's order; 0: all."""
+    max_tokens: int = 512
+    """Tokens of an answer that is written, at most."""
     out: Path
     """Task file to write."""
 
@@ -49,7 +53,9 @@ class ConvertTask(Stage, Patience):
                     paths[-1] = Path(folder, f"{number}.parquet")
                     sha256 = self.sha256[number] if self.sha256 else None
                     fetch(place, paths[-1], sha256=sha256, patience=self, accept=lambda arrived: None)
-            write_json(self.out, task_file(self.form, paths, chat=self.chat, few_shot=self.few_shot))
+            said = task_file(self.form, paths, chat=self.chat)
+            said |= {"few_shot": self.few_shot, "max_tokens": self.max_tokens}
+            write_json(self.out, {**said, "items": said["items"][: self.max_items or None]})
         return f"{self.out}: {len(load_task(self.out).items):,} items"
 
 

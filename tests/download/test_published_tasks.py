@@ -119,7 +119,7 @@ def test_other_rows_are_refused(tmp_path: Path, form: str, rows: list[dict[str, 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("text")
-    with pytest.raises(NanosnakeError, match=r"a.parquet: is not a parquet file"):
+    with pytest.raises(NanosnakeError, match=r"a.parquet: not a readable parquet file"):
         ConvertTask(form="arc", files=(str(tmp_path / "a.parquet"),), out=tmp_path / "task.json").run()
 
 
@@ -156,6 +156,12 @@ def test_the_configuration_says_what_is_wrong(site: Hub, tmp_path: Path) -> None
     ):
         with pytest.raises(NanosnakeError, match=message):
             load(config(**said))
+    base = config(sums={"source": source, "form": "gsm8k", "chat": True})
+    base["tokenizers"]["bpe"]["special_tokens"] = ["<|bos|>"]
+    with pytest.raises(
+        NanosnakeError, match=r"d1.tasks: .*special token <\|user_start\|>, which bpe lacks; .*got 'sums'"
+    ):
+        load(base)
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks/sums.json").write_text("{}")
     twice = config(sums={"source": source, "form": "gsm8k"})
@@ -173,7 +179,7 @@ def test_a_run(site: Hub, tmp_path: Path) -> None:  # noqa: F811
     source = {"kind": "huggingface", "name": "ns/name", "split": "test"}
     pq.write_table(pa.Table.from_pylist(ARC), project.folder / "arc.parquet")
     project.config["evaluation"]["published"] = {
-        "sums": {"source": source, "form": "gsm8k", "chat": True},
+        "sums": {"source": source, "form": "gsm8k", "chat": True, "max_tokens": 8, "max_items": 5},
         "arc": {"source": {"kind": "local", "path": "arc.parquet"}, "form": "arc", "few_shot": 1},
     }
     project.config["models"] = {"d1": {**TINY_MODEL, "tasks": ["sums", "arc", "resources/tasks"]}}
@@ -181,11 +187,11 @@ def test_a_run(site: Hub, tmp_path: Path) -> None:  # noqa: F811
     project.make("--", page)
     found = read_json(project.path("d1/evaluation.json"))
     rows = answers.read(project.path("d1/answers.parquet"))
-    assert {row["task"]: row["items"] for row in found["tasks"]}.items() >= {"sums": 6, "arc": 2}.items()
+    assert {row["task"]: row["items"] for row in found["tasks"]}.items() >= {"sums": 5, "arc": 2}.items()
     assert {name: len(given) for name, given in rows.items()} == {
         row["task"]: row["items"] for row in found["tasks"]
     }
-    assert {row["asked"] for row in rows["sums"]} == {row["question"] for row in GSM8K}
+    assert [row["asked"] for row in rows["sums"]] == [f"What is {n} + 4?" for n in (3, 2, 5, 4, 1)]
     assert {row["task"] for row in read_json(project.path("d1/contamination.json"))["tasks"]} == set(rows)
     assert "What is 3 + 4?" in project.path("d1/report/index.html").read_text()
     assert project.plan("--", page) == {}

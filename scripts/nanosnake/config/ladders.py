@@ -188,7 +188,10 @@ def ladder_problems(config: Config) -> Iterator[str]:
             yield f"ladders.{name}.dataset: {unknown('dataset', ladder.dataset, config.datasets)}"
         if (prompts := ladder.prompts) is not None and not Path(prompts).exists():
             yield f"ladders.{name}.prompts: {Path(prompts).resolve()} does not exist; got {prompts!r}"
-        yield from (f"ladders.{name}.tasks: {problem}" for problem in config.task_problems(ladder.tasks))
+        yield from (
+            f"ladders.{name}.tasks: {problem}"
+            for problem in config.task_problems(ladder.tasks, ladder.tokenizer)
+        )
     for name, comparison in config.comparisons.items():
         key = f"comparisons.{name}"
         if name in config.compared:

@@ -114,7 +114,10 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
         if (prompts := model.prompts) is not None and not Path(prompts).exists():
             yield f"models.{name}.prompts: {Path(prompts).resolve()} does not exist; got {_shown(prompts)}"
-        yield from (f"models.{name}.tasks: {problem}" for problem in config.task_problems(model.tasks))
+        yield from (
+            f"models.{name}.tasks: {problem}"
+            for problem in config.task_problems(model.tasks, model.tokenizer)
+        )
     for name, comparison in config.compared.items():
         for other, where in comparison.others.items():
             if not Path(where.path).exists():

@@ -25,6 +25,7 @@ from nanosnake.config.training import GPT
 from nanosnake.evaluation.core import CORE
 from nanosnake.naming import selection_name
 from nanosnake.provenance.code import REPOSITORY
+from nanosnake.tokenizer import conversations
 
 CORE_TASKS = "core"
 """The value of `tasks` for the tasks of CORE's bundle."""
@@ -69,6 +70,10 @@ class PublishedTask(Model):
     """Ask in conversations, as nanochat does, and not in text that a base model goes on from."""
     few_shot: Annotated[int, Field(ge=0)] = 0
     """Solved items before each, drawn from the others."""
+    max_items: Annotated[int, Field(ge=0)] = 0
+    """Items that are asked, the first ones in nanochat's order; 0: all."""
+    max_tokens: Annotated[int, Field(ge=1)] = 512
+    """Tokens of an answer that is written, at most."""
 
     @property
     def files(self) -> list[str]:
@@ -205,8 +210,8 @@ class Config(Model):
             return [f"{path}/{name}.json" for name in sorted(CORE)]
         return [str(path)] if path.suffix == ".json" else sorted(map(str, path.glob("*.json")))
 
-    def task_problems(self, places: Sequence[str]) -> Iterator[str]:
-        """Yield what is wrong with what a model's `tasks` names."""
+    def task_problems(self, places: Sequence[str], tokenizer: str | None) -> Iterator[str]:
+        """Yield what is wrong with what the `tasks` of a model with this tokenizer name."""
         stems = [Path(file).stem for place in places for file in self.task_files(place)]
         for place in places:
             if self.task_place(place) == place and not Path(place).exists():
@@ -216,6 +221,13 @@ class Config(Model):
                 yield f"{Path(place).resolve()} does not exist{hint}; got {place!r}"
         if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
             yield f"two tasks are called {twice[0]!r}; rename one of them; got {list(places)}"
+        published, own = self.evaluation.published, self.tokenizers.get(tokenizer or "")
+        for place in (place for place in places if place in published and published[place].chat):
+            if own and (lacking := conversations.missing(own.special_tokens)):
+                yield (
+                    f"conversations need the special token {lacking[0]}, which {tokenizer} lacks; add it to its "
+                    f"special_tokens, or leave out chat; got {place!r}"
+                )
 
     @cached_property
     def whole_ladders(self) -> dict[str, Ladder]:

@@ -83,14 +83,14 @@ FORMS = {
     "gsm8k": Form(
         ("question", "answer"),
         _gsm8k,
-        {"kind": "generation", "extract": "number_after_hashes", "max_tokens": 512, "chance": 0.0},
+        {"kind": "generation", "extract": "number_after_hashes", "chance": 0.0},
     ),
     "arc": Form(("question", "choices", "answerKey"), _arc, {"kind": "multiple_choice", "chance": 0.25}),
     "mmlu": Form(("question", "choices", "answer"), _mmlu, {"kind": "multiple_choice", "chance": 0.25}),
 }
 
 
-def task_file(form: str, files: Iterable[Path], *, chat: bool, few_shot: int) -> dict[str, Any]:
+def task_file(form: str, files: Iterable[Path], *, chat: bool) -> dict[str, Any]:
     """Return the content of a task file.
 
     Raises:
@@ -100,7 +100,7 @@ def task_file(form: str, files: Iterable[Path], *, chat: bool, few_shot: int) ->
     items = [item for file in files for item in _items(form, file, chat=chat)]
     order = np.random.default_rng(ORDER_SEED).permutation(len(items)).tolist()
     stop = {"stop": "\n\n"} if made.settings["kind"] == "generation" and not chat else {}
-    return {**made.settings, **stop, "few_shot": few_shot, "items": [items[at] for at in order]}
+    return {**made.settings, **stop, "items": [items[at] for at in order]}
 
 
 def _items(form: str, file: Path, *, chat: bool) -> Iterable[dict[str, Any]]:

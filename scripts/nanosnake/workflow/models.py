@@ -331,7 +331,7 @@ class Models:
         """Return the options that make a task of a published data set."""
         task = self.config.evaluation.published[wildcards.task]
         downloads = {} if self.published_files(wildcards) else self.config.downloads.model_dump()
-        given = task.model_dump(include={"form", "chat", "few_shot"})
+        given = task.model_dump(exclude={"source"})
         return words(ConvertTask, files=task.files, sha256=task.sha256, **given, **downloads)
 
     def core_bundle(self, wildcards: Wildcards) -> list[str]:
