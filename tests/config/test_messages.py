@@ -353,7 +353,7 @@ class TestEvaluationTexts:
     def test_the_built_in_ones_are_found_from_any_folder(
         self, raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        del raw["models"]["tiny"]
+        del raw["models"]
         monkeypatch.chdir(tmp_path)
         (folder,) = configuration.load(raw).evaluation.text_folders
         assert len(list((tmp_path / folder).glob("*.txt"))) == 13
