@@ -58,15 +58,20 @@ def url(wanted: Wanted, commit: str, path: str) -> str:
     return f"https://huggingface.co/datasets/{wanted.name}/resolve/{commit}/{quote(path)}"
 
 
+def pin_of(wanted: Wanted) -> Path:
+    """Return the file that pins what the hub said about a data set."""
+    words = asdict(wanted)
+    key = "--".join(re.sub(r"[^A-Za-z0-9.-]+", "-", str(word)) for word in words.values() if word)
+    return Path(layout.HUB_LISTING.format(key=f"{key[:150]}-{short_hash(repr(words))}"))
+
+
 def listing(wanted: Wanted) -> Listing:
     """Return the parquet files of a data set, sorted by path, from the file that pins them or from the hub.
 
     Raises:
         NanosnakeError: if the hub cannot be asked, refuses, or has no such files.
     """
-    words = asdict(wanted)
-    key = "--".join(re.sub(r"[^A-Za-z0-9.-]+", "-", str(word)) for word in words.values() if word)
-    path = Path(layout.HUB_LISTING.format(key=f"{key[:150]}-{short_hash(repr(words))}"))
+    words, path = asdict(wanted), pin_of(wanted)
     if path.exists():
         found = read_json(path)
         return Listing(found["commit"], [HubFile(**file) for file in found["files"]])
