@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nanosnake.evaluation.evaluate import evaluate_documents
+from nanosnake.evaluation.talks import first_answers
 from nanosnake.files import NanosnakeError
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
@@ -83,6 +84,21 @@ def test_text_beside_conversations_is_learned_whole(tmp_path: Path) -> None:
     source = RowSource(data, LENGTH, 5, 0, 0)
     targets = torch.cat([assemble(source, 1)[1] for _ in range(source.order.rows)])
     assert int((targets == BOS).sum()) == 5, "the end of a text is learned, that of a conversation is not"
+
+
+def test_the_first_answers_of_some_conversations(talks: Path, tmp_path: Path) -> None:
+    write_talks(tmp_path / "a.ds", 200, 3)
+    write_shard(tmp_path / "b.ds", [[BOS, 1, 2, 3]] * 5)
+    data = TokenShards([tmp_path])
+    found = list(first_answers(data, 32))
+    assert len(found) == 32
+    documents = [data.text(number).tolist() for number in range(200)]
+    whole = [[*prompt, *answer] for prompt, answer in found]
+    assert whole[0] == documents[0]
+    assert whole[-1] == documents[-1]
+    assert all(one in documents for one in whole), "there is one answer in each"
+    assert all(min(prompt[1:]) >= 97 and max(answer) < 58 for prompt, answer in found)
+    assert len(list(first_answers(data, 1000))) == 200
 
 
 def test_the_mask_is_a_part_of_what_a_model_is_made_from(tmp_path: Path) -> None:

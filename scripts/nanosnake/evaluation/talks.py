@@ -24,11 +24,10 @@ SHOWN = 8
 
 def first_answers(data: TokenShards, most: int = CONVERSATIONS) -> Iterator[tuple[list[int], list[int]]]:
     """Yield the beginning of a conversation up to its first answer, and that answer, for some of them."""
-    for document in np.unique(np.linspace(0, data.documents - 1, most).round().astype(int)).tolist():
-        learned = data.learned(document)
-        if learned is None:
-            continue
-        ids = data.text(document).tolist()
+    talks = [number for number in range(data.documents) if data.learned(number) is not None]
+    for chosen in np.unique(np.linspace(0, len(talks) - 1, most).round().astype(int)).tolist():
+        document = talks[chosen]
+        learned, ids = np.asarray(data.learned(document)), data.text(document).tolist()
         begin = int(np.argmax(learned))
         rest = np.flatnonzero(learned[begin:] == 0)
         yield ids[:begin], ids[begin : begin + int(rest[0])] if len(rest) else ids[begin:]
