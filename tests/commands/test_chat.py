@@ -238,7 +238,7 @@ def chat(monkeypatch: pytest.MonkeyPatch, model: Path, lines: list[str], *words:
 
 
 def test_a_chat_through_a_pipe(
-    small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = text_of(small, greedy(small, rendered(small, "Hello there"), 12))
     second = text_of(small, greedy(small, rendered(small, "Hello there", first, "And now?"), 12))
@@ -248,12 +248,21 @@ def test_a_chat_through_a_pipe(
     printed = capsys.readouterr()
     third = text_of(small, greedy(small, rendered(small, long), 12))
     assert printed.out == f"{first}\n{second}\n{first}\n{third}\n"
+    assert printed.err.startswith(f"{small.folder / 'model'}: was trained on text, not on conversations")
     assert "not sent: message 3: contains the special token <|bos|>; leave it out" in printed.err
     assert printed.err.count("the oldest messages are left out") == 2
     assert "the model sees 256" in printed.err.splitlines()[-1]
-    chat(monkeypatch, small.folder / "model", ["there"], "--system", "Hello")
+    taught = shutil.copytree(small.folder / "model", tmp_path / "taught")
+    said = json.loads((taught / "model.json").read_text())
+    (taught / "model.json").write_text(
+        json.dumps({**said, "figures": {**said["figures"], "conversations": True}})
+    )
+    tokenizer = str(small.tokenizer.folder)
+    chat(monkeypatch, taught, ["there"], "--system", "Hello", "--tokenizer", tokenizer)
     system = text_of(small, greedy(small, rendered(small, "Hello\n\nthere"), 12))
-    assert capsys.readouterr().out == f"{system}\n"
+    printed = capsys.readouterr()
+    assert printed.out == f"{system}\n"
+    assert "conversations" not in printed.err
 
 
 def test_the_tokens_that_end_an_answer_are_the_exports(
