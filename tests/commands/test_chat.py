@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 
 from nanosnake.commands.__main__ import main
-from nanosnake.commands.subject import model_folder
+from nanosnake.commands.subject import model_folder, tokenizer_folder
 from nanosnake.files import NanosnakeError
 from small_models import LENGTH, Small, make
+from tiny_tokenizers import train
 
 openai = pytest.importorskip("openai")
 pytest.importorskip("transformers")
@@ -329,6 +330,12 @@ def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch:
         main(["serve", "nothing", "--port", "0"])
     with pytest.raises(NanosnakeError, match="no tokenizer beside it; name one with --tokenizer"):
         main(["chat", "other"])
+    (tmp_path / "results/c/bpe").mkdir(parents=True)
+    shutil.copytree(small.tokenizer.folder, tmp_path / "results/c/bpe/tokenizer")
+    assert tokenizer_folder(Path("results/a/bpe/other")) == tmp_path / "results/c/bpe/tokenizer"
+    few = train(tmp_path / "few", ["few words"], vocab_size=265)
+    with pytest.raises(NanosnakeError, match="has 265 tokens, the model 600; name the model's own tokenizer"):
+        main(["chat", "other", "--tokenizer", str(few.folder)])
     with pytest.raises(NanosnakeError, match="--tokens is 0"):
         main(["chat", "other", "--tokens", "0"])
 

@@ -1,6 +1,6 @@
 """Chat with a trained model in the terminal.
 
-    nanosnake chat results/demo/bpe-4096/chat
+    nanosnake chat results/talks/bpe-4096/chat
     nanosnake chat chat --temperature 0
     echo "What is your name?" | nanosnake chat chat
 
