@@ -215,7 +215,8 @@ def write_results(folder: Path, trainer: Trainer, figures: dict[str, Any], recip
     from nanosnake.training.export import write_model
 
     weights = {name: p.detach() for name, p in trainer.model.named_parameters()}
-    kept = {key: figures[key] for key in ("steps", "tokens", "bits_per_byte", "validation_loss")}
+    names = ("steps", "tokens", "bits_per_byte", "validation_loss", "conversations")
+    kept = {key: figures[key] for key in names}
     weights_file, model_file, metrics_file, summary_file = (folder / name for name in RESULTS)
     write_model(weights_file, model_file, trainer.config, weights, trainer.files.vocabulary, kept)
     with replacing(metrics_file) as temporary:

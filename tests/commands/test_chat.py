@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 
 from nanosnake.commands.__main__ import main
-from nanosnake.commands.subject import model_folder
+from nanosnake.commands.subject import model_folder, tokenizer_folder
 from nanosnake.files import NanosnakeError
 from small_models import LENGTH, Small, make
+from tiny_tokenizers import train
 
 openai = pytest.importorskip("openai")
 pytest.importorskip("transformers")
@@ -238,7 +239,7 @@ def chat(monkeypatch: pytest.MonkeyPatch, model: Path, lines: list[str], *words:
 
 
 def test_a_chat_through_a_pipe(
-    small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = text_of(small, greedy(small, rendered(small, "Hello there"), 12))
     second = text_of(small, greedy(small, rendered(small, "Hello there", first, "And now?"), 12))
@@ -248,12 +249,21 @@ def test_a_chat_through_a_pipe(
     printed = capsys.readouterr()
     third = text_of(small, greedy(small, rendered(small, long), 12))
     assert printed.out == f"{first}\n{second}\n{first}\n{third}\n"
+    assert printed.err.startswith(f"{small.folder / 'model'}: was trained on text, not on conversations")
     assert "not sent: message 3: contains the special token <|bos|>; leave it out" in printed.err
     assert printed.err.count("the oldest messages are left out") == 2
     assert "the model sees 256" in printed.err.splitlines()[-1]
-    chat(monkeypatch, small.folder / "model", ["there"], "--system", "Hello")
+    taught = shutil.copytree(small.folder / "model", tmp_path / "taught")
+    said = json.loads((taught / "model.json").read_text())
+    (taught / "model.json").write_text(
+        json.dumps({**said, "figures": {**said["figures"], "conversations": True}})
+    )
+    tokenizer = str(small.tokenizer.folder)
+    chat(monkeypatch, taught, ["there"], "--system", "Hello", "--tokenizer", tokenizer)
     system = text_of(small, greedy(small, rendered(small, "Hello\n\nthere"), 12))
-    assert capsys.readouterr().out == f"{system}\n"
+    printed = capsys.readouterr()
+    assert printed.out == f"{system}\n"
+    assert "conversations" not in printed.err
 
 
 def test_the_tokens_that_end_an_answer_are_the_exports(
@@ -320,6 +330,12 @@ def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch:
         main(["serve", "nothing", "--port", "0"])
     with pytest.raises(NanosnakeError, match="no tokenizer beside it; name one with --tokenizer"):
         main(["chat", "other"])
+    (tmp_path / "results/c/bpe").mkdir(parents=True)
+    shutil.copytree(small.tokenizer.folder, tmp_path / "results/c/bpe/tokenizer")
+    assert tokenizer_folder(Path("results/a/bpe/other")) == tmp_path / "results/c/bpe/tokenizer"
+    few = train(tmp_path / "few", ["few words"], vocab_size=265)
+    with pytest.raises(NanosnakeError, match="has 265 tokens, the model 600; name the model's own tokenizer"):
+        main(["chat", "other", "--tokenizer", str(few.folder)])
     with pytest.raises(NanosnakeError, match="--tokens is 0"):
         main(["chat", "other", "--tokens", "0"])
 

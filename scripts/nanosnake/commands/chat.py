@@ -1,8 +1,8 @@
 """Chat with a trained model in the terminal.
 
-    nanosnake chat results/demo/bpe-4096/tiny
-    nanosnake chat tiny --temperature 0
-    echo "What is your name?" | nanosnake chat tiny
+    nanosnake chat results/talks/bpe-4096/chat
+    nanosnake chat chat --temperature 0
+    echo "What is your name?" | nanosnake chat chat
 
 Each line is a message, and an empty one begins a new conversation; Ctrl-D ends it. Needs the group `serve`:
 uv sync --group serve.
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nanosnake.commands.subject import model_folder, tokenizer_folder
-from nanosnake.files import NanosnakeError
+from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import log
 from nanosnake.options import Positional
 from nanosnake.stages import Stage
@@ -68,7 +68,9 @@ class Answering(Stage):
         found = "cuda" if torch.cuda.is_available() else "cpu"
         engine = load(place, tokenizer, torch.device(found if self.device == "auto" else self.device))
         if not engine.chats:
-            log(f"{place}: its tokenizer has no chat template, so that it continues what you write")
+            log(f"{place}: its tokenizer has no chat template, so it continues what you write")
+        elif tokenizer and not read_json(place / "model.json")["figures"].get("conversations"):
+            log(f"{place}: was trained on text, not on conversations; do not expect answers")
         return engine, Sampling(tokens=self.tokens, temperature=self.temperature, seed=self.seed)
 
 

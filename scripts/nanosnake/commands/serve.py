@@ -1,7 +1,7 @@
 """Serve a trained model to programs, with the usual interface of chat completions.
 
-    nanosnake serve results/demo/bpe-4096/tiny
-    nanosnake serve tiny --port 0
+    nanosnake serve results/talks/bpe-4096/chat
+    nanosnake serve chat --port 0
 
 Prints the address for clients, `http://127.0.0.1:8000/v1`; any key will do. Only this machine is answered unless
 --host names another address, and then everyone who reaches it: there are no passwords. Ctrl-C or SIGTERM ends it.

@@ -23,6 +23,7 @@ from nanosnake.exports.modeling_nanosnake import NanosnakeForCausalLM
 from nanosnake.exports.transformers import export
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.training.export import read_model
+from nanosnake.training.vocabulary import Vocabulary
 
 ARCHITECTURES = {"nanosnake": NanosnakeForCausalLM, "llama": LlamaForCausalLM}
 """By `model_type` of an export's config.json."""
@@ -160,6 +161,11 @@ def load(model: Path, tokenizer: Path | None, device: torch.device) -> Engine:
     if tokenizer is None:
         return Engine(model, device)
     trained = read_model(model / "model.safetensors", model / "model.json", torch.device("cpu"))
+    if (count := len(Vocabulary.load(tokenizer))) != trained.config.vocab_size:
+        raise NanosnakeError(
+            f"{tokenizer}: has {count:,} tokens, the model {trained.config.vocab_size:,}; name the model's own tokenizer "
+            "with --tokenizer"
+        )
     with tempfile.TemporaryDirectory() as folder:
         dtype = "bfloat16" if device.type == "cuda" else "float32"
         export(trained, tokenizer, Path(folder), dtype=dtype, card="")

@@ -508,4 +508,5 @@ class Trainer:
             "attempts": spent.attempts,
             "first_step_seconds": self.first_step_seconds or None,
             "parameters": sum(p.numel() for p in self.model.parameters()),
+            "conversations": self.files.train.are_conversations,
         }
