@@ -79,6 +79,14 @@ def test_a_text_that_has_no_answer_or_another_one_is_wrong() -> None:
             {"items": [{"query": "a", "answer": " "}]},
             "item 0 has the answer ' ', in which text finds nothing",
         ),
+        (
+            {"items": [{"query": "a", "answer": 7}]},
+            "item 0 has the answer 7, which is not text; put quotes around it",
+        ),
+        (
+            {"kind": "language_modeling", "items": [{"context": "a", "continuation": "b", "messages": []}]},
+            "item 0 has messages, which only multiple_choice and generation take",
+        ),
         ({"extract": "number", "items": []}, "extract is 'number'; use text, first_line, last_number"),
         (
             {"items": [{"messages": [{"role": "assistant", "content": "a"}], "answer": "b"}]},

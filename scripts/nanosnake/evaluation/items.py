@@ -122,15 +122,22 @@ def _problem(task: Task, item: dict[str, Any]) -> str | None:
     if task.kind in ASKING and ("query" in item) == ("messages" in item):
         return "needs either a 'query' or 'messages'"
     if "messages" in item:
+        if task.kind not in ASKING:
+            return f"has messages, which only {' and '.join(ASKING)} take"
         try:
             conversations.check([*item["messages"], {"role": "assistant", "content": "what comes next"}])
         except (TypeError, conversations.WrongConversation) as error:
             return f"has messages that do not end with a question: {error}"
         if task.few_shot:
             return "has messages, for which few_shot has to be 0; write solved items as earlier messages"
-    if task.kind == "generation" and extracted(task.extract, item["answer"]) is None:
-        return f"has the answer {item['answer']!r}, in which {task.extract} finds nothing"
-    return None
+    if task.kind != "generation":
+        return None
+    if not isinstance(item["answer"], str):
+        return f"has the answer {item['answer']!r}, which is not text; put quotes around it"
+    found = extracted(task.extract, item["answer"])
+    return (
+        f"has the answer {item['answer']!r}, in which {task.extract} finds nothing" if found is None else None
+    )
 
 
 def extracted(rule: str, text: str) -> str | None:
