@@ -292,6 +292,19 @@ def test_a_model_without_a_chat_template_continues(
     assert f"{exported}: its tokenizer has no chat template" in printed.err
 
 
+def test_the_folder_of_an_export_runs_nothing(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = small.export("transformers", tmp_path / "exported", dtype="float32")
+    (exported / "modeling_nanosnake.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    chat(monkeypatch, exported, ["Hello there"])
+    assert capsys.readouterr().out == text_of(small, greedy(small, rendered(small, "Hello there"), 12)) + "\n"
+    (exported / "model.safetensors").rename(exported / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        chat(monkeypatch, exported, ["Hello there"])
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_chat_in_a_terminal(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = pty.openpty()
     seen = b""

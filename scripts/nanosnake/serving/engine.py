@@ -1,7 +1,7 @@
 """Writes the answers of an exported model, a token at a time.
 
-The model is the one that transformers loads, from the folder of an export. Of that folder only data is read: the code
-of our architecture is the library's own, so that a folder from elsewhere runs nothing.
+The model is the one that transformers loads, from the folder of an export. Of that folder only data is read, no code
+and no pickle: the code of our architecture is the library's own, so that a folder from elsewhere runs nothing.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ class Engine:
         disable_progress_bar()
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-        self.model = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype).to(device).eval()
+        found = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        self.model = found.to(device).eval()
         self.length: int = self.model.config.max_position_embeddings
         ends = self.model.generation_config.eos_token_id
         self.ends = {ends} if isinstance(ends, int) else set(ends)
