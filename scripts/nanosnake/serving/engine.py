@@ -28,6 +28,9 @@ from nanosnake.training.vocabulary import Vocabulary
 ARCHITECTURES = {"nanosnake": NanosnakeForCausalLM, "llama": LlamaForCausalLM}
 """By `model_type` of an export's config.json."""
 
+COLDEST = 1e-4
+"""Lower temperatures are as 0, and would not fit into a float."""
+
 
 class Refused(NanosnakeError):
     """A conversation that the model cannot answer."""
@@ -150,7 +153,7 @@ class Engine:
 
 def choose(logits_V: Tensor, sampling: Sampling, draw: torch.Generator) -> int:
     """Return a token."""
-    if sampling.temperature == 0:
+    if sampling.temperature < COLDEST:
         return int(logits_V.argmax())
     shares_V, order_V = (logits_V / sampling.temperature).softmax(0).sort(descending=True)
     shares_V[shares_V.cumsum(0) - shares_V >= sampling.top_p] = 0
