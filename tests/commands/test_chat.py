@@ -143,6 +143,9 @@ def test_seeds_and_shares(server: Server) -> None:
         return str(server.ask(seed=seed, temperature=1.5, **options).choices[0].message.content)
 
     assert answer(1) == answer(1) != answer(2)
+    assert (
+        server.ask(temperature=1e-300).choices[0].message.content == server.ask().choices[0].message.content
+    )
     assert answer(1, top_p=1e-6) == server.ask().choices[0].message.content, "only the likeliest is left"
 
 
@@ -181,6 +184,7 @@ def test_an_answer_ends_where_the_model_sees_no_more(server: Server) -> None:
             "tools: is not supported here; leave it out",
         ),
         ({"n": 2}, "n: Input should be 1; got 2"),
+        ({"seed": 1 << 70}, "seed: Input should be less than"),
         ({"temperature": -1}, "temperature: .* got -1"),
         ({"messages": [{"role": "user", "content": "x" * (1 << 20)}]}, "larger than 1,048,576 bytes"),
     ],
@@ -292,6 +296,19 @@ def test_a_model_without_a_chat_template_continues(
     assert f"{exported}: its tokenizer has no chat template" in printed.err
 
 
+def test_the_folder_of_an_export_runs_nothing(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported = small.export("transformers", tmp_path / "exported", dtype="float32")
+    (exported / "modeling_nanosnake.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    chat(monkeypatch, exported, ["Hello there"])
+    assert capsys.readouterr().out == text_of(small, greedy(small, rendered(small, "Hello there"), 12)) + "\n"
+    (exported / "model.safetensors").rename(exported / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        chat(monkeypatch, exported, ["Hello there"])
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_chat_in_a_terminal(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = pty.openpty()
     seen = b""
@@ -338,6 +355,12 @@ def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch:
         main(["chat", "other", "--tokenizer", str(few.folder)])
     with pytest.raises(NanosnakeError, match="--tokens is 0"):
         main(["chat", "other", "--tokens", "0"])
+
+
+def test_a_line_that_is_not_utf8(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="utf-8"))
+    with pytest.raises(NanosnakeError, match="stdin: 'utf-8' codec can't decode byte 0xe9"):
+        main(["chat", str(exported), "--device", "cpu"])
 
 
 def test_a_missing_package_names_the_group(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,3 +137,5 @@ def _line() -> str | None:
         return input("> " if sys.stdin.isatty() else "")
     except EOFError:
         return None
+    except UnicodeDecodeError as error:
+        raise NanosnakeError(f"stdin: {error}; convert the text to UTF-8 first") from None

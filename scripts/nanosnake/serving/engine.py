@@ -1,7 +1,7 @@
 """Writes the answers of an exported model, a token at a time.
 
-The model is the one that transformers loads, from the folder of an export. Of that folder only data is read: the code
-of our architecture is the library's own, so that a folder from elsewhere runs nothing.
+The model is the one that transformers loads, from the folder of an export. Of that folder only data is read, no code
+and no pickle: the code of our architecture is the library's own, so that a folder from elsewhere runs nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from nanosnake.training.vocabulary import Vocabulary
 
 ARCHITECTURES = {"nanosnake": NanosnakeForCausalLM, "llama": LlamaForCausalLM}
 """By `model_type` of an export's config.json."""
+
+COLDEST = 1e-4
+"""Lower temperatures are as 0, and would not fit into a float."""
 
 
 class Refused(NanosnakeError):
@@ -80,7 +83,8 @@ class Engine:
         disable_progress_bar()
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-        self.model = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype).to(device).eval()
+        found = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        self.model = found.to(device).eval()
         self.length: int = self.model.config.max_position_embeddings
         ends = self.model.generation_config.eos_token_id
         self.ends = {ends} if isinstance(ends, int) else set(ends)
@@ -149,7 +153,7 @@ class Engine:
 
 def choose(logits_V: Tensor, sampling: Sampling, draw: torch.Generator) -> int:
     """Return a token."""
-    if sampling.temperature == 0:
+    if sampling.temperature < COLDEST:
         return int(logits_V.argmax())
     shares_V, order_V = (logits_V / sampling.temperature).softmax(0).sort(descending=True)
     shares_V[shares_V.cumsum(0) - shares_V >= sampling.top_p] = 0
