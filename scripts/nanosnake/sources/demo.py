@@ -103,7 +103,7 @@ def _talks(folder: Path) -> set[Talk]:
     """Return the conversations of a folder: two speakers in turn, of which the second answers."""
     found = set()
     for path in sorted(folder.glob("*.yml")):
-        for lines in yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)["conversations"]:
+        for lines in yaml.safe_load(path.read_bytes())["conversations"]:
             said = [str(line).strip() for line in lines]
             whole = said[: len(said) // 2 * 2]
             if whole and all(whole):
