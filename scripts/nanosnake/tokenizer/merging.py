@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nanosnake.files import NanosnakeError
+
 BYTES = 256
 Pairs = Sequence[tuple[int, int]]
 
@@ -56,3 +58,11 @@ def with_seeds(pairs: Pairs, seeds: Sequence[str]) -> list[tuple[int, int]]:
             found.append((ranks[first], ranks[second]))
             ranks[first + second] = len(ranks)
     return found
+
+
+def no_room(merges: int, given: int) -> NanosnakeError:
+    """Return the error of a vocabulary that is too small for its base and its seeds."""
+    return NanosnakeError(
+        f"vocab_size has room for {merges:,} merges, and base and seeds need {given:,}; raise vocab_size by "
+        f"{given - merges:,} or more"
+    )
