@@ -152,6 +152,8 @@ def _halved(
         reason = str(error)
     if len(found) == 1:
         number, line = found[0]
+        if b"\0" in line:
+            reason = _NUL  # which PyArrow takes for the end of the line
         if line.strip() == b"{":
             reason += " (an object over several lines: make JSON Lines of it with: jq -c .)"
         refusals.add(stream.path, f"line {number}", reason, line)
@@ -190,7 +192,7 @@ def _refuse_long(stream: Stream, piece: Lines, refusals: Refusals) -> None:
 
 
 def read_text(stream: Stream, documents: Documents, refusals: Refusals) -> Iterator[Batch]:
-    """Yield the documents of plain text; line ends of any kind become line feeds."""
+    """Yield the documents of plain text; CRLF becomes LF."""
     if documents == "line":
         return _read_lines(stream, refusals)
     if documents == "blocks":
