@@ -15,7 +15,7 @@ import pyarrow as pa
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.messages import named
-from nanosnake.tokenizer.export import BYTES
+from nanosnake.tokenizer.merging import BYTES
 from nanosnake.tokenizer.folder import TokenizerFolder
 from nanosnake.tokenizer.merging import last_parts
 
