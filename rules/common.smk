@@ -34,7 +34,15 @@ from nanosnake.workflow.manifests import Manifests
 from nanosnake.workflow.models import Models
 from nanosnake.workflow.publishing import THINGS, Publishing
 from nanosnake.workflow.resources import by_name, memory, minutes
-from nanosnake.workflow.shell import RECORDED, any_of, command, folder_of, put_python_first, repository_path
+from nanosnake.workflow.shell import (
+    RECORDED,
+    any_of,
+    as_is,
+    command,
+    folder_of,
+    put_python_first,
+    repository_path,
+)
 from nanosnake.workflow.tokenizers import Tokenizers
 
 if REPOSITORY != here.resolve():  # the logger has imported another library

@@ -150,7 +150,7 @@ for source in datasets.of_files(together=True):
             mem_mb=memory(1000),
             runtime=minutes(1, per_input_gb=10),
         params:
-            options=datasets.make(source),
+            options=as_is(datasets.make(source)),
             state=datasets.state_together(source),
         shell:
             command(MakeShards, "{params.options}", records="output.records", left_out="output.left_out")

@@ -34,9 +34,11 @@ def cut(options: CutMerges) -> str:
     """Write the first merges and return a line that says how many.
 
     Raises:
-        NanosnakeError: if there are fewer.
+        NanosnakeError: if there are fewer, or more than these are given by a base or by seeds.
     """
     import pyarrow as pa
+
+    from nanosnake.tokenizer.merging import no_room
 
     with pa.ipc.open_file(str(options.larger)) as reader:
         table = reader.read_all()
@@ -44,6 +46,9 @@ def cut(options: CutMerges) -> str:
         raise NanosnakeError(
             f"{options.larger}: has {len(table):,} merges and {options.merges:,} were asked for; delete it and train again"
         )
+    given = int((table.schema.metadata or {}).get(b"given", 0))
+    if given > options.merges:
+        raise no_room(options.merges, given)
     kept = table.slice(0, options.merges).combine_chunks()
     with (
         replacing(options.output) as temporary,

@@ -44,13 +44,11 @@ def train(options: TrainTokenizer) -> str:
         NanosnakeError: if the text has fewer pairs to merge than asked for, or the first merges are not available.
     """
     from nanosnake.crate import rustbpe
+    from nanosnake.tokenizer.merging import no_room
 
     start = first_merges(options)
     if len(start) > options.merges:
-        raise NanosnakeError(
-            f"vocab_size has room for {options.merges:,} merges, and base and seeds need {len(start):,}; raise vocab_size by "
-            f"{len(start) - options.merges:,} or more"
-        )
+        raise no_room(options.merges, len(start))
     needed = rustbpe.training_memory(str(options.counts), options.merges)
     log(f"{options.merges:,} merges over {options.counts} will take up to {needed / 1e6:,.0f} MB of memory")
     with Progress("merging", unit="merges") as progress:

@@ -35,11 +35,13 @@ def test_the_largest_of_a_pattern_is_trained() -> None:
         {
             "bpe": {"dataset": "demo", "vocab_size": [512, 2048, 1024], "pattern": ["gpt2", "nanochat"]},
             "alone": {"dataset": "demo", "vocab_size": 4096, "pattern": "gpt2"},
+            "longer": {"dataset": "demo", "vocab_size": [4100, 5000], "base": "alone", "seeds": [" word"]},
         }
     )
     assert found.trained_as("bpe-gpt2-512") == "bpe-gpt2-2048"
     assert found.trained_as("bpe-nanochat-2048") == "bpe-nanochat-2048"
     assert found.trained_as("alone") == "alone"
+    assert found.trained_as("longer-4100") == "longer-5000"
     assert found.tokenizers["alone"].sweep is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nanosnake.files import NanosnakeError
 from nanosnake.stages import call
 from nanosnake.tokenizer.baselines import load_baselines
 from nanosnake.tokenizer.conversion import PUBLISHED, convert, header
-from nanosnake.tokenizer.export import byte_characters, token_bytes
+from nanosnake.tokenizer.export import Recipe, byte_characters, export, token_bytes
 from nanosnake.tokenizer.merging import last_parts, never_merged, with_seeds
 from tiny_tokenizers import evaluation_texts, train
 
@@ -69,7 +69,7 @@ def theirs(pattern: str | None = None) -> tokenizers.Tokenizer:
     return made
 
 
-def assert_cut_alike(path: Path, loaded: tokenizers.Tokenizer) -> None:
+def assert_cut_alike(path: Path, loaded: tokenizers.Tokenizer, more: Sequence[str] = ()) -> None:
     """Compare a converted tokenizer with the one of the library, id by id."""
     found = convert(str(path), None, path.parent)
     tokens, characters = token_bytes(found), byte_characters()
@@ -77,7 +77,7 @@ def assert_cut_alike(path: Path, loaded: tokenizers.Tokenizer) -> None:
     assert sorted(ids) == sorted(set(ids) - {None})
     ours = rustbpe.Encoder(tokens, pattern=header(str(path)).pattern)
     loaded.encode_special_tokens = True
-    for text in texts():
+    for text in [*texts(), *more]:
         wanted = loaded.encode(text, add_special_tokens=False).ids
         assert [ids[rank] for rank in ours.encode(text)] == wanted, text
 
@@ -130,6 +130,36 @@ def test_a_token_that_only_a_whole_piece_becomes_stays_so(tmp_path: Path) -> Non
     path.write_text(json.dumps(content))
     with pytest.raises(NanosnakeError, match=r"b'qzqzqz' is made by no merge of its list, and ours"):
         convert(str(path), None, tmp_path)
+
+
+def test_a_token_that_is_merged_from_later_ones_is_cut_alike(tmp_path: Path) -> None:
+    """As in Llama 3: the list is that of the tokens' order, and `qzqz` is made of `qzq`, which has a higher id."""
+    path = tmp_path / "tokenizer.json"
+    theirs().save(str(path))
+    content = json.loads(path.read_text())
+    content["model"]["ignore_merges"] = True
+    content["model"]["vocab"] |= {"zq": 900, "qz": 901, "qzqz": 902, "qzq": 903}
+    content["model"]["merges"] += [
+        ["z", "q"],
+        ["q", "z"],
+        ["qz", "qz"],
+        ["qzq", "z"],
+        ["q", "zq"],
+        ["qz", "q"],
+    ]
+    path.write_text(json.dumps(content))
+    loaded = tokenizers.Tokenizer.from_file(str(path))
+    more = ["qzqz", "qzqzq", "qzqzqz", " qzqz", "xqzqzx", "zqzqzqzqz", "qzq", "qqzqzz"]
+    assert_cut_alike(path, loaded, more)
+    pairs = convert(str(path), None, tmp_path)
+    assert never_merged(pairs) == [b"qzqz"]
+    recipe = Recipe("x", "gpt2", 256 + len(pairs) + 1, ["<s>"], given=len(pairs))
+    export(pairs, recipe, tmp_path / "exported")
+    exported = tokenizers.Tokenizer.from_file(str(tmp_path / "exported/tokenizer.json"))
+    for text in more:
+        cut = [found.encode(text, add_special_tokens=False).tokens for found in (loaded, exported)]
+        assert cut[0] == cut[1]
+    assert_cut_alike(tmp_path / "exported/tokenizer.json", exported, more)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

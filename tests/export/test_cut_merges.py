@@ -9,6 +9,7 @@ import pytest
 
 import cut_merges
 import export_tokenizer
+import train_tokenizer
 from nanosnake.files import NanosnakeError
 from nanosnake.stages import call
 from tiny_tokenizers import arguments_of_export, evaluation_texts, train
@@ -45,3 +46,19 @@ def test_more_than_there_are_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NanosnakeError, match=r"merges\.arrow: has 2 merges and 9 were asked for"):
         cut(tmp_path / "merges.arrow", 9, tmp_path / "out.arrow")
     assert not (tmp_path / "out.arrow").exists()
+
+
+def test_cut_from_an_extended_one_is_as_trained_alone(tmp_path: Path) -> None:
+    texts = evaluation_texts()
+    train(tmp_path / "base", [texts["korean"]], vocab_size=300)
+    train(tmp_path / "more", [texts["english_news"]], vocab_size=300)
+    base, counts = tmp_path / "base/merges.arrow", tmp_path / "more/counts.arrow"
+    for size in (300, 200):
+        arguments = ["--counts", str(counts), "--merges", str(size), "--base", str(base)]
+        arguments += ["--seeds", '[" qqqqq"]', "--output", str(tmp_path / f"{size}.arrow")]
+        assert call(train_tokenizer.TrainTokenizer, arguments) == 0
+    cut(tmp_path / "300.arrow", 200, tmp_path / "cut.arrow")
+    assert read(tmp_path / "cut.arrow").equals(read(tmp_path / "200.arrow"), check_metadata=True)
+    wanted = "room for 9 merges, and base and seeds need 46; raise vocab_size by 37 or more"
+    with pytest.raises(NanosnakeError, match=wanted):
+        cut(tmp_path / "300.arrow", 9, tmp_path / "out.arrow")

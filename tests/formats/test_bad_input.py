@@ -35,7 +35,7 @@ BAD_LINES = {
     "an object and null": (b'{"text": "a"} null', "2 JSON objects in one line"),
     "not UTF-8": (b'{"text": "\xff"}', "not valid UTF-8"),
     "Latin-1": ('{"text": "naïve"}'.encode("latin-1"), "not valid UTF-8"),
-    "a zero byte": (b'{"text": "a\0b"}', "Missing a closing quotation mark"),
+    "a zero byte": (b'{"text": "a\0b"}', "a zero byte"),
     "half of a character": (b'{"text": "\\ud83d"}', "surrogate"),
     "a number": (b'{"text": 1}', "text is of type number, wanted: string"),
     "sometimes a list": (b'{"text": ["one", "two"]}', "text is of type array, wanted: string"),

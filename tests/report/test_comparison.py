@@ -130,21 +130,48 @@ def test_the_page_compares_folders_and_a_published_vocabulary(tmp_path: Path) ->
         assert 0 < float(row["share_of_first"] or 0) <= 1
 
 
+ITEMS = [Item("validation", "sample", [Document(f"d{n}", "abc " * n) for n in range(1, 9)])]
+
+
+def contestant(name: str, tokens: list[bytes], size: int) -> Contestant:
+    """Return a tokenizer with some tokens, each of so many characters."""
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        return [[0] * (len(text) // size) for text in texts]
+
+    return Contestant(name, len(tokens), tokens, encode)
+
+
 def test_sizes_of_one_training_are_a_line_and_others_points() -> None:
-    documents = [Document(f"d{n}", "abc " * n) for n in range(1, 9)]
-    items = [Item("validation", "sample", documents)]
-
-    def contestant(name: str, tokens: list[bytes], size: int) -> Contestant:
-        def encode(texts: list[str]) -> list[list[int]]:
-            return [[0] * (len(text) // size) for text in texts]
-
-        return Contestant(name, len(tokens), tokens, encode)
-
     small = contestant("small", [b"a", b"b"], 1)
     large = contestant("large", [b"a", b"b", b"ab", b""], 2)
     other = contestant("other", [b"a", b"c", b"d", b"e", b"f"], 4)
-    curve = compare("demo", "sizes", [large, small, other], items).curve
+    curve = compare("demo", "sizes", [large, small, other], ITEMS).curve
     assert curve is not None
     assert "sizes goes from 1.00 bytes per token at 2 tokens to 2.00 at 3" in curve.alternative
     assert "other 4.00 at 5" in curve.alternative
-    assert compare("demo", "two", [small, other], items).curve is None
+    assert compare("demo", "two", [small, other], ITEMS).curve is None
+
+
+def test_each_training_is_compared_with_its_own_sizes() -> None:
+    of = {"a": [[b"x", b"a"], [b"x", b"a", b"aa", b"ax"]], "b": [[b"x", b"b"], [b"x", b"b", b"bb", b"bx"]]}
+    sweep = [
+        contestant(f"{name}-{len(tokens)}", tokens, 1 + (len(tokens) > 2))
+        for name in of
+        for tokens in of[name]
+    ]
+    found = compare("demo", "both", sweep, ITEMS)
+    rows = [(row["tokenizer"], row.get("times_smaller_vocabulary")) for row in found.sizes.rows]
+    assert rows == [("a-2", None), ("a-4", 2), ("b-2", None), ("b-4", 2)]
+    assert found.curve is not None
+    for name in ("a-4", "b-4"):
+        assert f"{name} goes from 1.00 bytes per token at 2 tokens to 2.00 at 4" in found.curve.alternative
+
+
+def test_a_chart_has_as_many_tokenizers_as_there_are_colours() -> None:
+    many = [contestant(f"t{number}", [b"x", bytes([65 + number])], 1) for number in range(11)]
+    found = compare("demo", "many", many, ITEMS)
+    assert found.drawn == 8
+    assert "t7 from" in found.bars.alternative
+    assert "t8" not in found.bars.alternative + found.bars.wide
+    assert {row["tokenizer"] for row in found.texts.rows} == {one.name for one in many}

@@ -83,6 +83,26 @@ def test_files_become_shards_together_and_documents_are_split_by_a_hash(project:
     assert project.plan("--", "shards") == {}
 
 
+@pytest.mark.parametrize("shards", [None, 2])
+def test_a_template_has_braces(project: Project, shards: int | None) -> None:
+    folder = project.folder / "chats"
+    folder.mkdir()
+    names = ["a.jsonl", "b.jsonl"]
+    for name in names:
+        chat = [{"role": "user", "content": name}, {"role": "assistant", "content": "yes"}]
+        (folder / name).write_text(json.dumps({"chat": chat}) + "\n")
+    project.config["datasets"]["tiny"] = {
+        "source": {"kind": "files", "path": "chats", "template": "{role}: {content}\n", "shards": shards},
+        "text_column": "chat",
+        "train": [0] if shards else ["a"],
+        "validation": 1 if shards else "b",
+    }
+    project.make("results/tiny/shards.csv")
+    made = sorted((project.folder / "results/tiny/shards").glob("*.parquet"))
+    texts = [text for path in made for text in pq.read_table(path)["text"].to_pylist()]
+    assert sorted(texts) == [f"user: {name}\nassistant: yes\n" for name in sorted(names)]
+
+
 def refused(value: dict[str, Any]) -> str:
     with pytest.raises(NanosnakeError) as error:
         configuration.load(value)

@@ -47,7 +47,7 @@ LISTED = 30
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
     """Look at the tokens, then at the cuts."""
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     tokens, corpus = subject.tokenizer.tokens, subject.corpus
     parts = [rank for rank in range(BYTES, len(tokens)) if not is_text(tokens[rank])]

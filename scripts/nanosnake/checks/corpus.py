@@ -15,9 +15,8 @@ import pyarrow as pa
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.messages import named
-from nanosnake.tokenizer.export import BYTES
 from nanosnake.tokenizer.folder import TokenizerFolder
-from nanosnake.tokenizer.merging import last_parts
+from nanosnake.tokenizer.merging import BYTES, last_parts
 
 UNCUT = "(?s).+"
 """The pattern that leaves a text whole: a pre-token has already been cut out of its text."""

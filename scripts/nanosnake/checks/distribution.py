@@ -42,7 +42,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     """Measure the distribution of the tokens over the training text."""
     import numpy as np
 
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     corpus = subject.corpus
     if corpus is None:

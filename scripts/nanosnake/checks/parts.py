@@ -40,7 +40,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     import numpy as np
 
     from nanosnake.checks.corpus import Corpus
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     if not subject.parts:
         return not_measured("the data set is not a mixture")

@@ -48,7 +48,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     """Count how often each token is made and how often it is left."""
     import numpy as np
 
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     corpus = subject.corpus
     if corpus is None:

@@ -74,7 +74,7 @@ class Learned:
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
     """Relearn merges many times, and compare the vocabularies."""
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     given = int(subject.tokenizer.meta.get("given", 0))
     tokens = subject.tokenizer.tokens[BYTES + given :]
@@ -107,7 +107,7 @@ def _learner(subject: Subject, folder: Path, given: int, merges: int) -> Callabl
     """Return the function that learns merges, after the given ones, from the sum of some count files."""
     from nanosnake.checks.corpus import merge_parts
     from nanosnake.crate import rustbpe
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     parts = merge_parts(subject.tokenizer.tokens[: BYTES + given])[BYTES:]
     start = [(left, right) for left, right in parts]

@@ -34,7 +34,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     """Collect the distributions and judge the longest token and the mean as used."""
     import numpy as np
 
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     tokens = subject.tokenizer.tokens
     lengths = subject.tokenizer.token_lengths

@@ -56,7 +56,7 @@ KINDS: dict[str, Callable[[str], str]] = {
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
     """Group the tokens, then encode the texts in each normal form."""
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     texts = dict(_texts(subject.tokenizer.tokens[BYTES:], BYTES))
     groups = {kind: _groups(texts, alike) for kind, alike in KINDS.items()}

@@ -39,7 +39,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     """Count how often each learned token is used, and judge the shares."""
     import numpy as np
 
-    from nanosnake.tokenizer.export import BYTES
+    from nanosnake.tokenizer.merging import BYTES
 
     tokenizer = subject.tokenizer
     learned = len(tokenizer.tokens) - BYTES

@@ -259,8 +259,6 @@ class Config(Model):
     def trained_as(self, name: str) -> str:
         """Return the tokenizer whose first merges a tokenizer takes: the largest of its sweep and pattern."""
         tokenizer = self.tokenizers[name]
-        if tokenizer.base or tokenizer.seeds:
-            return name  # its own job checks that all of the first merges are there
         alike = [
             other
             for other in self.sweeps.get(tokenizer.sweep or "", [name])

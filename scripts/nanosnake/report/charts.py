@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import altair as alt
@@ -18,7 +19,10 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 BAR_STEP = 13
 MOST_BARS = 40
 LONGEST_LENGTH = 40
-NAME_OFFSETS = (-14, -14, 18, -30)
+LEGEND_SYMBOL, LEGEND_LETTER = 24, 8
+"""Pixels of a legend's entry: its symbol, which is also the gap between two, and one letter."""
+LINE_OFFSETS, POINT_OFFSETS = (-14, 18), (-14, 18, -30)
+"""Pixels from a point down to its name; what is close together must not overlap."""
 
 
 def data(rows: Rows) -> alt.Data:
@@ -42,9 +46,11 @@ def series_scale(names: Sequence[str]) -> alt.Scale:
 
 def compression_bars(rows: Rows, tokenizers: Sequence[str]) -> Figure:
     """Bytes per token for each text, a bar for each tokenizer; rows have `text`, `tokenizer`, `ratio`."""
+    rows = [row for row in rows if row["tokenizer"] in tokenizers]
     ours = {row["text"]: row["ratio"] for row in rows if row["tokenizer"] == tokenizers[0]}
     texts = sorted({row["text"] for row in rows}, key=lambda text: -ours.get(text, 0.0))
     order = [visible(name) for name in tokenizers]
+    entry = 2 * LEGEND_SYMBOL + LEGEND_LETTER * max(map(len, order))
 
     def draw(width: int) -> Any:
         base = alt.Chart(data(rows)).encode(
@@ -62,7 +68,9 @@ def compression_bars(rows: Rows, tokenizers: Sequence[str]) -> Figure:
                 "tokenizer:N",
                 scale=series_scale(tokenizers),
                 sort=order,
-                legend=alt.Legend(title=None, orient="top", columns=2 if width < 500 else 0),
+                legend=alt.Legend(
+                    title=None, orient="top", columns=max(1, width // entry), columnPadding=LEGEND_SYMBOL
+                ),
             )
         )
         values = base.mark_text(align="left", dx=4, fontSize=10, color=INK).encode(
@@ -87,17 +95,23 @@ def compression_words(rows: Rows, tokenizers: Sequence[str]) -> str:
     return f"Bar chart of bytes per token for each text: {'; '.join(parts)}. A table with all values follows."
 
 
-def vocabulary_curve(points: Rows, name: str, subject: str = "") -> Figure:
+def vocabulary_curve(points: Rows, name: str) -> Figure:
     """Bytes per token against vocabulary size on a logarithmic axis, baselines as single points.
 
     Args:
-        name: of the tokenizer that has the first colour.
-        subject: what the line is of; `name` if empty.
+        points: those with `prefix` are joined, where they have a `line` those of the same one.
+        name: of the tokenizer that has the first colour, and of the line where points do not name theirs.
     """
     names = list(dict.fromkeys([name, *(point["tokenizer"] for point in points)]))
-    ours = sorted((point for point in points if point["prefix"]), key=lambda point: point["vocabulary"])
-    named = [ours[-1], *(point for point in points if not point["prefix"])]
-    labels = [{**point, "label": f"{point['tokenizer']} {point['bytes_per_token']:.2f}"} for point in named]
+    ours: dict[str, list[Mapping[str, Any]]] = {}
+    for point in sorted(points, key=lambda point: point["vocabulary"]):
+        if point["prefix"]:
+            ours.setdefault(point.get("line", name), []).append(point)
+    single = [point for point in points if not point["prefix"]]
+    named = [
+        *zip((line[-1] for line in ours.values()), cycle(LINE_OFFSETS), strict=False),
+        *zip(single, cycle(POINT_OFFSETS), strict=False),
+    ]
 
     def draw(width: int) -> Any:
         x = alt.X(
@@ -108,7 +122,10 @@ def vocabulary_curve(points: Rows, name: str, subject: str = "") -> Figure:
         )
         domain = room_around([point["bytes_per_token"] for point in points])
         y = alt.Y("bytes_per_token:Q", scale=alt.Scale(domain=domain, nice=False), title="bytes per token")
-        line = alt.Chart(data(ours)).mark_line(color=SERIES[0], strokeWidth=2).encode(x=x, y=y)
+        lines = [
+            alt.Chart(data(line)).mark_line(color=SERIES[at % len(SERIES)], strokeWidth=2).encode(x=x, y=y)
+            for at, line in enumerate(ours.values())
+        ]
         dots = (
             alt.Chart(data(points))
             .mark_point(filled=True, size=80, opacity=1, stroke=INK, strokeWidth=0.5)
@@ -119,25 +136,24 @@ def vocabulary_curve(points: Rows, name: str, subject: str = "") -> Figure:
                 shape=alt.Shape("tokenizer:N", scale=shape_scale(names), legend=None),
             )
         )
-        # the published vocabularies are close together: their names must not overlap
         texts = [
-            alt.Chart(data([row]))
-            .mark_text(dy=NAME_OFFSETS[place % len(NAME_OFFSETS)], align="right", dx=8)
+            alt.Chart(data([{**point, "label": f"{point['tokenizer']} {point['bytes_per_token']:.2f}"}]))
+            .mark_text(dy=offset, align="right", dx=8)
             .encode(x=x, y=y, text="label:N")
-            for place, row in enumerate(labels)
+            for point, offset in named
         ]
-        return fitted(alt.layer(line, dots, *texts), width).properties(height=300)
+        return fitted(alt.layer(*lines, dots, *texts), width).properties(height=300)
 
-    first, last = ours[0], ours[-1]
     others = "; ".join(
         f"{visible(point['tokenizer'])} {point['bytes_per_token']:.2f} at {point['vocabulary']:,}"
-        for point in points
-        if not point["prefix"]
+        for point in single
     )
-    words = (
-        f"Line chart: {visible(subject or name)} goes from {first['bytes_per_token']:.2f} bytes per token at "
-        f"{first['vocabulary']:,} tokens to {last['bytes_per_token']:.2f} at {last['vocabulary']:,}"
+    words = "; ".join(
+        f"{visible(line)} goes from {found[0]['bytes_per_token']:.2f} bytes per token at "
+        f"{found[0]['vocabulary']:,} tokens to {found[-1]['bytes_per_token']:.2f} at {found[-1]['vocabulary']:,}"
+        for line, found in ours.items()
     )
+    words = f"Line chart: {words}"
     return figure("curve", f"{words}. Single points: {others}." if others else f"{words}.", draw)
 
 

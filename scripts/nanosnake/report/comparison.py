@@ -58,8 +58,11 @@ class Comparison:
     cuts: Table
     words: Table
     bars: Figure
+    """Of as many tokenizers as there are colours."""
+    drawn: int
+    """How many these are."""
     curve: Figure | None
-    """Sizes of one training; None where there are not two of them."""
+    """Sizes of each training; None where there are not two of one."""
     notes: Sequence[str]
 
 
@@ -101,7 +104,8 @@ def compare(
         cuts=from_records(f"Borders shared with {first.name}", list(_cuts(contestants, items, encoded))),
         words=from_records("Words that are cut differently", list(_words(contestants, sample))),
         bars=charts.compression_bars(bars, names[: len(SERIES)]),
-        curve=_curve(name, contestants[: len(SERIES)], sample, encoded),
+        drawn=len(names[: len(SERIES)]),
+        curve=_curve(name, contestants, sample, encoded),
         notes=notes,
     )
 
@@ -136,26 +140,37 @@ def _headline(first: str, sample: Item, against: Sequence[Row]) -> str:
     return f"tokens on {sample.where} against {first}: {', '.join(parts) or 'nothing to compare with'}"
 
 
+def _lines(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
+    """Return our tokenizers by size, those in one list whose tokens are all among those of the next larger one."""
+    lines: list[list[Contestant]] = []
+    for one in sorted((one for one in contestants if one.ours), key=lambda one: one.vocabulary):
+        tokens = set(one.tokens)
+        line = next((line for line in lines if set(line[-1].tokens) <= tokens), None)
+        if line is None:
+            lines.append(line := [])
+        line.append(one)
+    return lines
+
+
 def _curve(
     name: str, contestants: Sequence[Contestant], sample: Item, encoded: Mapping[str, Any]
 ) -> Figure | None:
-    """Draw the tokenizers whose tokens are among those of the next larger one as a line, the others as points."""
-    line: list[Contestant] = []
-    for one in sorted((one for one in contestants if one.ours), key=lambda one: one.vocabulary):
-        if not line or set(line[-1].tokens) <= set(one.tokens):
-            line.append(one)
-    if len(line) < 2:
+    """Draw each line of several sizes, and the others as points."""
+    lines = [line for line in _lines(contestants) if len(line) > 1]
+    if not lines:
         return None
+    named = {one.name: name if len(lines) == 1 else line[-1].name for line in lines for one in line}
     points = [
         {
             "tokenizer": one.name,
             "vocabulary": sum(map(bool, one.tokens)),
             "bytes_per_token": sample.bytes / max(sum(map(len, encoded[one.name][sample.name])), 1),
-            "prefix": one in line,
+            "prefix": one.name in named,
+            "line": named.get(one.name),
         }
         for one in contestants
     ]
-    return charts.vocabulary_curve(points, contestants[0].name, name)
+    return charts.vocabulary_curve(points, contestants[0].name)
 
 
 def _texts(
@@ -210,17 +225,19 @@ def _speed(one: Contestant, sample: Item) -> float:
 
 
 def _sizes(contestants: Sequence[Contestant], sample: Item, encoded: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield the tokenizers by size, each with what it saves against the next smaller one."""
-    smaller: tuple[int, int] | None = None
-    for one in sorted(contestants, key=lambda one: one.vocabulary):
-        tokens = sum(map(len, encoded[one.name][sample.name]))
-        row: Row = {"tokenizer": one.name, "vocabulary": one.vocabulary, "tokens": tokens}
-        if smaller is not None:
-            row["times_smaller_vocabulary"] = one.vocabulary / smaller[0]
-            row["relative_tokens"] = tokens / max(smaller[1], 1) - 1
-            row[f"further_parameters_{WIDTHS[0]}"] = (one.vocabulary - smaller[0]) * WIDTHS[0]
-        yield row
-        smaller = (one.vocabulary, tokens)
+    """Yield the tokenizers of each line by size, each with what it saves against the next smaller one of its line."""
+    others = [[one] for one in sorted(contestants, key=lambda one: one.vocabulary) if not one.ours]
+    for line in [*_lines(contestants), *others]:
+        smaller: tuple[int, int] | None = None
+        for one in line:
+            tokens = sum(map(len, encoded[one.name][sample.name]))
+            row: Row = {"tokenizer": one.name, "vocabulary": one.vocabulary, "tokens": tokens}
+            if smaller is not None:
+                row["times_smaller_vocabulary"] = one.vocabulary / smaller[0]
+                row["relative_tokens"] = tokens / max(smaller[1], 1) - 1
+                row[f"further_parameters_{WIDTHS[0]}"] = (one.vocabulary - smaller[0]) * WIDTHS[0]
+            yield row
+            smaller = (one.vocabulary, tokens)
 
 
 def _overlap(contestants: Sequence[Contestant]) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from typing import Any
 from nanosnake.crate import rustbpe
 from nanosnake.files import NanosnakeError, replacing
 from nanosnake.tokenizer import BASELINE_NAMES, oniguruma
-from nanosnake.tokenizer.merging import BYTES, Pairs, last_parts
+from nanosnake.tokenizer.merging import BYTES, Pairs, last_parts, tokens_of
 
 RANKS_ENDING = ".tiktoken"
 MERGES_ENDING = ".arrow"
@@ -168,6 +168,10 @@ def _published_tokens(name: str, cache: Path) -> list[bytes]:
 
 def _of_order(source: object, tokens: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return the merges of tokens where any two neighbours merge if together they are a token, the lowest first."""
+    return _ordered(source, tokens).pairs
+
+
+def _ordered(source: object, tokens: Sequence[bytes]) -> _Order:
     _check_bytes(source, tokens)
     order = _Order()
     for token in tokens:
@@ -177,7 +181,7 @@ def _of_order(source: object, tokens: Sequence[bytes]) -> list[tuple[int, int]]:
                 order.add(parts[0], parts[1])
             else:
                 order.add_whole(source, token)
-    return order.pairs
+    return order
 
 
 class _Order:
@@ -186,6 +190,8 @@ class _Order:
     def __init__(self) -> None:
         self.ranks = {bytes([byte]): byte for byte in range(BYTES)}
         self.pairs: list[tuple[int, int]] = []
+        self.whole: list[bytes] = []
+        """Tokens that earlier ones do not lead to."""
 
     def add(self, left: bytes, right: bytes) -> None:
         """Make two tokens the next one."""
@@ -193,7 +199,8 @@ class _Order:
         self.ranks[left + right] = len(self.ranks)
 
     def add_whole(self, source: object, token: bytes) -> None:
-        """Add a token that no merges lead to, from any two that make it up: no text ever has these side by side."""
+        """Add a token that no merges of earlier ones lead to, from any two that make it up: no text ever has these so."""
+        self.whole.append(token)
         for at in range(1, len(token)):
             if token[:at] in self.ranks and token[at:] in self.ranks:
                 return self.add(token[:at], token[at:])
@@ -253,8 +260,9 @@ def _problems(content: Mapping[str, Any]) -> Iterator[str]:
     for key in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):
         if model.get(key):
             yield f"its model has {key}: {model[key]!r}"
-    if content.get("normalizer"):
-        yield f"it changes the text before it cuts it (normalizer {content['normalizer'].get('type')})"
+    normalizer = content.get("normalizer")
+    if normalizer and normalizer.get("normalizers") != []:
+        yield f"it changes the text before it cuts it (normalizer {normalizer.get('type')})"
     learned = [token["content"] for token in content.get("added_tokens") or () if not token.get("special")]
     if learned:
         yield (
@@ -337,18 +345,51 @@ def _of_json(file: Path, content: Mapping[str, Any]) -> list[tuple[int, int]]:
     tokens = [read(text) for text in sorted(vocabulary, key=vocabulary.__getitem__) if text not in added]
     _check_bytes(file, tokens)
     known, order = set(tokens), _Order()
+    merges = []
     for merge in content["model"]["merges"]:
         left, right = map(read, merge.split(" ") if isinstance(merge, str) else merge)
         if left + right not in known:
             raise NanosnakeError(f"{file}: merges {left!r} and {right!r}, which are no token together")
+        merges.append((left, right))
+    ignores = bool(content["model"].get("ignore_merges"))
+    if found := _of_sorted(file, tokens, merges, ignores=ignores):
+        return found
+    for left, right in merges:
         if left + right not in order.ranks and last_parts(left + right, len(order.ranks), order.ranks) == [
             left,
             right,
         ]:
             order.add(left, right)
     rest = [token for token in tokens if token not in order.ranks]
-    _add_rest(file, order, rest, ignores=bool(content["model"].get("ignore_merges")))
+    _add_rest(file, order, rest, ignores=ignores)
     return order.pairs
+
+
+def _of_sorted(
+    file: Path, tokens: Sequence[bytes], merges: Sequence[tuple[bytes, bytes]], *, ignores: bool
+) -> list[tuple[int, int]] | None:
+    """Return the merges of a list that says what the order of the tokens says, as one that was made of ranks does.
+
+    In such a list, as Llama 3 has it, a token may be merged from tokens with higher ids. Its merges are in the order of
+    the tokens that they make, and have for each token the two parts that merging arrives at. None: it is another list.
+    """
+    ids = {token: rank for rank, token in enumerate(tokens)}
+    made = [ids[left + right] for left, right in merges]
+    if made != sorted(made):
+        return None
+    try:
+        order = _ordered(file, tokens)
+    except NanosnakeError:
+        return None
+    whole, ends = set(order.whole), tokens_of(order.pairs)
+    ways = [(ends[left], ends[right]) for left, right in order.pairs if ends[left] + ends[right] not in whole]
+    for token in order.whole:
+        parts = last_parts(token, len(order.ranks), order.ranks)
+        if len(parts) == 2:
+            ways.append((parts[0], parts[1]))
+        elif not ignores:
+            return None
+    return order.pairs if set(merges).issuperset(ways) else None
 
 
 def _add_rest(file: Path, order: _Order, rest: Sequence[bytes], *, ignores: bool) -> None:

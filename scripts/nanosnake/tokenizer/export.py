@@ -9,7 +9,8 @@ Ids: 0 to 255 are the bytes in their order, then the merges in theirs, then the 
 - a text begins with the bos token, unless special tokens are not wanted (`add_special_tokens=False`): every
   document of training began so;
 - the merges are the learned pairs. tiktoken joins any two neighbours whose bytes are a token, but a learned
-  pair is the only way in which merging by rank arrives at its token, so both agree.
+  pair is the only way in which merging by rank arrives at its token, so both agree. Where merges were given, a
+  token may be merged from tokens with higher ids, and that pair is written.
 Its regex engine differs from ours and tiktoken's: nanosnake.tokenizer.oniguruma writes the pattern for it.
 
 Equal inputs give equal bytes: none of the files contains times, hosts or paths. `meta.json` says which versions wrote
@@ -35,9 +36,8 @@ from nanosnake.files import NanosnakeError, replacing, write_json
 from nanosnake.messages import named
 from nanosnake.tokenizer import oniguruma
 from nanosnake.tokenizer.folder import META, RANKS, TOKENIZER_JSON
+from nanosnake.tokenizer.merging import BYTES, as_merged
 from nanosnake.tokenizer.transformers import TOKENIZER_CONFIG, Roles, begins_with, config_json
-
-BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,9 @@ def export(merges: Sequence[tuple[int, int]], recipe: Recipe, folder: str | Path
             f"special_tokens: one stands twice in {list(recipe.special_tokens)}; name each once"
         )
     roles = Roles.of(recipe.special_tokens, **recipe.roles)
+    pairs = [*as_merged(merges[: recipe.given]), *merges[recipe.given :]]
     contents = {
-        TOKENIZER_JSON: hugging_face_json(tokens, merges, recipe.regex, special_tokens, roles.bos),
+        TOKENIZER_JSON: hugging_face_json(tokens, pairs, recipe.regex, special_tokens, roles.bos),
         TOKENIZER_CONFIG: config_json(recipe.special_tokens, roles),
         RANKS: b"".join(b"%s %d\n" % (base64.b64encode(token), rank) for rank, token in enumerate(tokens)),
     }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nanosnake.files import NanosnakeError
+
 BYTES = 256
 Pairs = Sequence[tuple[int, int]]
 
@@ -32,7 +34,7 @@ def last_parts(token: bytes, rank: int, ranks: Mapping[bytes, int]) -> list[byte
 
 
 def never_merged(pairs: Pairs) -> list[bytes]:
-    """Return the tokens that merging never makes: only a piece that is such a token becomes it."""
+    """Return the tokens that merging in order never makes: a piece that is such a token, or later tokens, become it."""
     tokens = tokens_of(pairs)
     ranks = {token: rank for rank, token in enumerate(tokens)}
     made = zip(tokens[BYTES:], pairs, strict=True)
@@ -41,6 +43,21 @@ def never_merged(pairs: Pairs) -> list[bytes]:
         for token, (left, right) in made
         if last_parts(token, ranks[token], ranks) != [tokens[left], tokens[right]]
     ]
+
+
+def as_merged(pairs: Pairs) -> list[tuple[int, int]]:
+    """Return the pair that merging makes each token of; it may be of tokens with higher ids.
+
+    A token that merging never makes keeps its pair, which no text ever has side by side.
+    """
+    tokens = tokens_of(pairs)
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    found = list(pairs)
+    for token in never_merged(pairs):
+        parts = last_parts(token, len(tokens), ranks)
+        if len(parts) == 2:
+            found[ranks[token] - BYTES] = (ranks[parts[0]], ranks[parts[1]])
+    return found
 
 
 def with_seeds(pairs: Pairs, seeds: Sequence[str]) -> list[tuple[int, int]]:
@@ -56,3 +73,11 @@ def with_seeds(pairs: Pairs, seeds: Sequence[str]) -> list[tuple[int, int]]:
             found.append((ranks[first], ranks[second]))
             ranks[first + second] = len(ranks)
     return found
+
+
+def no_room(merges: int, given: int) -> NanosnakeError:
+    """Return the error of a vocabulary that is too small for its base and its seeds."""
+    return NanosnakeError(
+        f"vocab_size has room for {merges:,} merges, and base and seeds need {given:,}; raise vocab_size by "
+        f"{given - merges:,} or more"
+    )

@@ -22,6 +22,15 @@ RECORDED = f"{VARIABLE}={{{{log.record:q}}}} python {{}} &> {{{{log.text:q}}}}"
 """A command that keeps a log and a record; `format` puts script and options in."""
 
 
+def as_is(value: Any) -> Callable[[Wildcards], Any]:
+    """Return a function that gives a value: in a text of its own, Snakemake would take braces for wildcards."""
+
+    def given(wildcards: Wildcards) -> Any:
+        return value
+
+    return given
+
+
 def script(kind: type[Stage]) -> str:
     """Return the path of a stage's script, as seen from the working directory."""
     return repository_path(f"scripts/{kind.__module__}.py")

@@ -87,7 +87,7 @@ class Column:
         """
         found = self.find(batch)
         if isinstance(found, pa.ChunkedArray):
-            found = found.combine_chunks()
+            found = found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()  # which copies
             if isinstance(found, pa.ChunkedArray):
                 found = pa.concat_arrays(found.chunks) if found.num_chunks else pa.array([], found.type)
         if self.conversations:
@@ -134,7 +134,7 @@ def _as_text(found: pa.Array, name: str) -> pa.Array:
         raise WrongColumn(f"column {name!r} is of type {found.type}; wanted: {ALLOWED}")
     if pa.types.is_dictionary(found.type):
         found = found.dictionary_decode()
-    text = found.cast(pa.string())
+    text = found if pa.types.is_string(found.type) else found.cast(pa.string())
     text.validate(full=True)  # a string column need not be UTF-8: writers do not always check
     return text
 

@@ -113,7 +113,7 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
             texts = reader.parse(piece.data)
         except _Unreadable:
             texts = None
-        count = piece.data.count(b"\n") + (not piece.data.endswith(b"\n"))
+        count = piece.feeds + (not piece.data.endswith(b"\n"))
         # a line that is null, and not an object, becomes a row without text
         if texts is not None and len(texts) == count and (not texts.null_count or _all_objects(piece.data)):
             yield numbered(texts, piece.first, piece.span)
@@ -152,6 +152,8 @@ def _halved(
         reason = str(error)
     if len(found) == 1:
         number, line = found[0]
+        if b"\0" in line:
+            reason = _NUL  # which PyArrow takes for the end of the line
         if line.strip() == b"{":
             reason += " (an object over several lines: make JSON Lines of it with: jq -c .)"
         refusals.add(stream.path, f"line {number}", reason, line)
@@ -190,7 +192,7 @@ def _refuse_long(stream: Stream, piece: Lines, refusals: Refusals) -> None:
 
 
 def read_text(stream: Stream, documents: Documents, refusals: Refusals) -> Iterator[Batch]:
-    """Yield the documents of plain text; line ends of any kind become line feeds."""
+    """Yield the documents of plain text; CRLF becomes LF."""
     if documents == "line":
         return _read_lines(stream, refusals)
     if documents == "blocks":
@@ -204,10 +206,12 @@ def _read_lines(stream: Stream, refusals: Refusals) -> Iterator[Batch]:
         if piece.too_long:
             _refuse_long(stream, piece, refusals)
             continue
-        data = piece.data.replace(b"\r\n", b"\n")
+        data = _unix(piece.data)
         text = _as_text(data)
         if text is not None:
-            batch = numbered(pc.list_flatten(pc.split_pattern(text, "\n")), piece.first, piece.span)
+            texts = pc.list_flatten(pc.split_pattern(text, "\n"))
+            texts = texts[:-1] if data.endswith(b"\n") else texts
+            batch = numbered(texts, piece.first, piece.span)
             yield kept(batch, pc.binary_length(batch.texts).to_numpy() > 0)
             continue
         good = []
@@ -217,13 +221,18 @@ def _read_lines(stream: Stream, refusals: Refusals) -> Iterator[Batch]:
         yield _listed(good, piece.span)
 
 
+def _unix(data: bytes) -> bytes:
+    """Return text with CRLF as LF; a replacement that finds nothing takes as long as reading."""
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data
+
+
 def _read_whole(stream: Stream, refusals: Refusals) -> Iterator[Batch]:
     """Yield the file as one document."""
     chunks, held = [], 0
     while held <= LONGEST and (chunk := stream.read()):
         chunks.append(chunk)
         held += len(chunk)
-    data = b"".join(chunks).replace(b"\r\n", b"\n")
+    data = _unix(b"".join(chunks))
     if held > LONGEST:
         refusals.add(stream.path, "the whole file", f"more than {LONGEST:,} bytes in one document", data[:60])
     elif _is_text(data, stream.path, "the whole file", refusals):
@@ -239,7 +248,7 @@ def _read_blocks(stream: Stream, refusals: Refusals) -> Iterator[Batch]:
             _refuse_long(stream, piece, refusals)
             rest, first, begin = b"", piece.first + 1, piece.span[1]
             continue
-        data = _BLANK.sub(b"\n", b"\n" + rest + piece.data.replace(b"\r\n", b"\n"))[1:]
+        data = _BLANK.sub(b"\n", b"\n" + rest + _unix(piece.data))[1:]
         if dropped and b"\n\n" in data:  # the end of a block that was too long
             end = data.index(b"\n\n") + 2
             first += data.count(b"\n", 0, end)
