@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 from pathlib import Path
@@ -16,6 +17,7 @@ import tokenize_conversations
 from formats.reading import read
 from link_shard import LinkShard
 from nanosnake.files import NanosnakeError
+from nanosnake.sources import talks
 from nanosnake.stages import call
 from nanosnake.tokenizer import conversations
 from nanosnake.tokenizer.folder import TokenizerFolder
@@ -91,6 +93,38 @@ def test_a_line_that_is_no_conversation(tmp_path: Path, broken: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(f"{json.dumps({'messages': TALK})}\n".encode() + broken.encode("latin-1") + b"\n")
     with pytest.raises(NanosnakeError, match=r"a\.jsonl, line 2"):
+        read(path, column="messages", conversations=True)
+
+
+DAMAGED = {
+    "the key 'messages' is there twice": f'{{"messages": {json.dumps(TALK)}, "messages": {json.dumps(TALK)}}}',
+    r"\ud83d is half of a pair": json.dumps({"messages": [said("user", "\ud83d"), said("assistant")]}),
+    "not JSON (maximum recursion depth": f'{{"messages": {"[" * 100_000}{"]" * 100_000}}}',
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGED)
+def test_json_that_python_reads_and_that_is_not_right(tmp_path: Path, reason: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"{json.dumps({'messages': TALK})}\n{DAMAGED[reason]}\n")
+    made = read(path, column="messages", conversations=True, on_error="skip")
+    assert [json.loads(text or "") for text in made.texts] == [TALK]
+    assert [(row["place"], reason in row["reason"]) for row in made.left_out] == [("line 2", True)]
+
+
+def test_what_messages_have_besides_their_text_may_be_of_any_type(tmp_path: Path) -> None:
+    at = datetime.datetime(2024, 1, 1)
+    rows = [{**message, "at": at, "content": message["content"].encode()} for message in TALK]
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"messages": [rows]}), path)
+    wanted = [{**message, "at": "2024-01-01 00:00:00"} for message in TALK]
+    assert list(talks.read(path, "messages")) == [wanted]
+    made = read(path, column="messages", conversations=True)
+    assert [json.loads(text or "") for text in made.texts] == [wanted]
+    pq.write_table(pa.table({"messages": [[{**rows[0], "content": b"\xff"}, rows[1]]]}), path)
+    with pytest.raises(NanosnakeError, match=r"a\.parquet, after row 0: 'utf-8' codec"):
+        list(talks.read(path, "messages"))
+    with pytest.raises(NanosnakeError, match=r"a\.parquet, rows 1 to 1: column 'messages': 'utf-8' codec"):
         read(path, column="messages", conversations=True)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats.columns import Column, WrongColumn
-from nanosnake.sources.formats.tables import open_parquet
+from nanosnake.sources.formats.tables import first_line, open_parquet
 from nanosnake.sources.shards import ShardFacts
 from nanosnake.tokenizer import conversations
 
@@ -39,6 +41,10 @@ def read(path: Path, column: str, *, name: str | None = None) -> Iterator[list[d
     except WrongColumn as error:
         raise NanosnakeError(
             f"{name}: {error}; set the dataset's text_column to the one of the messages"
+        ) from None
+    except pa.ArrowInvalid as error:
+        raise NanosnakeError(
+            f"{name}, after row {row}: {first_line(error)}; correct the file, or leave the shard out"
         ) from None
     except conversations.WrongConversation as error:
         raise NanosnakeError(

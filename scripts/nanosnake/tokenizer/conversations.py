@@ -52,13 +52,40 @@ def parse(document: str) -> list[dict[str, Any]]:
     Raises:
         WrongConversation: if it is not one.
     """
-    try:
-        value = json.loads(document)
-    except ValueError as error:
-        raise WrongConversation(f"not JSON ({error})") from None
+    value = loads(document)
     messages: Any = value.get("messages") if isinstance(value, dict) else value
     check(messages)
     return list(messages)
+
+
+def loads(document: str) -> Any:
+    """Return the value of JSON.
+
+    Raises:
+        WrongConversation: if it is not JSON, a key is there twice, or its text is not that of Unicode.
+    """
+    try:
+        value = json.loads(document, object_pairs_hook=_once)
+        if r"\ud" in document.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except WrongConversation:
+        raise
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.start + 1].encode("unicode_escape").decode()
+        raise WrongConversation(f"{half} is half of a pair, and no character") from None
+    except (ValueError, RecursionError) as error:
+        raise WrongConversation(f"not JSON ({error})") from None
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise WrongConversation(
+            f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice"
+        )
+    return found
 
 
 def check(messages: Any) -> None:

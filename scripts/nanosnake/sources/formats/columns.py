@@ -7,6 +7,7 @@ import functools
 import json
 import string
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -148,8 +149,20 @@ def _as_json(found: pa.Array, name: str) -> pa.Array:
         kind.value_type
     ):
         raise WrongColumn(f"column {name!r} is of type {kind}; conversations are lists of messages")
-    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in found.to_pylist()]
+    try:
+        values = found.to_pylist()
+        texts = [
+            None if value is None else json.dumps(value, ensure_ascii=False, default=_plain)
+            for value in values
+        ]
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid(str(error)) from None
     return pa.array(texts, pa.string())
+
+
+def _plain(value: Any) -> str:
+    """Return what JSON has no form for as text: bytes, and the dates that some data sets have beside a message."""
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -77,7 +77,7 @@ class _Conversations:
 
     def _messages(self, line: bytes) -> str:
         try:
-            value = json.loads(line.decode("utf-8-sig"))
+            value = conversations.loads(line.decode("utf-8-sig"))
             for step in self.column.steps:
                 value = value[step]
             conversations.check(value)
