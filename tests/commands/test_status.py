@@ -32,12 +32,15 @@ def test_a_model_on_another_data_set_is_in_the_configuration_and_what_is_not_the
     monkeypatch.chdir(tmp_path)
     put("results/web/bpe/merges.arrow", "results/web/bpe/tokenizer/meta.json")
     put("results/talks/bpe/small/model.json", "results/talks/bpe/small/metrics.jsonl")
+    put("results/talks/bpe/tokens/train/a.ds", "results/talks/old/tokens/train/a.ds")
     put("results/web/old/merges.arrow")
     outdated = ["results/talks/bpe/small/model.json", "results/web/shards/shard_00000.parquet"]
     heads, *rows = overview(load(CONFIG), outdated)
     assert heads == ("folder", "what", "files", "size", "state")
     assert rows == [
         ("results/talks/bpe/small", "model", "2", "10 B", "1 files to make"),
+        ("results/talks/bpe/tokens", "token shards", "1", "5 B", "up to date"),
+        ("results/talks/old/tokens", "token shards", "1", "5 B", "in no configuration"),
         ("results/web/bpe", "tokenizer", "2", "10 B", "up to date"),
         ("results/web/old", "tokenizer", "1", "5 B", "in no configuration"),
         ("results/web/shards", "shards", "0", "0 B", "not made"),

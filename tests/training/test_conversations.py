@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from nanosnake.evaluation.evaluate import evaluate_documents
-from nanosnake.evaluation.talks import first_answers
+from nanosnake.evaluation.evaluate import evaluate_documents, scores
+from nanosnake.evaluation.talks import compare, first_answers
 from nanosnake.files import NanosnakeError
+from nanosnake.tokenizer.conversations import TURN
 from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.export import read_model, write_model
@@ -154,6 +155,16 @@ def test_training_learns_the_answers(
     answers = [int(shard.learned[a:b].sum()) for a, b in pairwise(bounds)]
     assert sums[:, 2].tolist() == answers
     assert sums[:, 3].tolist() == answers, "each token is one byte"
+    # beside texts, which are validated on too, the figures are those of the answers alone
+    vocabulary = dataclasses.replace(trainer.files.vocabulary, special={TURN["assistant"][1]: BOS})
+    (tmp_path / "mix").mkdir()
+    write_shard(tmp_path / "mix" / "text.ds", [[BOS, *range(97, 123)]] * 9)
+    mixed = TokenShards([talks / "validation", tmp_path / "mix"])
+    alone, beside = (
+        compare({"m": model}, vocabulary, both, Ranks.start("cpu"), micro_batch=4) for both in (data, mixed)
+    )
+    assert alone["models"][0]["bits_per_byte"] == pytest.approx(scores(sums).bits_per_byte)
+    assert beside["models"][0]["bits_per_byte"] == pytest.approx(alone["models"][0]["bits_per_byte"])
 
 
 def test_training_begins_with_the_weights_of_another(

@@ -111,6 +111,10 @@ def expected(config: Config) -> dict[str, str]:
     for name, model in config.models.items():
         dataset = config.dataset_of(name)
         folders[layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)] = "model"
+        for part in config.parts(dataset):
+            folders[f"{layout.TOKENIZER.format(dataset=part, tokenizer=model.tokenizer)}/{TOKENS}"] = (
+                "token shards"
+            )
     return folders
 
 

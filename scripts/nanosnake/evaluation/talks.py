@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nanosnake.evaluation.evaluate import evaluate_tokens, generate
+from nanosnake.evaluation.evaluate import evaluate_documents, generate, scores
 from nanosnake.tokenizer.conversations import TURN
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
@@ -22,9 +22,14 @@ SHOWN = 8
 """Conversations whose answers are kept."""
 
 
+def conversations_of(data: TokenShards) -> list[int]:
+    """Return the numbers of the documents that are conversations; a mixture has texts too."""
+    return [number for number in range(data.documents) if data.learned(number) is not None]
+
+
 def first_answers(data: TokenShards, most: int = CONVERSATIONS) -> Iterator[tuple[list[int], list[int]]]:
     """Yield the beginning of a conversation up to its first answer, and that answer, for some of them."""
-    talks = [number for number in range(data.documents) if data.learned(number) is not None]
+    talks = conversations_of(data)
     for chosen in np.unique(np.linspace(0, len(talks) - 1, most).round().astype(int)).tolist():
         document = talks[chosen]
         learned, ids = np.asarray(data.learned(document)), data.text(document).tolist()
@@ -41,17 +46,19 @@ def compare(
     Args:
         models: by name; the one that another began with comes first.
     """
-    held_out = list(first_answers(data))
+    held_out, talks = list(first_answers(data)), conversations_of(data)
     prompts = [prompt for prompt, _ in held_out]
     ends = {vocabulary.bos, vocabulary.special[TURN["assistant"][1]]}
     figures, written = [], {}
     for name, model in models.items():
         rows = generate(model, prompts, tokens=TOKENS, ends=ends)
-        scores = evaluate_tokens(model, model, data, vocabulary.lengths, ranks, micro_batch=micro_batch)
+        sums = evaluate_documents(
+            model, model, data, vocabulary.lengths, ranks, micro_batch=micro_batch, documents=talks
+        )
         figures.append(
             {
                 "model": name,
-                "bits_per_byte": scores.bits_per_byte,
+                "bits_per_byte": scores(sums[talks]).bits_per_byte,
                 "ended": float(np.mean([len(row) < TOKENS for row in rows])),
                 "mean_tokens": float(np.mean([len(row) for row in rows])),
             }
