@@ -49,6 +49,11 @@ def test_a_model_has_the_tokenizer_and_the_shape_of_the_one_that_it_begins_with(
     assert found.models["mid"].options.seed == 1, "options are the model's own"
 
 
+def test_the_defaults_of_a_shape_may_be_written_too(raw: Raw) -> None:
+    raw["models"]["mid"].update(sequence_length=2048, architecture="nanosnake", depth=2)
+    assert configuration.load(raw).models["mid"].shape == configuration.load(raw).models["base"].shape
+
+
 def model(name: str, **values: object) -> Callable[[Raw], None]:
     return lambda raw: raw["models"][name].update(values)
 
@@ -74,7 +79,7 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
         ),
         (model("base", **{"from": "chat"}), "goes round in a circle: chat -> mid -> base -> chat"),
         (model("mid", depth=3), "models.mid.depth: base has 2, and its weights fit nothing else; got 3"),
-        (model("mid", sequence_length=64), "models.mid.sequence_length: base has None"),
+        (model("mid", sequence_length=64), "models.mid.sequence_length: base has 2048"),
         (model("mid", tokenizer="other"), "models.mid.tokenizer: base has 'bpe'"),
         (model("chat", **{"from": 3}), "models.chat.from"),
         (
@@ -83,6 +88,23 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
         ),
         (model("chat", **{"from": "mid@last"}), "models.chat.from: write NAME, or NAME@STEP with a number"),
         (model("mid", keep=[0]), "models.mid.keep"),
+        (
+            model("mid", keep=[3, 6]),
+            "models.mid.keep: the training has 5 steps; name none after them; got [3, 6]",
+        ),
+        (
+            lambda raw: (model("mid", keep=3)(raw), model("chat", **{"from": "mid@3"})(raw))[0],
+            "models.chat.from: mid does not keep step 3",
+        ),
+        (
+            lambda raw: (
+                raw["datasets"].update(
+                    mix={"source": {"kind": "mixture", "parts": {"demo": 1, "talks": 1}}},
+                ),
+                model("chat", dataset="mix")(raw),
+            )[0],
+            "models.chat.options.epochs: is 1.0, but mix is a mixture, whose plan says how often",
+        ),
         (model("chat", parent="mid"), "models.chat.parent: unknown key"),
         (tokenizer(dataset="talks"), "tokenizers.bpe.dataset: talks has conversations"),
         (tokenizer(special_tokens=["<|bos|>"]), "need the special token <|user_start|>, which bpe lacks"),

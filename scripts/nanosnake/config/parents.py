@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INHERITED = ("tokenizer", *(field.name for field in dataclasses.fields(Shape)))
 """Keys of a model that are those of the model that it begins with."""
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Shape)}
 
 
 def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -41,16 +42,18 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
         begins = whole(parent, (*seen, parent))
         if not isinstance(begins, Mapping):
             return settings
-        if step is not None and step not in (begins.get("keep") or ()):
+        kept = begins.get("keep")
+        if step is not None and step not in (kept if isinstance(kept, list) else ()):
             raise wrong(
                 f"{name}.from", settings["from"], f"{parent} does not keep step {step}; name it in its keep"
             )
         for key in INHERITED:
-            if key in settings and settings[key] != begins.get(key):
+            theirs = begins.get(key, DEFAULTS.get(key))
+            if key in settings and settings[key] != theirs:
                 raise wrong(
                     f"{name}.{key}",
                     settings[key],
-                    f"{parent} has {begins.get(key)!r}, and its weights fit nothing else",
+                    f"{parent} has {theirs!r}, and its weights fit nothing else",
                 )
         return {**{key: begins[key] for key in INHERITED if key in begins}, **settings}
 
@@ -70,6 +73,12 @@ def conversation_problems(config: Config) -> Iterator[str]:
             )
     for name, model in config.models.items():
         own = config.tokenizers.get(model.tokenizer)
+        dataset = config.dataset_of(name) if own else model.dataset
+        if model.options.epochs and dataset in config.datasets and config.mixture(str(dataset)):
+            yield (
+                f"models.{name}.options.epochs: is {model.options.epochs}, but {dataset} is a mixture, whose plan says "
+                "how often each part is read; give steps"
+            )
         if model.dataset not in talks or own is None:
             continue
         if missing := conversations.missing(own.special_tokens):

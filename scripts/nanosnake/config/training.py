@@ -137,4 +137,8 @@ class GPT(ShapeOptions):
             steps_and_rows(shape, TrainOptions(**self.options.model_dump()))
         except NanosnakeError as error:
             raise wrong("options", self.options.model_dump(exclude_unset=True), str(error)) from None
+        if self.options.steps and max(self.keep, default=0) > self.options.steps:
+            raise wrong(
+                "keep", self.keep, f"the training has {self.options.steps} steps; name none after them"
+            )
         return self
