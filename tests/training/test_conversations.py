@@ -185,6 +185,26 @@ def test_training_begins_with_the_weights_of_another(
         make(talks, tokenizer, tmp_path / "other", other, options, path)
 
 
+def test_conversations_that_are_cut_are_counted(
+    talks: Path,
+    tokenizer: Path,
+    tmp_path: Path,
+    config: ModelConfig,
+    options: TrainOptions,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    data = TokenShards([talks / "train"])
+    sizes = np.diff(data.shards[0].ends.astype(int), prepend=0)
+    assert data.longer_conversations(LENGTH) == 0
+    longer = int(np.count_nonzero(sizes > 32))
+    assert data.longer_conversations(32) == longer > 0
+    short = dataclasses.replace(config, sequence_length=32)
+    make(talks, tokenizer, tmp_path, short, dataclasses.replace(options, steps=1)).run()
+    assert (
+        f"{longer} conversations are longer than 32 tokens and are cut into pieces" in capfd.readouterr().err
+    )
+
+
 def test_epochs_decide_the_steps(
     talks: Path, tokenizer: Path, tmp_path: Path, config: ModelConfig, options: TrainOptions
 ) -> None:

@@ -187,6 +187,14 @@ class TokenShards:
         """Whether a model learns only a part of the tokens, the answers."""
         return any(shard.learned is not None for shard in self.shards)
 
+    def longer_conversations(self, length: int) -> int:
+        """Return how many conversations have more tokens than `length`."""
+        return sum(
+            int(np.count_nonzero(np.diff(shard.ends.astype(np.int64), prepend=0) > length))
+            for shard in self.shards
+            if shard.learned is not None
+        )
+
     @property
     def learned_tokens(self) -> int:
         """Tokens of an epoch that a model learns to predict."""

@@ -487,6 +487,11 @@ class Trainer:
             f"per rank); "
             f"data: {self.files.train.tokens:,} tokens, {self.files.train.documents:,} documents"
         )
+        if cut := self.files.train.longer_conversations(config.sequence_length):
+            self.say(
+                f"{cut:,} conversations are longer than {config.sequence_length:,} tokens and are cut into pieces: an "
+                "answer in a later piece does not see what came before, and a step of questions alone has loss 0"
+            )
 
     def figures(self) -> dict[str, Any]:
         """Return the results of the run."""
