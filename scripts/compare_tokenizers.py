@@ -72,7 +72,9 @@ def make(options: CompareTokenizers) -> Comparison:
         contestants.append(Contestant(folder.name, folder.vocab_size, tokens, rustbpe_engine(folder).encode))
     for name, where in options.others.items():
         other = load_elsewhere(name, Path(where["path"]), where.get("pattern"))
-        contestants.append(Contestant(name, other.vocabulary, other.tokens, other.encode, ours=False))
+        contestants.append(
+            Contestant(name, other.vocabulary, other.tokens, other.encode, other.engine, ours=False)
+        )
     baselines = load_baselines(options.baseline_cache, names=options.baselines)
     contestants += [published(name, encoding) for name, encoding in baselines.encodings.items()]
     items = [*sample_items(options.samples), *read_texts(*options.texts)]
@@ -87,7 +89,8 @@ def published(name: str, encoding: tiktoken.Encoding) -> Contestant:
     tokens = [b""] * encoding.n_vocab
     for token in encoding.token_byte_values():
         tokens[encoding.encode_single_token(token)] = token
-    return Contestant(name, encoding.n_vocab, tokens, published_engine(name, encoding).encode, ours=False)
+    engine = published_engine(name, encoding)
+    return Contestant(name, encoding.n_vocab, tokens, engine.encode, "tiktoken", ours=False)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ def test_cost_and_what_doubling_buys(found: Comparison) -> None:
     cost = {row["tokenizer"]: row for row in found.cost.rows}
     assert cost["two"]["embedding_parameters_768"] == 2000 * 768
     assert float(cost["two"]["megabytes_per_cpu_second"] or 0) > 0
+    assert cost["two"]["engine"] == "rustbpe"
     last = found.sizes.rows[-1]
     assert (last["tokenizer"], last["times_smaller_vocabulary"], last["relative_tokens"]) == ("two", 2, -0.5)
 

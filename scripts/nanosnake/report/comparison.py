@@ -32,13 +32,15 @@ class Contestant:
     Attributes:
         tokens: bytes of each token by id; b"" for special tokens and ids that are not used.
         encode: texts to ids; special tokens within a text are ordinary text.
-        ours: whether our encoder is used, whose speed is measured.
+        engine: the library that encodes.
+        ours: whether it was made here, so that sizes of one training can be told.
     """
 
     name: str
     vocabulary: int
     tokens: Sequence[bytes]
     encode: Callable[[list[str]], list[list[int]]]
+    engine: str = "rustbpe"
     ours: bool = True
 
 
@@ -210,7 +212,7 @@ def _cost(one: Contestant, sample: Item, encoded: Mapping[str, Any]) -> Row:
     row: Row = {"tokenizer": one.name, "vocabulary": one.vocabulary}
     row |= {f"embedding_parameters_{width}": one.vocabulary * width for width in WIDTHS}
     row["tokens_per_kilobyte"] = tokens / max(sample.bytes / 1000, 1)
-    row["megabytes_per_cpu_second"] = _speed(one, sample) if one.ours else None
+    row |= {"engine": one.engine, "megabytes_per_cpu_second": _speed(one, sample)}
     return row
 
 

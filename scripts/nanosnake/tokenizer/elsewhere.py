@@ -30,12 +30,14 @@ class Elsewhere:
         vocabulary: ids, added tokens included.
         tokens: bytes by id; b"" for added tokens and ids that name nothing.
         encode: texts to ids; special tokens within a text are ordinary text, and none is added.
+        engine: the library that encodes.
     """
 
     name: str
     vocabulary: int
     tokens: Sequence[bytes]
     encode: Callable[[list[str]], list[list[int]]]
+    engine: str
 
 
 def load_elsewhere(name: str, path: Path, pattern: str | None = None) -> Elsewhere:
@@ -70,7 +72,7 @@ def _of_ranks(name: str, file: Path, pattern: str) -> Elsewhere:
         encoder = rustbpe.Encoder(tokens, pattern=pattern)
     except (rustbpe.InvalidValueError, rustbpe.PatternError) as error:
         raise NanosnakeError(f"{name}: {file}: {error}") from error
-    return Elsewhere(name, len(tokens), tokens, named(f"rustbpe ({name})", encoder.encode_batch))
+    return Elsewhere(name, len(tokens), tokens, named(f"rustbpe ({name})", encoder.encode_batch), "rustbpe")
 
 
 def _of_json(name: str, file: Path) -> Elsewhere:
@@ -95,7 +97,7 @@ def _of_json(name: str, file: Path) -> Elsewhere:
     def encode(texts: list[str]) -> list[list[int]]:
         return [found.ids for found in loaded.encode_batch(texts, add_special_tokens=False)]
 
-    return Elsewhere(name, len(tokens), tokens, named(f"tokenizers ({name})", encode))
+    return Elsewhere(name, len(tokens), tokens, named(f"tokenizers ({name})", encode), "tokenizers")
 
 
 def _plain(token: str) -> bytes:
