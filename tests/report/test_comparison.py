@@ -9,10 +9,13 @@ import pytest
 
 import compare_tokenizers
 from nanosnake.checks.material import Document, Item
+from nanosnake.report import comparison
 from nanosnake.report.comparison import Comparison, Contestant, compare
 from nanosnake.sources.samples import Sample, write_samples
 from nanosnake.stages import call, parse
 from tiny_tokenizers import TEXTS, evaluation_texts, train
+
+SECTIONS = Path(comparison.__file__).parent / "templates/sections"
 
 
 def by_characters(name: str, size: int) -> Contestant:
@@ -176,3 +179,9 @@ def test_a_chart_has_as_many_tokenizers_as_there_are_colours() -> None:
     assert "t7 from" in found.bars.alternative
     assert "t8" not in found.bars.alternative + found.bars.wide
     assert {row["tokenizer"] for row in found.texts.rows} == {one.name for one in many}
+
+
+@pytest.mark.parametrize("path", sorted(SECTIONS.glob("*.j2")), ids=lambda path: path.name)
+def test_no_section_of_a_page_is_empty(path: Path) -> None:
+    """A section without a template's text would be a heading above nothing."""
+    assert path.read_text().strip()
