@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nanosnake import layout
-from nanosnake.evaluation.evidence import EVALUATION, TOLERANCE, Difference, resampled
+from nanosnake.evaluation.evidence import EVALUATION, TOLERANCE, Difference, read_table, resampled
 from nanosnake.evaluation.items import Answer, Task, item_hash, prompts
-from nanosnake.files import NanosnakeError, read_json, replacing, sha256_file
+from nanosnake.files import read_json, replacing, sha256_file
 
 FILE = Path(layout.ANSWERS).name
 SCHEMA = pa.schema(
@@ -55,16 +55,8 @@ def read(path: Path) -> dict[str, list[dict[str, Any]]]:
     Raises:
         NanosnakeError: if the file is not one of ours.
     """
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise NanosnakeError(f"{path}: cannot be read ({error}); evaluate the model again") from error
-    if table.schema.names != SCHEMA.names:
-        raise NanosnakeError(
-            f"{path}: has the columns {table.schema.names}, wanted {SCHEMA.names}; evaluate the model again"
-        )
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in table.to_pylist():
+    for row in read_table(path, SCHEMA).to_pylist():
         found.setdefault(row["task"], []).append(row)
     return found
 

@@ -67,6 +67,23 @@ def text_hash(data: TokenShards, vocabulary: Vocabulary, number: int) -> str:
     return hashlib.sha256(vocabulary.decode_bytes(data.text(number).tolist())).hexdigest()
 
 
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Return a table that an evaluation left.
+
+    Raises:
+        NanosnakeError: if it cannot be read, or has other columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise NanosnakeError(f"{path}: cannot be read ({error}); evaluate the model again") from error
+    if table.schema.names != schema.names:
+        raise NanosnakeError(
+            f"{path}: has the columns {table.schema.names}, wanted {schema.names}; evaluate the model again"
+        )
+    return table
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The columns of `nats.parquet`."""
@@ -83,14 +100,7 @@ class Evidence:
         Raises:
             NanosnakeError: if it is not one of ours.
         """
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise NanosnakeError(f"{path}: cannot be read ({error}); evaluate the model again") from error
-        if table.schema.names != SCHEMA.names:
-            raise NanosnakeError(
-                f"{path}: has the columns {table.schema.names}, wanted {SCHEMA.names}; evaluate the model again"
-            )
+        table = read_table(path, SCHEMA)
         columns = (table[name].to_numpy() for name in SCHEMA.names[1:])
         return cls(table["document"].to_pylist(), *columns)
 
