@@ -74,10 +74,9 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and the first one writes the files."""
     from nanosnake.evaluation import answers, evidence
     from nanosnake.evaluation.contamination import overlapping_items
-    from nanosnake.evaluation.evaluate import baselines, evaluate_documents, sample, scores
+    from nanosnake.evaluation.evaluate import baselines, sample, scores
     from nanosnake.evaluation.items import load_tasks
     from nanosnake.evaluation.tasks import answer_task, first_items, task_scores
-    from nanosnake.training import fit
     from nanosnake.training.attention import choose_backend
     from nanosnake.training.distributed import Ranks
     from nanosnake.training.export import read_model
@@ -97,15 +96,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             backend=choose_backend("auto", ranks.device),
         )
         data.check(vocabulary.bos, model.config.vocab_size)
-        sums = evaluate_documents(
-            model,
-            model,
-            data,
-            vocabulary.lengths,
-            ranks,
-            micro_batch=fit.estimate(model.config, 8, 0.0),
-            max_tokens=options.max_tokens,
-        )
+        sums = measure(model, vocabulary, data, ranks, options)
         result: dict[str, Any] = {
             **asdict(scores(sums)),
             **scores_of_parts(options, sums),
@@ -113,7 +104,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             "samples": [],
         }
         if data.are_conversations:
-            result["talks"] = compare_answers(model, vocabulary, data, ranks, options)
+            result["talks"] = compare_answers(model, sums, vocabulary, data, ranks, options)
         for prompt in options.prompts.read_text(encoding="utf-8").splitlines() if options.prompts else []:
             text = sample(
                 model, vocabulary, prompt, tokens=options.sample_tokens, temperature=options.temperature
@@ -137,21 +128,43 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     return result
 
 
-def compare_answers(
+def measure(
     model: GPT, vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, options: EvaluateModel
-) -> dict[str, Any]:
-    """Return how the model answers held-out conversations, beside the one that it began with if there is one."""
-    from nanosnake.evaluation import talks
+) -> Tensor:
+    """Return the sums of each document; see `evaluate_documents`."""
+    from nanosnake.evaluation.evaluate import evaluate_documents
     from nanosnake.training import fit
+
+    return evaluate_documents(
+        model,
+        model,
+        data,
+        vocabulary.lengths,
+        ranks,
+        micro_batch=fit.estimate(model.config, 8, 0.0),
+        max_tokens=options.max_tokens,
+    )
+
+
+def compare_answers(
+    model: GPT, sums: Tensor, vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, options: EvaluateModel
+) -> dict[str, Any]:
+    """Return how the model answers held-out conversations, beside the one that it began with if there is one.
+
+    Args:
+        sums: what `measure` returns of the model.
+    """
+    from nanosnake.evaluation import talks
     from nanosnake.training.export import read_model
     from nanosnake.training.recipe import name_of
 
-    models = {options.model.name: model}
+    models = {options.model.name: (model, sums)}
     if options.parent is not None:
         weights, description = (options.parent / name for name in ("model.safetensors", "model.json"))
         parent = read_model(weights, description, ranks.device, backend=model.backend)
-        models = {name_of(options.parent): parent, **models}
-    return talks.compare(models, vocabulary, data, ranks, micro_batch=fit.estimate(model.config, 8, 0.0))
+        theirs = measure(parent, vocabulary, data, ranks, options)
+        models = {name_of(options.parent): (parent, theirs), **models}
+    return talks.compare(models, vocabulary, data)
 
 
 def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:

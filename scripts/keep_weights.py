@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nanosnake.files import NanosnakeError, hard_link
 from nanosnake.stages import Stage, main
-from nanosnake.training.recipe import KEPT, Recipe
+from nanosnake.training.recipe import FINISHED, KEPT, Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class KeepWeights(Stage):
 
     def run(self) -> str | None:
         recipe = Recipe.of_result(self.model)
-        for folder in sorted(self.checkpoints.glob(f"*/finished/{KEPT}/{self.step}")):
+        for folder in sorted(self.checkpoints.glob(f"*/{FINISHED}/{KEPT}/{self.step}")):
             if recipe is not None and Recipe.of_result(folder.parents[1]) == recipe:
                 for name in ("model.safetensors", "model.json"):
                     hard_link(folder / name, self.output / name)

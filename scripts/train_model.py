@@ -38,10 +38,7 @@ from nanosnake.training.config import (  # noqa: E402
     Stopped,
     TrainOptions,
 )
-from nanosnake.training.recipe import DECISIVE, FORCED, KEPT, RESULTS, Recipe, name_of  # noqa: E402
-
-FINISHED = "finished"
-"""Folder of the files of a finished model, next to those of its checkpoints."""
+from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, KEPT, RESULTS, Recipe, name_of  # noqa: E402
 
 ENVIRONMENT = "environment.json"
 """What a finished model was trained in, for the record of a job that finds it finished."""

@@ -28,7 +28,7 @@ from nanosnake.files import NanosnakeError
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.snakemake_internals import NOTES, note_name
 from nanosnake.stages import Stage
-from nanosnake.training.recipe import RESULTS, Recipe
+from nanosnake.training.recipe import FINISHED, RESULTS, Recipe
 
 TARGETS = ("all", "tokens")
 """Targets that are queried for what a configuration makes."""
@@ -145,7 +145,7 @@ def result_of(project: Path, folder: Path) -> Path:
 
 def unused(key: Path, home: Path, code: Mapping[str, str]) -> Iterator[Path]:
     """Yield the folders of one recipe's checkpoints that are no longer useful."""
-    finished = key / "finished"
+    finished = key / FINISHED
     then = Recipe.of_result(finished)
     result = home / RESULTS[0]
     if then is not None and result.exists() and not result.samefile(finished / RESULTS[0]):

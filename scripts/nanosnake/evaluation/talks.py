@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from nanosnake.evaluation.evaluate import evaluate_documents, generate, scores
+from nanosnake.evaluation.evaluate import generate, scores
 from nanosnake.tokenizer.conversations import TURN
-from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
@@ -39,22 +39,19 @@ def first_answers(data: TokenShards, most: int = CONVERSATIONS) -> Iterator[tupl
 
 
 def compare(
-    models: Mapping[str, GPT], vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, *, micro_batch: int
+    models: Mapping[str, tuple[GPT, Tensor]], vocabulary: Vocabulary, data: TokenShards
 ) -> dict[str, Any]:
     """Return how well models answer held-out conversations, the first answer of each: figures, and some answers.
 
     Args:
-        models: by name; the one that another began with comes first.
+        models: by name, each with what `evaluate_documents` returns; the one that another began with comes first.
     """
     held_out, talks = list(first_answers(data)), conversations_of(data)
     prompts = [prompt for prompt, _ in held_out]
     ends = {vocabulary.bos, vocabulary.special[TURN["assistant"][1]]}
     figures, written = [], {}
-    for name, model in models.items():
+    for name, (model, sums) in models.items():
         rows = generate(model, prompts, tokens=TOKENS, ends=ends)
-        sums = evaluate_documents(
-            model, model, data, vocabulary.lengths, ranks, micro_batch=micro_batch, documents=talks
-        )
         figures.append(
             {
                 "model": name,

@@ -71,8 +71,11 @@ class EpochOrder:
             rows = [-(-size // (length - 1)) for size in sizes]
             if data.planned:
                 rows[-1] += max(0, data.planned.rows - sum(rows))
-        else:
-            rows = [len(self.pack(pool)) for pool in range(len(self.pools))]
+        else:  # known only by packing, which is asked for several times
+            key = (length, seed, epoch, shuffle)
+            if key not in data.packed_rows:
+                data.packed_rows[key] = [len(self.pack(pool)) for pool in range(len(self.pools))]
+            rows = data.packed_rows[key]
         self.first_rows = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
 
     @property

@@ -34,6 +34,9 @@ DECISIVE = (
     "keep",
 )
 
+FINISHED = "finished"
+"""Folder of the files of a finished model, next to those of its checkpoints."""
+
 KEPT = "steps"
 """Folder of the weights that were kept on the way, next to those of a finished model: one for each step."""
 

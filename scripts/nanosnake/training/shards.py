@@ -154,6 +154,8 @@ class TokenShards:
         self.tokens = sum(int(s.ends[-1]) for s in self.shards)
         self.documents = sum(len(s.ends) for s in self.shards)
         self.bos = int(self.shards[0].tokens[0])
+        self.packed_rows: dict[tuple[int, int, int, bool], list[int]] = {}
+        """Rows of each pool, by length, seed, epoch and whether it is shuffled, where packing has counted them."""
 
     @property
     def blocks(self) -> Sequence[Block]:

@@ -17,7 +17,7 @@ from nanosnake.closures import differences
 from nanosnake.files import hard_link, read_json, write_if_changed
 from nanosnake.messages import duration, log
 from nanosnake.snakemake_internals import Run, forget
-from nanosnake.training.recipe import DECISIVE, FORCED, RESULTS, Recipe, in_few_words
+from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, RESULTS, Recipe, in_few_words
 from nanosnake.workflow.code import Code
 from nanosnake.workflow.models import Models
 from train_model import TrainModel
@@ -122,7 +122,8 @@ class Keeper:
         """Return whether a model of the same options was finished before."""
         now = self.recipe(name)
         kept = (
-            Recipe.of_result(folder) for folder in Path(self.models.checkpoints_of(name)).glob("*/finished")
+            Recipe.of_result(folder)
+            for folder in Path(self.models.checkpoints_of(name)).glob(f"*/{FINISHED}")
         )
         return any(then is not None and not now.changed_options(then) for then in kept)
 
