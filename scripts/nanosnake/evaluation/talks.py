@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from nanosnake.evaluation.evaluate import generate, scores
-from nanosnake.tokenizer.conversations import TURN
+from nanosnake.tokenizer.conversations import ends
 from nanosnake.training.model import GPT
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
@@ -48,10 +48,10 @@ def compare(
     """
     held_out, talks = list(first_answers(data)), conversations_of(data)
     prompts = [prompt for prompt, _ in held_out]
-    ends = {vocabulary.bos, vocabulary.special[TURN["assistant"][1]]}
+    stops = ends(vocabulary.special, vocabulary.bos)
     figures, written = [], {}
     for name, (model, sums) in models.items():
-        rows = generate(model, prompts, tokens=TOKENS, ends=ends)
+        rows = generate(model, prompts, tokens=TOKENS, ends=stops)
         figures.append(
             {
                 "model": name,

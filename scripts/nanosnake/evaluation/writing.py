@@ -19,7 +19,7 @@ from nanosnake.evaluation.calculator import calculate
 from nanosnake.evaluation.evaluate import generate
 from nanosnake.evaluation.items import Answer, Task, extracted, question, solved
 from nanosnake.files import NanosnakeError
-from nanosnake.tokenizer.conversations import TOOLS, TURN, render
+from nanosnake.tokenizer.conversations import TOOLS, TURN, ends, render
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
 from nanosnake.training.vocabulary import Vocabulary
@@ -63,7 +63,7 @@ def write_answers(
             model,
             [prompts[number] for number in numbers],
             tokens=task.max_tokens,
-            ends=_ends(vocabulary),
+            ends=ends(vocabulary.special, vocabulary.bos),
             after=lambda written: _after(vocabulary, task, written),
         )
         for number, ids in zip(numbers, rows, strict=True):
@@ -94,11 +94,6 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
             batches.append([])
         batches[-1].append(number)
     return batches
-
-
-def _ends(vocabulary: Vocabulary) -> set[int]:
-    end = vocabulary.special.get(TURN["assistant"][1], vocabulary.bos)
-    return {vocabulary.bos, end}
 
 
 def _after(vocabulary: Vocabulary, task: Task, written: Sequence[int]) -> Sequence[int] | None:

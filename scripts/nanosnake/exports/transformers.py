@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nanosnake.files import NanosnakeError, read_json, replacing, write_json
+from nanosnake.tokenizer.conversations import ENDS_ANSWER
 from nanosnake.tokenizer.folder import TOKENIZER_JSON
 from nanosnake.tokenizer.transformers import TOKENIZER_CONFIG
 from nanosnake.training.config import ModelConfig
@@ -23,7 +24,6 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 GENERATION_CONFIG = "generation_config.json"
 CODE = "modeling_nanosnake.py"
-ENDS_ANSWER = "<|assistant_end|>"
 
 
 @dataclass(frozen=True)

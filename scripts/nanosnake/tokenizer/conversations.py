@@ -22,6 +22,8 @@ TURN = {
     "assistant": ("<|assistant_start|>", "<|assistant_end|>"),
 }
 """The special tokens around what each role says."""
+ENDS_ANSWER = TURN["assistant"][1]
+
 TOOLS = {
     "python": ("<|python_start|>", "<|python_end|>"),
     "python_output": ("<|output_start|>", "<|output_end|>"),
@@ -44,6 +46,11 @@ class Rendered(NamedTuple):
 def missing(special_tokens: Sequence[str]) -> list[str]:
     """Return the special tokens that every conversation needs and a tokenizer lacks."""
     return [token for token in CHAT_TOKENS if token not in special_tokens]
+
+
+def ends(special: Mapping[str, int], bos: int) -> set[int]:
+    """Return the ids that end what a model writes: an answer's end, and the next document's start."""
+    return {bos, special.get(ENDS_ANSWER, bos)}
 
 
 def parse(document: str) -> list[dict[str, Any]]:
