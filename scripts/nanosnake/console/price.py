@@ -14,7 +14,7 @@ RATE_VARIABLE = "NANOSNAKE_PLAN_RATE"
 """Environment variable with what an hour of it costs."""
 
 USUAL_GPU = "H200"
-SHARES = {1: 0.51, 8: 0.46}
+SHARES = {1: 0.50, 8: 0.49}
 """Share of its peak that a GPU reaches in training (MFU), by the number of GPUs: of depth 12 on one H200 and on two in
 docs/benchmarks.md; more than two were not measured."""
 

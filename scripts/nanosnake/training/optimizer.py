@@ -284,15 +284,17 @@ class Optimizer:
     ) -> None:
         rule, state = slot.rule, slot.state
         lr = torch.tensor(rule.lr * lr_factor)
+        # for a few scalars a compilation costs more than it saves
+        small = part.numel() < SMALL
         if rule.kind == "muon":
+            muon = muon_update if small else self._muon
             numbers = (lr, torch.tensor(momentum), torch.tensor(weight_decay))
-            self._muon(part, gradient, state["velocity"], state["second"], *numbers)
+            muon(part, gradient, state["velocity"], state["second"], *numbers)
             return
         beta1, beta2 = rule.betas
         corrections = (torch.tensor(1.0 - beta1**self.steps), torch.tensor(1.0 - beta2**self.steps))
-        # compiled for the tables; for a few scalars a compilation costs more than it saves
-        update = self._adamw if part.numel() >= SMALL else adamw_update
-        update(
+        adamw = adamw_update if small else self._adamw
+        adamw(
             part, gradient, state["first"], state["second"], lr, beta1, beta2, rule.weight_decay, *corrections
         )
 

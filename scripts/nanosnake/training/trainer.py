@@ -395,6 +395,8 @@ class Trainer:
         return steps > 0 and self.step % steps == 0
 
     def _after_first_step(self) -> None:
+        # another rank may still compile its last update, and would hold up the second step
+        self.ranks.sum(torch.zeros(1, device=self.ranks.device))
         if self.ranks.device.type == "cuda":
             torch.cuda.synchronize()
         self.first_step_seconds = time.perf_counter() - self.started
