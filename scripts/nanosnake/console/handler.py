@@ -104,7 +104,8 @@ class LogHandler(LogHandlerBase):
             not self.ticker.is_alive() and not self.ended.is_set()
         ):  # the first job: by now the Snakefile has said more
             estimate = f", about {duration(self.board.estimate)}" if self.board.estimate else ""
-            self._print(f"{self.board.total:,} jobs{estimate}")
+            jobs = "job" if self.board.total == 1 else "jobs"
+            self._print(f"{self.board.total:,} {jobs}{estimate}")
             self.ticker.start()
         self.board.start(job)
 

@@ -47,7 +47,7 @@ class Job:
         return cls(
             number=fields["jobid"],
             rule=fields["rule_name"],
-            what=" ".join(map(str, wildcards.values())),
+            what=" ".join(str(value).strip("/") for value in wildcards.values()),
             model=str(wildcards.get("model", "")),
             inputs=list(fields.get("input") or ()),
             outputs=list(fields.get("output") or ()),
