@@ -52,8 +52,8 @@ def tokenizer_page(report: Report, drawings: Drawings) -> Page:
     sections = (
         ("run", "What was run", True),
         ("gate", "Gate and checks", True),
-        ("compression", "Compression against the baselines", drawings.compression),
         ("curve", "Compression against vocabulary size", report.curve),
+        ("compression", "Compression against the baselines", drawings.compression),
         ("lengths", "Token lengths", True),
         ("tokens", "Frequent and long tokens", True),
         ("texts", "Texts cut into tokens", report.samples),
