@@ -17,7 +17,7 @@ from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
 from nanosnake.sources.formats.look import Documents
 from nanosnake.sources.formats.refused import Refusals
-from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, lines
+from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, line_feeds, lines
 from nanosnake.tokenizer import conversations
 
 _NUL = "a zero byte: the file is damaged or not text"
@@ -41,22 +41,22 @@ class _JsonLines:
             explicit_schema=column.schema(), unexpected_field_behavior="ignore", newlines_in_values=False
         )
 
-    def parse(self, data: bytes) -> pa.Array:
+    def parse(self, data: memoryview | bytes) -> pa.Array:
         """Return the text of each object.
 
         Raises:
             _Unreadable: if one of them is not right.
         """
-        if not (data[:64].lstrip() or data.lstrip()).startswith(b"{"):
+        if not (bytes(data[:64]).lstrip() or bytes(data).lstrip()).startswith(b"{"):
             # never passed on: PyArrow 26 crashes where `null` is the first value
             raise _Unreadable(_NO_OBJECT)
         try:
-            table = pj.read_json(
+            reader = pj.open_json(  # with less ado for a single block than read_json
                 pa.BufferReader(data),
                 read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
                 parse_options=self.options,
             )
-            return self.column.texts(table)
+            return self.column.texts(reader.read_all())
         except (pa.ArrowException, WrongColumn) as error:
             raise _Unreadable(_reason(str(error))) from None
 
@@ -67,13 +67,13 @@ class _Conversations:
     def __init__(self, column: Column) -> None:
         self.column = column
 
-    def parse(self, data: bytes) -> pa.Array:
+    def parse(self, data: memoryview | bytes) -> pa.Array:
         """Return the messages of each object as JSON.
 
         Raises:
             _Unreadable: if one of them is not right.
         """
-        return pa.array(list(map(self._messages, filter(bytes.strip, data.split(b"\n")))), pa.string())
+        return pa.array(list(map(self._messages, filter(bytes.strip, bytes(data).split(b"\n")))), pa.string())
 
     def _messages(self, line: bytes) -> str:
         try:
@@ -108,18 +108,21 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
             _refuse_long(stream, piece, refusals)
             continue
         if piece.first == 1:
-            check_keys(stream.path, piece.data.split(b"\n", 1)[0], column)
+            check_keys(stream.path, bytes(piece.data).split(b"\n", 1)[0], column)
         try:
             texts = reader.parse(piece.data)
         except _Unreadable:
             texts = None
-        count = piece.feeds + (not piece.data.endswith(b"\n"))
         # a line that is null, and not an object, becomes a row without text
-        if texts is not None and len(texts) == count and (not texts.null_count or _all_objects(piece.data)):
+        if (
+            texts is not None
+            and len(texts) == piece.number
+            and (not texts.null_count or _all_objects(piece.data))
+        ):
             yield numbered(texts, piece.first, piece.span)
             continue
         wanted = []
-        for number, line in enumerate(piece.data.split(b"\n"), piece.first):
+        for number, line in enumerate(bytes(piece.data).split(b"\n"), piece.first):
             if line.lstrip().startswith(b"{"):
                 wanted.append((number, line))
             elif line.strip():
@@ -128,12 +131,10 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
             yield batch._replace(span=piece.span)
 
 
-def _all_objects(data: bytes) -> bool:
+def _all_objects(data: memoryview) -> bool:
     """Return whether each line begins as an object does."""
-    letters = np.frombuffer(data, np.uint8)
-    begins = np.flatnonzero(letters == ord("\n")) + 1
-    begins = begins[:-1] if data.endswith(b"\n") else begins
-    return data.startswith(b"{") and bool((letters[begins] == ord("{")).all())
+    begins = np.append(0, np.flatnonzero(line_feeds(data)) + 1)
+    return bool((np.frombuffer(data, np.uint8)[begins[begins < len(data)]] == ord("{")).all())
 
 
 def _halved(
@@ -188,7 +189,7 @@ def check_keys(path: str, line: bytes, column: Column) -> None:
 
 def _refuse_long(stream: Stream, piece: Lines, refusals: Refusals) -> None:
     reason = _TOO_LONG.format(length=piece.too_long, what="line")
-    refusals.add(stream.path, f"line {piece.first}", reason, piece.data)
+    refusals.add(stream.path, f"line {piece.first}", reason, bytes(piece.data))
 
 
 def read_text(stream: Stream, documents: Documents, refusals: Refusals) -> Iterator[Batch]:
@@ -206,7 +207,7 @@ def _read_lines(stream: Stream, refusals: Refusals) -> Iterator[Batch]:
         if piece.too_long:
             _refuse_long(stream, piece, refusals)
             continue
-        data = _unix(piece.data)
+        data = _unix(bytes(piece.data))
         text = _as_text(data)
         if text is not None:
             texts = pc.list_flatten(pc.split_pattern(text, "\n"))
@@ -248,7 +249,7 @@ def _read_blocks(stream: Stream, refusals: Refusals) -> Iterator[Batch]:
             _refuse_long(stream, piece, refusals)
             rest, first, begin = b"", piece.first + 1, piece.span[1]
             continue
-        data = _BLANK.sub(b"\n", b"\n" + rest + _unix(piece.data))[1:]
+        data = _BLANK.sub(b"\n", b"\n" + rest + _unix(bytes(piece.data)))[1:]
         if dropped and b"\n\n" in data:  # the end of a block that was too long
             end = data.index(b"\n\n") + 2
             first += data.count(b"\n", 0, end)
