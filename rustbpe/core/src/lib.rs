@@ -14,6 +14,7 @@ pub mod encode_shard;
 pub mod error;
 pub(crate) mod feed;
 pub(crate) mod files;
+pub mod json_lines;
 pub mod merge_counts;
 pub mod pretokenize;
 pub mod progress;

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
+import rustbpe
 
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
 from nanosnake.sources.formats.look import Documents
 from nanosnake.sources.formats.refused import Refusals
-from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, line_feeds, lines
+from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, lines
 from nanosnake.tokenizer import conversations
 
 _NUL = "a zero byte: the file is damaged or not text"
@@ -33,7 +34,7 @@ class _Unreadable(Exception):
 
 
 class _JsonLines:
-    """Reads the text of JSON objects, many at a time."""
+    """Reads the text of JSON objects, and says what is wrong with them."""
 
     def __init__(self, column: Column) -> None:
         self.column = column
@@ -41,17 +42,14 @@ class _JsonLines:
             explicit_schema=column.schema(), unexpected_field_behavior="ignore", newlines_in_values=False
         )
 
-    def parse(self, data: memoryview | bytes) -> pa.Array:
-        """Return the text of each object.
+    def parse(self, data: bytes) -> pa.Array:
+        """Return the text of each object; the first value must be one, PyArrow 26 crashes where it is `null`.
 
         Raises:
             _Unreadable: if one of them is not right.
         """
-        if not (bytes(data[:64]).lstrip() or bytes(data).lstrip()).startswith(b"{"):
-            # never passed on: PyArrow 26 crashes where `null` is the first value
-            raise _Unreadable(_NO_OBJECT)
         try:
-            reader = pj.open_json(  # with less ado for a single block than read_json
+            reader = pj.open_json(  # takes less time for one block than read_json
                 pa.BufferReader(data),
                 read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
                 parse_options=self.options,
@@ -67,13 +65,13 @@ class _Conversations:
     def __init__(self, column: Column) -> None:
         self.column = column
 
-    def parse(self, data: memoryview | bytes) -> pa.Array:
+    def parse(self, data: bytes) -> pa.Array:
         """Return the messages of each object as JSON.
 
         Raises:
             _Unreadable: if one of them is not right.
         """
-        return pa.array(list(map(self._messages, filter(bytes.strip, bytes(data).split(b"\n")))), pa.string())
+        return pa.array(list(map(self._messages, filter(bytes.strip, data.split(b"\n")))), pa.string())
 
     def _messages(self, line: bytes) -> str:
         try:
@@ -109,32 +107,39 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
             continue
         if piece.first == 1:
             check_keys(stream.path, bytes(piece.data).split(b"\n", 1)[0], column)
-        try:
-            texts = reader.parse(piece.data)
-        except _Unreadable:
-            texts = None
-        # a line that is null, and not an object, becomes a row without text
-        if (
-            texts is not None
-            and len(texts) == piece.number
-            and (not texts.null_count or _all_objects(piece.data))
-        ):
-            yield numbered(texts, piece.first, piece.span)
-            continue
+        if column.conversations or column.template is not None:
+            found, left = [], list(enumerate(bytes(piece.data).split(b"\n"), piece.first))
+        else:
+            batch, left = _strings(piece, column)
+            found = [batch]
         wanted = []
-        for number, line in enumerate(bytes(piece.data).split(b"\n"), piece.first):
+        for number, line in left:
             if line.lstrip().startswith(b"{"):
                 wanted.append((number, line))
             elif line.strip():
                 refusals.add(stream.path, f"line {number}", _NO_OBJECT, line)
-        for batch in _halved(reader, wanted, stream, refusals):
-            yield batch._replace(span=piece.span)
+        found += _halved(reader, wanted, stream, refusals)
+        if found:
+            yield _in_order(found)._replace(span=piece.span)
 
 
-def _all_objects(data: memoryview) -> bool:
-    """Return whether each line begins as an object does."""
-    begins = np.append(0, np.flatnonzero(line_feeds(data)) + 1)
-    return bool((np.frombuffer(data, np.uint8)[begins[begins < len(data)]] == ord("{")).all())
+def _strings(piece: Lines, column: Column) -> tuple[Batch, list[tuple[int, bytes]]]:
+    """Return the documents of a piece, and the lines, with their numbers, that serde_json cannot read so."""
+    rows = pa.RecordBatchReader.from_stream(rustbpe.JsonLines(piece.data, column.steps)).read_next_batch()
+    places, unread = rows["line"].to_numpy() + piece.first, rows["unread"]
+    good = unread.is_null().to_numpy(zero_copy_only=False)
+    left = list(zip(places[~good].tolist(), unread.drop_null().to_pylist(), strict=True))
+    return kept(Batch(rows["text"], places), good), left
+
+
+def _in_order(batches: list[Batch]) -> Batch:
+    """Return the documents of some batches as one, by their lines."""
+    if len(batches) == 1:
+        return batches[0]
+    places = np.concatenate([batch.places for batch in batches])
+    order = np.argsort(places)
+    texts = pa.concat_arrays([batch.texts for batch in batches])
+    return Batch(texts.take(pa.array(order)), places[order])
 
 
 def _halved(

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from nanosnake.files import CHUNK
@@ -173,16 +172,13 @@ class Lines(NamedTuple):
     """Number of the first line, from 1."""
     span: tuple[int, int]
     """Bytes of the unpacked file, from and before, that the lines are."""
-    number: int = 1
-    """Lines in `data`."""
     too_long: int = 0
     """Bytes of a line that is longer than LONGEST; `data` is its beginning then."""
 
 
-def line_feeds(data: memoryview) -> npt.NDArray[np.bool_]:
-    """Return for each byte whether it is a line feed."""
+def _line_feeds(data: memoryview) -> int:
     found = np.frombuffer(pa.allocate_buffer(len(data)), np.bool_)
-    return np.equal(np.frombuffer(data, np.uint8), ord("\n"), out=found)
+    return int(np.count_nonzero(np.equal(np.frombuffer(data, np.uint8), ord("\n"), out=found)))
 
 
 def _last_line(data: memoryview) -> int:
@@ -205,10 +201,8 @@ def lines(stream: Stream, size: int = CHUNK) -> Iterator[Lines]:
         data = room[: len(rest) + added]
         cut = _last_line(data) if added else len(data)  # at the end of a file, a line may lack its line feed
         if cut:
-            whole = data[:cut]
-            count = int(np.count_nonzero(line_feeds(whole))) + (whole[-1] != ord("\n"))
-            yield Lines(whole, line, (begin, begin + cut), count)
-            line, begin = line + count, begin + cut
+            yield Lines(data[:cut], line, (begin, begin + cut))
+            line, begin = line + _line_feeds(data[:cut]), begin + cut
         if not added:
             return
         rest = data[cut:]
