@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Final, Literal, TypeAlias, TypedDict, final
 
-from typing_extensions import CapsuleType
+from typing_extensions import Buffer, CapsuleType
 
 __all__ = [
     "PATTERNS",
@@ -20,6 +20,7 @@ __all__ = [
     "Encoder",
     "FileFormatError",
     "InvalidValueError",
+    "JsonLines",
     "Merges",
     "PatternError",
     "RustbpeError",
@@ -251,6 +252,20 @@ class Documents(Iterator[str | None]):
         """Opens a row group, counted from 0; errors as in `count_parquet`, also while rows are taken."""
     def __iter__(self) -> Documents: ...
     def __next__(self) -> str | None: ...
+
+@final
+class JsonLines:
+    """A string out of each line of JSON, as an Arrow table with a row for each line that is not blank.
+
+    The columns are `line` (from 0), `text` (null where the object has no such key, or null), and `unread`: the bytes of
+    a line that is not an object with at most one such key and a string there, or null. A line with an escape in a key
+    is also unread.
+    """
+
+    def __new__(cls, data: Buffer, keys: Sequence[str]) -> JsonLines:
+        """Reads the string that `keys` lead to, from the outermost object inwards."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
+        """The table as an Arrow C stream of one batch."""
 
 @final
 class Tokenizer:

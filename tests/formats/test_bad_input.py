@@ -40,6 +40,11 @@ BAD_LINES = {
     "a number": (b'{"text": 1}', "text is of type number, wanted: string"),
     "sometimes a list": (b'{"text": ["one", "two"]}', "text is of type array, wanted: string"),
     "a key twice": (b'{"text": "a", "text": "b"}', "the key 'text' is there twice"),
+    "a key twice, once with an escape": (
+        b'{"text": "a", "x": 1, "te\\u0078t": "b"}',
+        "the key 'text' is there twice",
+    ),
+    "a key twice, once null": (b'{"text": null, "text": "b"}', "the key 'text' is there twice"),
 }
 
 
@@ -87,17 +92,41 @@ def test_what_is_odd_and_not_wrong(tmp_path: Path) -> None:
         b'{"text": null, "x": [1]}\r\n',
         b'{"x": {"text": 3}, "text": "zero \\u0000"}\n',
         b'{"text": "nested", "x": ' + b"[" * 10_000 + b"]" * 10_000 + b"}\n",
+        b'{"te\\u0078t": "an escape in the key"}\n',
+        b'{"text": "not a number", "x": NaN}\n',
+        b'{"text": "another key twice", "x": {"text": 1, "text": 2}, "x": "\\ud83d"}\n',
         b'{"x": 3}',
     ]
     path.write_bytes(b"".join(lines))
     made = read(path)
-    assert made.texts == ["a BOM", "mixed line ends", None, "zero \0", "nested", None]
-    assert made.lines == [1, 3, 4, 5, 6, 7]
+    odd = ["an escape in the key", "not a number", "another key twice"]
+    assert made.texts == ["a BOM", "mixed line ends", None, "zero \0", "nested", *odd, None]
+    assert made.lines == [1, 3, 4, 5, 6, 7, 8, 9, 10]
     assert made.shards[0].nulls == 2
     assert made.shards[0].parts[0]["span"] == [3, path.stat().st_size] or made.shards[0].parts[0]["span"] == (
         3,
         path.stat().st_size,
     )
+
+
+TWICE_INSIDE = [
+    b'{"meta": {"body": "a", "body": "b"}}',
+    b'{"meta": {"body": "a", "b\\u006fdy": "b"}}',
+    b'{"meta": {"body": "a"}, "meta": {"body": "b"}}',
+    b'{"meta": {"body": "a"}, "meta": null}',
+]
+
+
+@pytest.mark.parametrize("line", TWICE_INSIDE)
+def test_a_key_twice_inside_another(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    good = jsonl({"meta": {"body": "one"}}, {"body": 2, "meta": {"body": "two", "meta": {"body": 3}}})
+    path.write_bytes(good + line)
+    made = read(path, column="meta.body", on_error="skip")
+    assert made.texts == ["one", "two"]
+    (entry,) = made.left_out
+    assert entry["place"] == "line 3"
+    assert "is there twice" in entry["reason"]
 
 
 def test_a_wrong_column_is_told_at_the_first_line(tmp_path: Path) -> None:

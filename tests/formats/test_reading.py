@@ -121,6 +121,24 @@ def test_blocks_do_not_depend_on_how_the_file_is_cut(tmp_path: Path, monkeypatch
         monkeypatch.undo()
 
 
+def test_lines_do_not_depend_on_how_the_file_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = random.Random(5)
+    texts = [f"{number} " + "é" * numbers.randrange(200) for number in range(500)]
+    texts[100], texts[200], texts[300] = "long " * 900, "too long " * 1000, "NaN"
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        b"\n".join(jsonl({"text": text, "x": float(text) if text == "NaN" else 1}) for text in texts)
+    )
+    monkeypatch.setattr(stream, "LONGEST", 5000)
+    original = stream.lines
+    for size in (1, 100, 3000):
+        monkeypatch.setattr("nanosnake.sources.formats.lines.lines", lambda it, size=size: original(it, size))
+        made = read(path, on_error="skip")
+        assert made.texts == texts[:200] + texts[201:]
+        assert made.lines == [1 + 2 * number for number in range(500) if number != 200]
+        assert [entry["place"] for entry in made.left_out] == ["line 401"]
+
+
 def test_a_column_in_a_column(tmp_path: Path) -> None:
     values = [{"body": "one", "n": 1}, None, {"body": None, "n": 2}, {"body": "two", "n": 3}]
     path = tmp_path / "a.jsonl"

@@ -340,3 +340,10 @@ def test_an_output_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> 
     assert (tmp_path / "c.arrow").read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["c.arrow", "s.parquet"]
     assert (tmp_path / "c.arrow").stat().st_mode & 0o777 == (tmp_path / "s.parquet").stat().st_mode & 0o777
+
+
+def test_lines_of_json_need_a_key_and_bytes_in_one_piece() -> None:
+    with pytest.raises(rustbpe.InvalidValueError, match="no key is given"):
+        rustbpe.JsonLines(b"{}", [])
+    with pytest.raises(rustbpe.InvalidValueError, match="not contiguous"):
+        rustbpe.JsonLines(memoryview(b"{}{}")[::2], ["text"])

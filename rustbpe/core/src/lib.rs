@@ -1,8 +1,8 @@
 //! Exact byte-pair encoding: pre-tokenize, count, train, encode.
 //!
 //! Knows bytes, counts and merges; nothing of Python and nothing of the workflow. What makes a file of another is one
-//! module each: `check_shard`, `count_shard`, `merge_counts`, `train_merges`, `encode_shard`. The others are what
-//! these are made of.
+//! module each: `check_shard`, `count_shard`, `merge_counts`, `train_merges`, `encode_shard`. `json_lines` reads text
+//! that is to become a shard. The others are what these are made of.
 
 pub mod artifacts;
 pub(crate) mod bytes;
@@ -14,6 +14,7 @@ pub mod encode_shard;
 pub mod error;
 pub(crate) mod feed;
 pub(crate) mod files;
+pub mod json_lines;
 pub mod merge_counts;
 pub mod pretokenize;
 pub mod progress;

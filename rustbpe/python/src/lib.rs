@@ -6,6 +6,7 @@ mod documents;
 mod doorway;
 mod encoder;
 mod errors;
+mod json_lines;
 mod merges;
 mod stages;
 mod tokenizer;
@@ -24,6 +25,7 @@ fn rustbpe(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<merges::Merges>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<documents::Documents>()?;
+    module.add_class::<json_lines::JsonLines>()?;
     module.add_function(wrap_pyfunction!(
         stages::check_parquet::check_parquet,
         module

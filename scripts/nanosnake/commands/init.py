@@ -194,7 +194,7 @@ def _sample(path: Path, kind: str) -> list[Record]:
     if kind in ("parquet", "arrow"):
         return _table_rows(path, kind)
     with Stream(str(path), kind) as stream:  # type: ignore[arg-type]
-        lines = stream.read(SAMPLED_BYTES).decode("utf-8", errors="replace").splitlines()
+        lines = bytes(stream.read(SAMPLED_BYTES)).decode("utf-8", errors="replace").splitlines()
     lines = lines[:-1] if len(lines) > 1 else lines
     if kind == "jsonl":
         return [row for line in lines[:SAMPLED_ROWS] if isinstance(row := _json(line), dict)]

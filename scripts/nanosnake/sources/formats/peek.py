@@ -22,7 +22,7 @@ def peek(path: str, kind: look.Format, column: Column) -> None:
             column.texts(_schema(path, kind).empty_table())
             return
         with Stream(path, kind) as stream:
-            start = stream.read(look.START) + stream.read(CHUNK) if kind != "text" else b""
+            start = bytes(stream.read(look.START)) + bytes(stream.read(CHUNK)) if kind != "text" else b""
         line, end, _ = start.partition(b"\n")
         if kind == "jsonl" and end:
             check_keys(path, line, column)

@@ -7,7 +7,7 @@ import lzma
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,12 @@ class Damaged(Exception):
     """Compressed bytes that cannot be unpacked any further."""
 
 
+def _filled(source: Any, size: int) -> pa.Buffer:
+    """Return up to `size` bytes in memory of Arrow's pool: new `bytes` for each piece cost more than to read it."""
+    buffer = pa.allocate_buffer(size)
+    return buffer.slice(0, source.readinto(memoryview(buffer).cast("B")))
+
+
 class _Hashed:
     """A file whose bytes are hashed as they are read."""
 
@@ -33,11 +39,14 @@ class _Hashed:
         self.digest = hashlib.sha256()
         self.bytes = 0
 
-    def read(self, size: int = -1) -> bytes:
-        chunk = self.file.read(size)
-        self.digest.update(chunk)
-        self.bytes += len(chunk)
-        return chunk
+    def readinto(self, view: memoryview) -> int:
+        count = self.file.readinto(view)
+        self.digest.update(view[:count])
+        self.bytes += count
+        return count
+
+    def read(self, size: int) -> pa.Buffer:
+        return _filled(self, size)
 
     def readable(self) -> bool:
         return True
@@ -67,31 +76,44 @@ class Stream:
         self.path = str(path)
         self.unpacked = 0
         """Bytes that were read so far."""
+        self._start = b""
         self._raw = _Hashed(Path(path))
         try:
             with Path(path).open("rb") as stream:
                 self.packing = look.packing_of(path, stream.read(16))
             self._source = self._unpacking()
-            self._start = self.start = self._read(look.START)
+            self._start = self.start = self.read(look.START).to_pybytes()
             look.check_format(path, self._start, wanted)
         except BaseException:
             self._raw.close()
             raise
-        self.unpacked = 0  # what was looked at still has to be read
-        if self._start.startswith(look.BOM):
-            self._start = self._start[len(look.BOM) :]
-            self.unpacked = len(look.BOM)
+        self._start = self.start.removeprefix(look.BOM)  # what was looked at still has to be read
+        self.unpacked = len(self.start) - len(self._start)
 
-    def _unpacking(self) -> IO[bytes] | Any:
+    def _unpacking(self) -> Any:
         if self.packing is None:
             return self._raw
         if self.packing == "xz":
             return lzma.LZMAFile(self._raw)  # type: ignore[arg-type]  # it asks for `read` alone
         return pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), self.packing)
 
-    def _read(self, size: int) -> bytes:
+    def readinto(self, view: memoryview) -> int:
+        """Fill a buffer as far as there are bytes; return how many there were, 0 at the end.
+
+        Raises:
+            Damaged: if what is compressed cannot be unpacked.
+        """
+        if self._start:
+            count = min(len(view), len(self._start))
+            view[:count], self._start = self._start[:count], self._start[count:]
+        else:
+            count = self._unpacked_into(view)
+        self.unpacked += count
+        return count
+
+    def _unpacked_into(self, view: memoryview) -> int:
         try:
-            return bytes(self._source.read(size))
+            return int(self._source.readinto(view))
         except (EOFError, lzma.LZMAError, pa.ArrowException, OSError) as error:
             if self.packing is None:
                 raise
@@ -101,18 +123,13 @@ class Stream:
                 f"text ({reason})"
             ) from error
 
-    def read(self, size: int = CHUNK) -> bytes:
+    def read(self, size: int = CHUNK) -> pa.Buffer:
         """Return up to `size` bytes; none at the end.
 
         Raises:
             Damaged: if what is compressed cannot be unpacked.
         """
-        if self._start:
-            chunk, self._start = self._start[:size], self._start[size:]
-        else:
-            chunk = self._read(size)
-        self.unpacked += len(chunk)
-        return chunk
+        return _filled(self, size)
 
     @property
     def bytes(self) -> int:
@@ -149,55 +166,58 @@ class Stream:
 class Lines(NamedTuple):
     """Whole lines of a file."""
 
-    data: bytes
+    data: memoryview
     """Each line with its line feed; the last line of a file may lack it."""
     first: int
     """Number of the first line, from 1."""
     span: tuple[int, int]
     """Bytes of the unpacked file, from and before, that the lines are."""
-    feeds: int = 0
-    """Line feeds in `data`."""
     too_long: int = 0
     """Bytes of a line that is longer than LONGEST; `data` is its beginning then."""
 
 
-def count_byte(data: bytes, byte: bytes) -> int:
-    """Return how often a byte occurs, three times as fast as `bytes.count`."""
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(byte)))
+def _line_feeds(data: memoryview) -> int:
+    found = np.frombuffer(pa.allocate_buffer(len(data)), np.bool_)
+    return int(np.count_nonzero(np.equal(np.frombuffer(data, np.uint8), ord("\n"), out=found)))
+
+
+def _last_line(data: memoryview) -> int:
+    """Return where the last line begins, which is mostly near the end."""
+    for reach in (1 << 16, len(data)):
+        if found := bytes(data[-reach:]).rfind(b"\n") + 1:
+            return max(len(data) - reach, 0) + found
+    return 0
 
 
 def lines(stream: Stream, size: int = CHUNK) -> Iterator[Lines]:
     """Yield a file in pieces of whole lines, of about `size` bytes each."""
-    rest: list[bytes] = []
-    held, line, begin = 0, 1, stream.unpacked  # after a BOM
-    chunk = stream.read(size)
-    while chunk:
-        cut = chunk.rfind(b"\n") + 1
+    rest, line, begin = memoryview(b""), 1, stream.unpacked  # after a BOM
+    while True:
+        # a long line is copied as it grows: by a half each time, and not far beyond what is read of it
+        more = max(size, min(len(rest) // 2, LONGEST - len(rest)))
+        room = memoryview(pa.allocate_buffer(len(rest) + more)).cast("B")
+        room[: len(rest)] = rest
+        added = stream.readinto(room[len(rest) :])
+        data = room[: len(rest) + added]
+        cut = _last_line(data) if added else len(data)  # at the end of a file, a line may lack its line feed
         if cut:
-            data = b"".join([*rest, memoryview(chunk)[:cut]])
-            feeds = count_byte(data, b"\n")
-            yield Lines(data, line, (begin, begin + len(data)), feeds)
-            line, begin = line + feeds, begin + len(data)
-            rest, held = [chunk[cut:]], len(chunk) - cut
-        else:
-            rest.append(chunk)
-            held += len(chunk)
-        chunk = b""
-        if held > LONGEST:
-            length, chunk = _skip_line(stream, held, size)
-            yield Lines(b"".join(rest)[: look.START], line, (begin, begin + length), too_long=length)
+            yield Lines(data[:cut], line, (begin, begin + cut))
+            line, begin = line + _line_feeds(data[:cut]), begin + cut
+        if not added:
+            return
+        rest = data[cut:]
+        if len(rest) > LONGEST:
+            start = rest[: look.START]
+            length, rest = _skip_line(stream, len(rest), size)
+            yield Lines(start, line, (begin, begin + length), too_long=length)
             line, begin = line + 1, begin + length + 1
-            rest, held = [], 0
-        chunk = chunk or stream.read(size)
-    if held:
-        yield Lines(b"".join(rest), line, (begin, begin + held))
 
 
-def _skip_line(stream: Stream, held: int, size: int) -> tuple[int, bytes]:
+def _skip_line(stream: Stream, held: int, size: int) -> tuple[int, memoryview]:
     """Read to the end of a line; return its length, and what was read of the next one."""
-    while chunk := stream.read(size):
+    while chunk := stream.read(size).to_pybytes():
         cut = chunk.find(b"\n") + 1
         if cut:
-            return held + cut - 1, chunk[cut:]
+            return held + cut - 1, memoryview(chunk)[cut:]
         held += len(chunk)
-    return held, b""
+    return held, memoryview(b"")
