@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,11 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
         if parent in seen:
             raise wrong(f"{name}.from", parent, f"goes round in a circle: {' -> '.join([*seen, parent])}")
         if parent not in models:
-            raise wrong(f"{name}.from", parent, unknown("model", parent, models))
+            of_a_ladder = re.search(r"-d\d+-s\d+", parent)
+            hint = "; write a ladder's model in models too: with its settings, it is trained once"
+            raise wrong(
+                f"{name}.from", parent, unknown("model", parent, models) + (hint if of_a_ladder else "")
+            )
         begins = whole(parent, (*seen, parent))
         if not isinstance(begins, Mapping):
             return settings
