@@ -77,6 +77,18 @@ def test_each_answer_is_learned_once_in_its_whole_conversation(talks: Path, shuf
     ) == sorted(documents)
 
 
+def test_a_row_without_an_answer_is_no_row(talks: Path) -> None:
+    data = TokenShards([talks / "train"], block_tokens=300)
+    source = RowSource(data, 16, 5, 0, 0)
+    rows = [assemble(source, 1)[1] for _ in range(source.order.rows)]
+    assert source.order.epoch == 1
+    assert all(int((row != IGNORED).sum()) for row in rows), "each has something to learn"
+    shard = data.shards[0]
+    assert shard.learned is not None
+    targets = torch.cat(rows)
+    assert sorted(targets[targets != IGNORED].tolist()) == sorted(shard.tokens[shard.learned == 1].tolist())
+
+
 def test_text_beside_conversations_is_learned_whole(tmp_path: Path) -> None:
     write_talks(tmp_path / "a.ds", 20, 3)
     write_shard(tmp_path / "b.ds", [[BOS, 1, 2, 3]] * 5)
@@ -168,6 +180,7 @@ def test_training_learns_the_answers(
 
     alone, beside = compared(data), compared(mixed)
     assert alone["models"][0]["bits_per_byte"] == pytest.approx(scores(sums).bits_per_byte)
+    assert beside["bytes"] == alone["bytes"] == sum(answers)
     assert beside["models"][0]["bits_per_byte"] == pytest.approx(alone["models"][0]["bits_per_byte"])
 
 
