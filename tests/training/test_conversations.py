@@ -21,7 +21,7 @@ from nanosnake.training.distributed import Ranks
 from nanosnake.training.export import read_model, write_model
 from nanosnake.training.loader import IGNORED, RowSource, assemble
 from nanosnake.training.schedule import steps_and_rows
-from nanosnake.training.shards import TokenShards
+from nanosnake.training.shards import TokenShards, files_of
 from nanosnake.training.trainer import Files, Trainer
 from nanosnake.training.vocabulary import Vocabulary
 
@@ -117,6 +117,7 @@ def test_the_first_answers_of_some_conversations(talks: Path, tmp_path: Path) ->
 
 def test_the_mask_is_a_part_of_what_a_model_is_made_from(tmp_path: Path) -> None:
     write_talks(tmp_path / "a.ds", 20, 3)
+    assert [file.name for file in files_of(tmp_path / "a.ds").values()] == ["a.ds", "a.ds.index", "a.ds.mask"]
     before = TokenShards([tmp_path]).fingerprint()
     mask = np.fromfile(tmp_path / "a.ds.mask", dtype=np.uint8)
     (1 - mask).tofile(tmp_path / "a.ds.mask")
