@@ -21,7 +21,7 @@ DEFAULTS = {field.name: field.default for field in dataclasses.fields(Shape)}
 
 
 def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the settings of every model, with the tokenizer and the shape of the one that it begins with.
+    """Return the settings of every model, with tokenizer and shape, and data set if it has none, of the one it begins with.
 
     Raises:
         PydanticCustomError: if there is no such model, or a model sets another shape than it begins with.
@@ -60,7 +60,7 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
                     settings[key],
                     f"{parent} has {theirs!r}, and its weights fit nothing else",
                 )
-        return {**{key: begins[key] for key in INHERITED if key in begins}, **settings}
+        return {**{key: begins[key] for key in (*INHERITED, "dataset") if key in begins}, **settings}
 
     for name in models:
         found[name] = whole(name, (name,))
