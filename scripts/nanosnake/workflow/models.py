@@ -81,17 +81,9 @@ class Models:
 
     def files(self, name: str) -> list[str]:
         """Return all that is made from a model."""
-        files = [
-            *OF_A_MODEL,
-            *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else []),
-            *(["contamination.json"] if self._tasks(name) else []),
-            *(
-                f"steps/{step}/{file}"
-                for step in self.config.models[name].keep
-                for file in ("model.safetensors", "model.json")
-            ),
-        ]
-        return [*(f"{self.home(name)}/{file}" for file in files), *self.export(name)]
+        kept = [f"steps/{step}/{file}" for step in self.config.models[name].keep for file in OF_A_MODEL[:2]]
+        files = [f"{self.home(name)}/{file}" for file in (*OF_A_MODEL, *kept)]
+        return [*files, *self.plan_of(name), *self.contamination_of(name), *self.export(name)]
 
     def of_mixtures(self) -> list[str]:
         """Return the names of the models that are trained on a mixture."""
@@ -283,9 +275,13 @@ class Models:
             overlap=[word for _, word in pairs],
         )
 
-    def contamination(self, wildcards: Wildcards) -> list[str]:
+    def contamination_of(self, name: str) -> list[str]:
         """Return the file of what is in the training text, if a model has tasks that are looked for."""
-        return [self._path(layout.CONTAMINATION, wildcards.model)] if self._tasks(wildcards.model) else []
+        return [self._path(layout.CONTAMINATION, name)] if self._tasks(name) else []
+
+    def contamination(self, wildcards: Wildcards) -> list[str]:
+        """Return the same for a rule."""
+        return self.contamination_of(wildcards.model)
 
     def evaluate(self, wildcards: Wildcards) -> str:
         """Return the options that say on what a model is evaluated."""
