@@ -158,7 +158,7 @@ def test_training_learns_the_answers(
     figures = trainer.run()
     assert first == pytest.approx(np.log(258), rel=0.05), "a loss is per token that is learned"
     assert figures["validation_loss"] < 0.75 * first
-    model = read_model(save(trainer, tmp_path / "m"), tmp_path / "m" / "model.json", CPU)
+    model = read_model(save(trainer, tmp_path / "m").parent, CPU)
     data = TokenShards([talks / "validation"])
     sums = evaluate_documents(
         model, model, data, trainer.files.vocabulary.lengths, Ranks.start("cpu"), micro_batch=4

@@ -95,7 +95,7 @@ def change_nats(model: Path) -> None:
 def change_weights(model: Path) -> None:
     """Put another model in the place of the one that was evaluated."""
     files = (model / "model.safetensors", model / "model.json")
-    other = read_model(*files, torch.device("cpu"))
+    other = read_model(model, torch.device("cpu"))
     weights = {name: parameter.detach() * 1.5 for name, parameter in other.named_parameters()}
     write_model(*files, other.config, weights, Vocabulary.load(model.parent / "tokenizer"), {})
 

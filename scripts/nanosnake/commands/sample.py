@@ -50,8 +50,7 @@ class Sample(Stage):
             raise NanosnakeError(
                 "sampling needs PyTorch: uv sync --group train, or pip install torch safetensors"
             ) from None
-        device = choose_device(self.device)
-        model = read_model(place / "model.safetensors", place / "model.json", device)
+        model = read_model(place, choose_device(self.device))
         vocabulary = Vocabulary.load(folder)
         for prompt in self.prompts:
             text = sample(

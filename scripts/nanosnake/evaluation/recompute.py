@@ -87,7 +87,7 @@ def _sums(folder: Path, data: TokenShards, vocabulary: Vocabulary, chosen: list[
 
     ranks = Ranks.start("cpu")
     try:
-        model = read_model(folder / "model.safetensors", folder / "model.json", ranks.device)
+        model = read_model(folder, ranks.device)
         data.check(vocabulary.bos, model.config.vocab_size)
         sums = evaluate_documents(
             model, model, data, vocabulary.lengths, ranks, micro_batch=1, documents=chosen
