@@ -11,7 +11,7 @@ from publish_manifest import PublishManifest
 rule publish_files:
     """Publish what one receipt is for: a tokenizer, its report, a shard, a token shard, a model."""
     input:
-        gate=layout.GATE,
+        gate=tokenizers.gate,
         files=publishing.files,
     output:
         f"{layout.PUBLISHED}/{{thing}}.json",

@@ -89,12 +89,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     tasks = [first_items(task, most) if most else task for task in load_tasks(options.tasks)]
     ranks = Ranks.start(options.device)
     try:
-        model = read_model(
-            options.model / "model.safetensors",
-            options.model / "model.json",
-            ranks.device,
-            backend=choose_backend("auto", ranks.device),
-        )
+        model = read_model(options.model, ranks.device, backend=choose_backend("auto", ranks.device))
         data.check(vocabulary.bos, model.config.vocab_size)
         sums = measure(model, vocabulary, data, ranks, options)
         result: dict[str, Any] = {
@@ -160,8 +155,7 @@ def compare_answers(
 
     models = {options.model.name: (model, sums)}
     if options.parent is not None:
-        weights, description = (options.parent / name for name in ("model.safetensors", "model.json"))
-        parent = read_model(weights, description, ranks.device, backend=model.backend)
+        parent = read_model(options.parent, ranks.device, backend=model.backend)
         theirs = measure(parent, vocabulary, data, ranks, options)
         models = {name_of(options.parent): (parent, theirs), **models}
     return talks.compare(models, vocabulary, data)

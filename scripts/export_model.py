@@ -46,8 +46,7 @@ def export_model(options: ExportModel) -> tuple[str, ...]:
     from nanosnake.exports import gguf, transformers
     from nanosnake.training.export import read_model
 
-    device = torch.device("cpu")
-    model = read_model(options.model / "model.safetensors", options.model / "model.json", device)
+    model = read_model(options.model, torch.device("cpu"))
     if options.format == "transformers":
         card = card_of(options)
         transformers.export(model, options.tokenizer, options.out, dtype=options.dtype, card=card)

@@ -96,7 +96,7 @@ class TrainModel(Stage, Shape, TrainOptions):
         try:
             train_model(self)
         except Stopped as stopped:
-            log(f"train_model: {stopped}")
+            log(f"train_model.py: error: {stopped}")  # in the form of any reason to end before the end
             if path := os.environ.get(STATUS_VARIABLE):
                 Path(path).write_text(f"{EXIT_STOPPED}\n")
             return EXIT_STOPPED
@@ -189,22 +189,17 @@ def finished(options: TrainModel, recipe: Recipe) -> Path | None:
 
 def link_results(place: Path, options: TrainModel) -> None:
     """Link the files of a finished model to the results, no older than what they were made from."""
+    from nanosnake.training.shards import files_of, find_shards
+
     others = (options.recipe, options.plan, options.parent)
     inputs = [*options.tokenizer.iterdir(), *(path for path in others if path)]
-    for split in (options.train, options.validation):
-        inputs += token_files(split)
+    for path in find_shards([*options.train, *options.validation]):
+        inputs += files_of(path).values()
     newest = max(path.stat().st_mtime_ns for path in inputs)
     for name in RESULTS:
         hard_link(place / name, options.out / name)
         stat = (options.out / name).stat()
         os.utime(options.out / name, ns=(stat.st_atime_ns, max(stat.st_mtime_ns, newest)))
-
-
-def token_files(split: tuple[str, ...]) -> list[Path]:
-    """Return the files of the token shards of a split."""
-    from nanosnake.training.shards import find_shards
-
-    return [file for path in find_shards(split) for file in (path, path.with_name(f"{path.name}.index"))]
 
 
 def write_results(folder: Path, trainer: Trainer, figures: dict[str, Any], recipe: Recipe) -> None:

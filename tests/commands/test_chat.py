@@ -363,6 +363,13 @@ def test_a_line_that_is_not_utf8(exported: Path, monkeypatch: pytest.MonkeyPatch
         main(["chat", str(exported), "--device", "cpu"])
 
 
+@pytest.mark.parametrize("words", [["chat"], ["sample", "the river"]])
+def test_a_gpu_that_is_not_there(small: Small, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(NanosnakeError, match=r"device is cuda, but torch .* sees no GPU"):
+        main([words[0], str(small.folder / "model"), *words[1:], "--device", "cuda"])
+
+
 def test_a_missing_package_names_the_group(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "nanosnake.serving.server", raising=False)

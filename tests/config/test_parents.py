@@ -54,6 +54,23 @@ def test_the_defaults_of_a_shape_may_be_written_too(raw: Raw) -> None:
     assert configuration.load(raw).models["mid"].shape == configuration.load(raw).models["base"].shape
 
 
+def test_a_model_that_others_begin_with_may_be_one_of_a_ladder(raw: Raw) -> None:
+    raw["models"]["base"].update(keep=[3], contamination={"mode": "off"}, options={"steps": 5})
+    raw["models"]["mid"]["from"] = "base@3"
+    raw["ladders"] = {
+        "lad": {
+            "tokenizer": "bpe",
+            "dataset": "demo",
+            "depths": [2, 4],
+            "seeds": [1],
+            "options": {"steps": 5, "head_dim": 32},
+        }
+    }
+    found = configuration.load(raw)
+    assert found.members["lad"] == ["base", "lad-d4-s1"]
+    assert set(found.models) == {"base", "mid", "chat", "lad-d4-s1"}
+
+
 def model(name: str, **values: object) -> Callable[[Raw], None]:
     return lambda raw: raw["models"][name].update(values)
 
@@ -76,6 +93,10 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
         (
             model("chat", **{"from": "bass"}),
             "models.chat.from: no model is named 'bass'; defined: base, chat, mid (did",
+        ),
+        (
+            model("chat", **{"from": "lad-d2-s1"}),
+            "defined: base, chat, mid; write a ladder's model in models too: with its settings, it is trained once",
         ),
         (model("base", **{"from": "chat"}), "goes round in a circle: chat -> mid -> base -> chat"),
         (model("mid", depth=3), "models.mid.depth: base has 2, and its weights fit nothing else; got 3"),
@@ -104,6 +125,10 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
                 model("chat", dataset="mix")(raw),
             )[0],
             "models.chat.options.epochs: is 1.0, but mix is a mixture, whose plan says how often",
+        ),
+        (
+            model("base", architecture="llama", exports=["gguf"]),
+            "models.base.exports: llama.cpp knows few split patterns, and not this tokenizer's",
         ),
         (model("chat", parent="mid"), "models.chat.parent: unknown key"),
         (tokenizer(dataset="talks"), "tokenizers.bpe.dataset: talks has conversations"),

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from nanosnake import layout
 from nanosnake.commands.plan import Plan
 from nanosnake.config import Config, load
 from nanosnake.console import handler
@@ -136,7 +137,15 @@ def test_what_the_price_leaves_out() -> None:
     assert price(config, ["d2"]) == "", "seconds are not worth a line"
     whole = price(config, ["d12", "chat"], gpu="A100")
     assert " on one A100, " in whole
-    assert "the peak; without chat, whose length depends on the data." in whole
+    assert "the peak; without chat, whose length is known once its tokens are made." in whole
+    dataset = config.dataset_of("chat")
+    for shard in config.datasets[dataset].train_shards:
+        facts = {"dataset": dataset, "tokenizer": "bpe32k", "split": "train", "shard": shard}
+        write(layout.TOKEN_FACTS.format(**facts), '{"tokens": 524288}')
+    steps = len(config.datasets[dataset].train_shards)
+    the_same = priced({"d12": {"depth": 12, "options": {"steps": steps, "global_batch": 524_288}}})
+    assert training_flops(config, "chat") == training_flops(the_same, "d12")
+    assert "without" not in price(config, ["d12", "chat"])
     assert "GPU-hour" not in whole
     with pytest.raises(NanosnakeError, match="--gpu TPU: its peak is not known; known are GB200, B200"):
         Plan(gpu="TPU").run()

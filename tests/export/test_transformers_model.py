@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from nanosnake.exports.card import card
 from nanosnake.exports.formats import MODEL_FILES
+from nanosnake.training.config import ModelConfig
 from small_models import Small, make, some_ids
 
 transformers = pytest.importorskip("transformers")
@@ -205,8 +206,6 @@ def test_card_says_what_it_is() -> None:
         },
         "tokenizer": {"name": "bpe32k", "settings": {"pattern": "gpt4"}},
     }
-    from nanosnake.training.config import ModelConfig
-
     config = ModelConfig.from_depth(12, 32768, 2048)
     evaluation = {
         "bits_per_byte": 0.81234,
@@ -239,3 +238,25 @@ def test_card_says_what_it_is() -> None:
     assert "/home/me" not in text
     assert "not stated" in text
     assert card(config, {}, {"steps": 1, "tokens": 1}, {}).startswith("---\nlibrary_name: transformers")
+
+
+def test_the_card_of_a_model_that_answers() -> None:
+    config = ModelConfig.from_depth(12, 32768, 2048)
+    talks, web = (
+        {"source": {"kind": "files", "path": "/home/me"}, "train": 1, "validation": 2},
+        {"source": {"kind": "mixture", "parts": {"web": 3, "code": 1}}, "license": "odc-by"},
+    )
+    settings = {
+        "name": "chat",
+        "dataset": {"name": "talks", "settings": talks},
+        "parents": [{"model": "base", "name": "web", "settings": web}],
+    }
+    text = card(config, settings, {"steps": 1, "tokens": 1, "conversations": True}, {})
+    assert "learned to answer from conversations" in text
+    assert "not taught" not in text
+    assert (
+        "- began with the weights of `base`: data set `web`, source: mixture; parts: web, code; licence"
+        in text
+    )
+    assert "odc-by" in text
+    assert "tokenizer.apply_chat_template(messages" in text

@@ -121,7 +121,9 @@ def test_shards_and_token_shards_are_published_fetched_and_verified(
 def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(
     project: Project, writer: Server, bucket: str, tmp_path: Path
 ) -> None:
-    project.config["models"] = {"d1": {**TINY_MODEL, "exports": ["transformers"]}}
+    project.config["models"] = {
+        "d1": {**TINY_MODEL, "exports": ["transformers"], "keep": [2], "tasks": "resources/tasks"}
+    }
     project.config["publish"]["include"] = ["models", "token_shards"]
     plan = project.plan()
     # tokenizer, report, token shards and their manifest; the model and its report
@@ -135,7 +137,16 @@ def test_a_model_is_published_by_itself_and_no_manifest_waits_for_it(
     assert verify(to / "tiny/bpe/d1/manifest.json", inputs=False).problems == ()
     weights = "tiny/bpe/d1/export/transformers/model.safetensors"
     assert (to / weights).read_bytes() == (project.folder / "results" / weights).read_bytes()
-    assert "some/prefix/tiny/bpe/d1/report/index.html" in objects(writer, bucket)
+    names = {"report/index.html", "contamination.json", "steps/2/model.safetensors"}
+    assert {f"some/prefix/tiny/bpe/d1/{name}" for name in names} <= objects(writer, bucket).keys()
+
+    # a model on another data set waits for the gate of its tokenizer, and there is no tokenizer of that data set
+    project.config["datasets"]["twin"] = {**project.config["datasets"]["tiny"], "train": "a"}
+    project.config["models"]["child"] = {"from": "d1", "dataset": "twin", "options": TINY_MODEL["options"]}
+    child = "results/twin/bpe/published/models/child.json"
+    plan = project.plan("--", child)
+    assert (plan["publish_files"], plan["train_model"]) == (1, 1)
+    assert "train_tokenizer" not in plan
 
 
 def test_a_closed_gate_publishes_nothing(project: Project, writer: Server, bucket: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 import make_model_report
+from nanosnake.console.outcome import model_line
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.report.model_sections import MOST_POINTS, model_page, thin, tiles
 from nanosnake.report.models import read_model, step_points
@@ -55,6 +56,27 @@ def test_the_headline_says_what_was_beaten(tmp_path: Path, bits: float, status: 
     assert (page.status, page.headline) == (status, words)
     anchors = ["scores", "curves", "tasks", "writing", "under_trained", "settings"]
     assert [anchor for anchor, _ in page.sections] == anchors
+
+
+def test_what_answers_cost_is_compared_with_answers_alone(tmp_path: Path) -> None:
+    """A mixture of text and conversations is validated on both."""
+    folder = write_model(tmp_path / "small")
+    rows = [
+        {"model": name, "bits_per_byte": bits, "ended": 1.0, "mean_tokens": 9.0}
+        for name, bits in (("base", 4.8), ("small", 3.9))
+    ]
+    talks = {"conversations": 0, "bytes": 2000, "most_tokens": 48, "models": rows, "samples": []}
+    evaluation = read_json(folder / "evaluation.json") | {
+        "bits_per_byte": 2.8,
+        "baselines": {},
+        "talks": talks,
+    }
+    write_json(folder / "evaluation.json", evaluation)
+    model = read_model("demo", "tiny", folder, None)
+    assert [(row["label"], row["bits_per_byte"]) for row in model.scores] == [("small", 3.9), ("base", 4.8)]
+    assert ("bits per byte", "3.900", "on 2 kB of answers") in tiles(model)
+    (line,) = model_line("small", str(folder), {str(folder / "evaluation.json"): "made"})
+    assert line == "small: 3.900 bits per byte (base 4.800)"
 
 
 def test_a_speed_that_is_not_known_is_not_shown(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from nanosnake.training.distributed import Ranks
 from nanosnake.training.export import read_model, write_model
 from nanosnake.training.loader import IGNORED, RowSource, assemble
 from nanosnake.training.schedule import steps_and_rows
-from nanosnake.training.shards import TokenShards
+from nanosnake.training.shards import TokenShards, files_of
 from nanosnake.training.trainer import Files, Trainer
 from nanosnake.training.vocabulary import Vocabulary
 
@@ -77,6 +77,18 @@ def test_each_answer_is_learned_once_in_its_whole_conversation(talks: Path, shuf
     ) == sorted(documents)
 
 
+def test_a_row_without_an_answer_is_no_row(talks: Path) -> None:
+    data = TokenShards([talks / "train"], block_tokens=300)
+    source = RowSource(data, 16, 5, 0, 0)
+    rows = [assemble(source, 1)[1] for _ in range(source.order.rows)]
+    assert source.order.epoch == 1
+    assert all(int((row != IGNORED).sum()) for row in rows), "each has something to learn"
+    shard = data.shards[0]
+    assert shard.learned is not None
+    targets = torch.cat(rows)
+    assert sorted(targets[targets != IGNORED].tolist()) == sorted(shard.tokens[shard.learned == 1].tolist())
+
+
 def test_text_beside_conversations_is_learned_whole(tmp_path: Path) -> None:
     write_talks(tmp_path / "a.ds", 20, 3)
     write_shard(tmp_path / "b.ds", [[BOS, 1, 2, 3]] * 5)
@@ -105,6 +117,7 @@ def test_the_first_answers_of_some_conversations(talks: Path, tmp_path: Path) ->
 
 def test_the_mask_is_a_part_of_what_a_model_is_made_from(tmp_path: Path) -> None:
     write_talks(tmp_path / "a.ds", 20, 3)
+    assert [file.name for file in files_of(tmp_path / "a.ds").values()] == ["a.ds", "a.ds.index", "a.ds.mask"]
     before = TokenShards([tmp_path]).fingerprint()
     mask = np.fromfile(tmp_path / "a.ds.mask", dtype=np.uint8)
     (1 - mask).tofile(tmp_path / "a.ds.mask")
@@ -145,7 +158,7 @@ def test_training_learns_the_answers(
     figures = trainer.run()
     assert first == pytest.approx(np.log(258), rel=0.05), "a loss is per token that is learned"
     assert figures["validation_loss"] < 0.75 * first
-    model = read_model(save(trainer, tmp_path / "m"), tmp_path / "m" / "model.json", CPU)
+    model = read_model(save(trainer, tmp_path / "m").parent, CPU)
     data = TokenShards([talks / "validation"])
     sums = evaluate_documents(
         model, model, data, trainer.files.vocabulary.lengths, Ranks.start("cpu"), micro_batch=4
@@ -168,6 +181,7 @@ def test_training_learns_the_answers(
 
     alone, beside = compared(data), compared(mixed)
     assert alone["models"][0]["bits_per_byte"] == pytest.approx(scores(sums).bits_per_byte)
+    assert beside["bytes"] == alone["bytes"] == sum(answers)
     assert beside["models"][0]["bits_per_byte"] == pytest.approx(alone["models"][0]["bits_per_byte"])
 
 

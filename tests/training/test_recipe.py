@@ -49,6 +49,21 @@ def test_what_counts_as_other_options(now: Recipe, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("then", "now", "expected"),
+    [
+        ([2, 4], [4, 2], []),
+        ([2, 4], [2], []),
+        ([2], [], []),
+        ([2], [2, 4], ["keep from [2] to [2, 4]"]),
+        (None, [2], ["keep from None to [2]"]),
+    ],
+)
+def test_a_model_that_kept_more_steps_is_kept(then: Any, now: list[int], expected: list[str]) -> None:
+    before, after = (recipe(options=options(keep=steps), given=frozenset({"keep"})) for steps in (then, now))
+    assert after.changed_options(before) == expected
+
+
+@pytest.mark.parametrize(
     ("spelled", "expected"),
     [
         ({"window_pattern": "SSSL", "kv_share": 3, "order_seed": 7}, []),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -41,14 +42,20 @@ def model(config: ModelConfig, tokenizer: Path, tmp_path: Path) -> Path:
     folder = home / "m"
     files = (folder / "model.safetensors", folder / "model.json")
     write_model(*files, config, weights, Vocabulary.load(tokenizer), {})
+    evaluated(folder)
+    return folder
+
+
+def evaluated(model: Path) -> None:
+    """Evaluate a model on the validation shards next to it."""
+    home = model.parent
     EvaluateModel(
-        model=folder,
+        model=model,
         validation=tuple(str(home / f"tokens/validation/{name}.ds") for name in "ab"),
         tokenizer=home / "tokenizer",
-        out=folder / "evaluation.json",
+        out=model / "evaluation.json",
         device="cpu",
     ).run()
-    return folder
 
 
 def test_the_documents_are_as_recorded(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +75,17 @@ def test_the_documents_are_as_recorded(model: Path, monkeypatch: pytest.MonkeyPa
     assert few < len(rows) - few, "only rows with the chosen documents are computed"
 
 
+def test_a_conversation_has_special_tokens_that_are_not_in_its_text(model: Path) -> None:
+    talks = [[256, *b"how much?", 257, *b"four, or fi"]] * 30
+    for name in "ab":
+        shard = model.parent / f"tokens/validation/{name}.ds"
+        write_shard(shard, talks)
+        mask = np.concatenate([np.arange(len(talk)) > talk.index(257) for talk in talks])
+        mask.astype(np.uint8).tofile(shard.with_name(f"{shard.name}.mask"))
+    evaluated(model)
+    assert recompute(model, 5).problems == ()
+
+
 def change_nats(model: Path) -> None:
     """Claim a better result than the model has."""
     found = Evidence.read(model / evidence.FILE)
@@ -77,7 +95,7 @@ def change_nats(model: Path) -> None:
 def change_weights(model: Path) -> None:
     """Put another model in the place of the one that was evaluated."""
     files = (model / "model.safetensors", model / "model.json")
-    other = read_model(*files, torch.device("cpu"))
+    other = read_model(model, torch.device("cpu"))
     weights = {name: parameter.detach() * 1.5 for name, parameter in other.named_parameters()}
     write_model(*files, other.config, weights, Vocabulary.load(model.parent / "tokenizer"), {})
 

@@ -92,3 +92,11 @@ def test_a_model_that_goes_on_with_conversations(made_model: Project) -> None:
     assert said["recipe"]["data"]["parent"] == [["d1@2", sha256_file(kept)[:16]]]
     assert sha256_file(kept) != sha256_file(project.folder / PARENT / "model.safetensors")
     assert json.loads(kept.with_name("model.json").read_text())["figures"] == {"steps": 2}
+
+    # what kept more steps than are asked for is not trained again
+    del project.config["models"]["late"], project.config["models"]["d1"]["keep"]
+    assert "train_model" not in project.plan()
+
+    # items of tasks are looked for in the parent's training text too
+    project.config["models"]["chat"]["tasks"] = "resources/tasks"
+    assert project.plan()["find_overlap"] == 3

@@ -1,4 +1,5 @@
-"""A training that SIGKILL ends loses neither the finished model that it was to replace nor anybody's checkpoints."""
+"""A training that SIGKILL ends loses neither the finished model that it was to replace nor anybody's checkpoints; one
+that Ctrl-C ends says how to go on."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ HOME = "results/tiny/bpe/d1"
 CHECKPOINTS = "checkpoints/tiny/bpe/d1"
 
 
-def kill_in_training(project: Project) -> None:
-    """Start a run, and kill all of it once the trainer has begun."""
+def end_in_training(project: Project, number: signal.Signals) -> str:
+    """Start a run, send a signal to all of it once the trainer has done some steps, and return what it printed."""
     (project.folder / "test.yaml").write_text(yaml.safe_dump(project.config))
     command = [sys.executable, "-m", "snakemake", "--configfile", "test.yaml", "--cores", "2"]
     known = set((project.folder / CHECKPOINTS).glob("*/*/metrics.jsonl"))
@@ -30,29 +31,50 @@ def kill_in_training(project: Project) -> None:
         [*command, "--", f"{HOME}/training.json"],
         cwd=project.folder,
         start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as run:
         try:
             give_up = time.monotonic() + project.patience
-            while set((project.folder / CHECKPOINTS).glob("*/*/metrics.jsonl")) <= known:
+            while not any(
+                path.stat().st_size
+                for path in set((project.folder / CHECKPOINTS).glob("*/*/metrics.jsonl")) - known
+            ):
                 assert run.poll() is None
                 assert time.monotonic() < give_up
                 time.sleep(0.2)
+            os.killpg(run.pid, number)
+            return run.communicate(timeout=project.patience)[0]
         finally:
-            os.killpg(run.pid, signal.SIGKILL)
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+
+
+def small_training(folder: Path) -> Project:
+    """Return a project with a small model and no checks, so that it takes seconds."""
+    project = Project(folder)
+    project.config["checks"] = {name: {"mode": "off"} for name in NAMES}
+    project.config["models"] = {"d1": deepcopy(TINY_MODEL)}
+    return project
+
+
+def test_ctrl_c_in_training_says_how_to_go_on(tmp_path: Path) -> None:
+    project = small_training(tmp_path)
+    project.config["models"]["d1"]["options"]["steps"] = 100_000
+    printed = end_in_training(project, signal.SIGINT)
+    assert "told to stop: checkpoint of step" in printed
+    assert "run the same command again to continue from it" in printed
 
 
 def test_the_old_model_is_back_at_the_next_start_and_all_checkpoints_are_there(tmp_path: Path) -> None:
-    project = Project(tmp_path)
-    project.config["checks"] = {name: {"mode": "off"} for name in NAMES}  # so that it takes seconds
-    project.config["models"] = {"d1": deepcopy(TINY_MODEL)}
+    project = small_training(tmp_path)
     project.make("--", f"{HOME}/training.json")
     first = {name: (tmp_path / HOME / name).read_bytes() for name in RESULTS}
     (finished,) = (tmp_path / CHECKPOINTS).glob("*/finished")
 
     project.config["models"]["d1"]["options"]["steps"] = 100_000
-    kill_in_training(project)
+    end_in_training(project, signal.SIGKILL)
     assert not (tmp_path / HOME / RESULTS[0]).exists(), "Snakemake has deleted it, as for any job"
     (unfinished,) = {*(tmp_path / CHECKPOINTS).glob("*/*/")} - {*finished.parent.glob("*/")}
     ended = clean(tmp_path, "--yes")

@@ -60,13 +60,11 @@ class Answering(Stage):
             if tokenizer is None:
                 raise NanosnakeError(f"{place}: no tokenizer beside it; name one with --tokenizer")
         try:
-            import torch
-
             from nanosnake.serving.engine import Sampling, load
+            from nanosnake.training.distributed import choose_device
         except ImportError as error:
             raise missing(error) from None
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        engine = load(place, tokenizer, torch.device(found if self.device == "auto" else self.device))
+        engine = load(place, tokenizer, choose_device(self.device))
         if not engine.chats:
             log(f"{place}: its tokenizer has no chat template, so it continues what you write")
         elif tokenizer and not read_json(place / "model.json")["figures"].get("conversations"):

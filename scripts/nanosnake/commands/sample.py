@@ -42,18 +42,15 @@ class Sample(Stage):
         if folder is None:
             raise NanosnakeError(f"{place}: no tokenizer beside it; name one with --tokenizer")
         try:
-            import torch
+            from nanosnake.evaluation.evaluate import sample
+            from nanosnake.training.distributed import choose_device
+            from nanosnake.training.export import read_model
+            from nanosnake.training.vocabulary import Vocabulary
         except ImportError:
             raise NanosnakeError(
                 "sampling needs PyTorch: uv sync --group train, or pip install torch safetensors"
             ) from None
-        from nanosnake.evaluation.evaluate import sample
-        from nanosnake.training.export import read_model
-        from nanosnake.training.vocabulary import Vocabulary
-
-        found = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(found if self.device == "auto" else self.device)
-        model = read_model(place / "model.safetensors", place / "model.json", device)
+        model = read_model(place, choose_device(self.device))
         vocabulary = Vocabulary.load(folder)
         for prompt in self.prompts:
             text = sample(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHAPE = frozenset(field.name for field in dataclasses.fields(Shape))
 
-NOT_DECISIVE = {"prompts", "tasks", "exports", "follow_code"}
+NOT_DECISIVE = {"keep", "prompts", "tasks", "contamination", "exports", "follow_code"}
 """Keys of a model that its bits per byte do not depend on."""
 
 Depths = Annotated[list[Annotated[int, Field(ge=1, le=512)]], Field(min_length=1)]

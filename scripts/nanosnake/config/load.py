@@ -19,6 +19,7 @@ from nanosnake.config.models import Config
 from nanosnake.config.parents import conversation_problems
 from nanosnake.config.sources import KINDS, FilesSource
 from nanosnake.config.trials import engine_problems
+from nanosnake.exports.formats import gguf_problem
 from nanosnake.files import NanosnakeError
 
 _ENDLESS = re.compile(r"\S{400,}")
@@ -108,6 +109,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             continue  # the ladder's message says what is wrong
         if model.tokenizer not in config.tokenizers:
             yield f"models.{name}.tokenizer: {unknown('tokenizer', model.tokenizer, config.tokenizers)}"
+        elif "gguf" in model.exports and (problem := gguf_problem(config.tokenizers[model.tokenizer].regex)):
+            yield f"models.{name}.exports: {problem}; got {_shown(model.exports)}"
         if model.dataset is not None and model.dataset not in config.datasets:
             yield f"models.{name}.dataset: {unknown('dataset', model.dataset, config.datasets)}"
         if name in layout.RESERVED_IN_TOKENIZER:

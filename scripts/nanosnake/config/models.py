@@ -308,9 +308,12 @@ class Config(Model):
     def dataset_of(self, model: str) -> str:
         """Return the name of the data set that a model is trained on."""
         settings = self.models[model]
-        if settings.dataset is None and settings.begins is not None:
-            return self.dataset_of(settings.begins[0])
         return settings.dataset or self.tokenizers[settings.tokenizer].dataset
+
+    def lineage(self, model: str) -> list[str]:
+        """Return the name of a model, and those of the models that it began with, the newest first."""
+        begins = self.models[model].begins
+        return [model, *([] if begins is None else self.lineage(begins[0]))]
 
     def dataset_of_ladder(self, ladder: str) -> str:
         """Return the name of the data set that a ladder's models are trained on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ DEFAULTS = {field.name: field.default for field in dataclasses.fields(Shape)}
 
 
 def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the settings of every model, with the tokenizer and the shape of the one that it begins with.
+    """Return the settings of every model, with tokenizer and shape, and data set if it has none, of the one it begins with.
 
     Raises:
         PydanticCustomError: if there is no such model, or a model sets another shape than it begins with.
@@ -38,7 +39,11 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
         if parent in seen:
             raise wrong(f"{name}.from", parent, f"goes round in a circle: {' -> '.join([*seen, parent])}")
         if parent not in models:
-            raise wrong(f"{name}.from", parent, unknown("model", parent, models))
+            of_a_ladder = re.search(r"-d\d+-s\d+", parent)
+            hint = "; write a ladder's model in models too: with its settings, it is trained once"
+            raise wrong(
+                f"{name}.from", parent, unknown("model", parent, models) + (hint if of_a_ladder else "")
+            )
         begins = whole(parent, (*seen, parent))
         if not isinstance(begins, Mapping):
             return settings
@@ -55,7 +60,7 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
                     settings[key],
                     f"{parent} has {theirs!r}, and its weights fit nothing else",
                 )
-        return {**{key: begins[key] for key in INHERITED if key in begins}, **settings}
+        return {**{key: begins[key] for key in (*INHERITED, "dataset") if key in begins}, **settings}
 
     for name in models:
         found[name] = whole(name, (name,))

@@ -81,7 +81,7 @@ class Outcome:
         for name, model in self.config.models.items():
             dataset = self.config.dataset_of(name)
             folder = layout.MODEL.format(dataset=dataset, tokenizer=model.tokenizer, model=name)
-            yield from _model(name, folder, states)
+            yield from model_line(name, folder, states)
             if f"{folder}/training.json" in states and (note := older_code(Path(folder), self.trainer)):
                 yield f"{name}: {note}; --forcerun train_model trains it again"
         for name, comparison in self.config.comparisons.items():
@@ -168,8 +168,8 @@ def _figures(folder: Path, states: Mapping[str, str]) -> str:
     return words + ", "
 
 
-def _model(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines about a model, if it is a target of this run."""
+def model_line(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
+    """Yield the line about a model, if it is a target of this run."""
     result = f"{folder}/evaluation.json"
     if result not in states:
         return
@@ -177,11 +177,12 @@ def _model(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
         yield f"{name}: not trained{_older(Path(result))}"
         return
     found = read_json(Path(result))
-    compared = dict(found["baselines"])
-    if talks := found.get("talks"):  # what the model that it began with needs for the same answers
-        compared = {row["model"]: row["bits_per_byte"] for row in talks["models"][:-1]}
+    bits, compared = found["bits_per_byte"], dict(found["baselines"])
+    if talks := found.get("talks"):  # of the answers alone, as the model that it began with needs for them
+        *begun, own = [(row["model"], row["bits_per_byte"]) for row in talks["models"]]
+        bits, compared = own[1], dict(begun)
     others = ", ".join(f"{other} {bits:.3f}" for other, bits in compared.items()) or "nothing to compare with"
-    yield f"{name}: {found['bits_per_byte']:.3f} bits per byte ({others}){_age(states[result])}{_page(folder, states)}"
+    yield f"{name}: {bits:.3f} bits per byte ({others}){_age(states[result])}{_page(folder, states)}"
 
 
 def _age(state: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from nanosnake import layout
 from nanosnake.config import Config
-from nanosnake.files import NanosnakeError
+from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import duration
 
 GPU_VARIABLE = "NANOSNAKE_PLAN_GPU"
@@ -39,17 +41,31 @@ def speed(gpu: str, count: int) -> float:
 
 
 def training_flops(config: Config, name: str) -> float | None:
-    """Return the floating-point operations of a training; None where its length depends on the data (`epochs`)."""
+    """Return the floating-point operations of a training; None if its length is given in `epochs` of unknown tokens."""
     from nanosnake.training.config import ModelConfig
     from nanosnake.training.flops import flops_per_token
     from nanosnake.training.schedule import steps_and_rows
 
     model = config.models[name]
-    if model.options.epochs:
-        return None
     shape = ModelConfig.of_shape(model.shape, config.tokenizers[model.tokenizer].vocab_size)
     steps, rows = steps_and_rows(shape, model.options)
-    return steps * rows * shape.sequence_length * flops_per_token(shape)
+    tokens: float | None = steps * rows * shape.sequence_length
+    if model.options.epochs:
+        known = tokens_of(config, config.dataset_of(name), model.tokenizer)
+        tokens = None if known is None else model.options.epochs * known
+    return None if tokens is None else tokens * flops_per_token(shape)
+
+
+def tokens_of(config: Config, dataset: str, tokenizer: str) -> int | None:
+    """Return the tokens of a data set's training shards; None if they are not made."""
+    place = {"dataset": dataset, "tokenizer": tokenizer, "split": "train"}
+    try:
+        return sum(
+            int(read_json(Path(layout.TOKEN_FACTS.format(**place, shard=shard)))["tokens"])
+            for shard in config.datasets[dataset].train_shards
+        )
+    except OSError:
+        return None
 
 
 def price(config: Config, names: Iterable[str], gpu: str = USUAL_GPU, rate: float | None = None) -> str:
@@ -68,7 +84,9 @@ def price(config: Config, names: Iterable[str], gpu: str = USUAL_GPU, rate: floa
         cost = f" ({rate * count * took / 3600:,.2f})" if rate else ""
         shown.append(f"{duration(took)} on {f'one {gpu}' if count == 1 else 'eight'}{cost}")
     missing = [name for name, count in found.items() if count is None]
-    without = f"; without {', '.join(missing)}, whose length depends on the data" if missing else ""
+    without = (
+        f"; without {', '.join(missing)}, whose length is known once its tokens are made" if missing else ""
+    )
     at = f"{rate:g} for a GPU-hour, and " if rate else ""
     return (
         f"Training is {flops:.2g} FLOPs. Estimate: {', '.join(shown)}, at {at}{SHARES[1]:.0%} and {SHARES[8]:.0%} of "

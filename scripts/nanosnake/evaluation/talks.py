@@ -52,10 +52,11 @@ def compare(
     figures, written = [], {}
     for name, (model, sums) in models.items():
         rows = generate(model, prompts, tokens=TOKENS, ends=stops)
+        answers = scores(sums[talks])
         figures.append(
             {
                 "model": name,
-                "bits_per_byte": scores(sums[talks]).bits_per_byte,
+                "bits_per_byte": answers.bits_per_byte,
                 "ended": float(np.mean([len(row) < TOKENS for row in rows])),
                 "mean_tokens": float(np.mean([len(row) for row in rows])),
             }
@@ -63,6 +64,7 @@ def compare(
         written[name] = [vocabulary.decode(row) for row in rows]
     return {
         "conversations": len(held_out),
+        "bytes": answers.bytes,
         "most_tokens": TOKENS,
         "models": figures,
         "samples": [

@@ -23,21 +23,26 @@ def card(
     """Return the content of README.md.
 
     Args:
-        settings: name of the model, data set and tokenizer, each with its settings, as passed to `ExportModel`; empty:
-            nothing is known about them.
+        settings: name of the model; data set, tokenizer and data sets of the models that it began with, each with its
+            name and settings, as passed to `ExportModel`; empty: nothing is known about them.
         figures: of the training run, from model.json.
         evaluation: content of evaluation.json; may be empty.
     """
     dataset = settings.get("dataset")
     lines = _data(dataset) if dataset else ["not recorded"]
+    lines += [
+        f"began with the weights of `{parent['model']}`: {'; '.join(_data(parent))}"
+        for parent in settings.get("parents", [])
+    ]
+    chats = bool(figures.get("conversations"))
     parts = [
         _front_matter(config, dataset),
         f"# {settings.get('name', 'A model')}\n",
-        _model(config, settings),
+        _model(config, settings, chats=chats),
         "## Data\n\n" + "\n".join(f"- {line}" for line in lines) + "\n",
         "## Figures\n\n| | |\n|---|---|\n"
         + "".join(f"| {name} | {value} |\n" for name, value in _figures(figures, evaluation)),
-        _loading(config),
+        _loading(config, chats=chats),
     ]
     return "\n".join(parts)
 
@@ -58,14 +63,19 @@ def _front_matter(config: ModelConfig, dataset: Mapping[str, Any] | None) -> str
     return "\n".join(["---", *lines, "---\n"])
 
 
-def _model(config: ModelConfig, settings: Mapping[str, Any]) -> str:
+def _model(config: ModelConfig, settings: Mapping[str, Any], *, chats: bool) -> str:
     tokenizer = settings.get("tokenizer")
     named = f" `{tokenizer['name']}`" if tokenizer else ""
     split = f" with the split pattern `{tokenizer['settings']['pattern']}`" if tokenizer else ""
+    does = (
+        "learned to answer from conversations in the form of its chat template"
+        if chats
+        else "continues text; it was not taught to follow instructions"
+    )
     return (
         f"A {config.architecture} model of depth {config.depth}, width {config.width}, {config.heads} heads and "
-        f"{config.kv_heads} key/value heads, for texts of {config.sequence_length:,} tokens at most, pretrained with "
-        f"nanosnake. It continues text; it was not taught to follow instructions. Its tokenizer{named} is a byte-level "
+        f"{config.kv_heads} key/value heads, for texts of {config.sequence_length:,} tokens at most, trained with "
+        f"nanosnake. It {does}. Its tokenizer{named} is a byte-level "
         f"BPE of {config.vocab_size:,} tokens{split}; each document begins with the bos token.\n"
     )
 
@@ -78,7 +88,10 @@ def _data(dataset: Mapping[str, Any]) -> list[str]:
         for key in ("url", "revision", "language"):
             if value := source.get(key):
                 lines.append(f"{key}: {_public(value) if key == 'url' else value}")
-    lines += [f"training shards: {settings['train']}", f"validation shards: {settings['validation']}"]
+    if parts := source.get("parts"):
+        lines.append(f"parts: {', '.join(parts)}")
+    else:
+        lines += [f"training shards: {settings['train']}", f"validation shards: {settings['validation']}"]
     found = license_of(dataset)
     lines.append(f"licence of the text: {found or 'not stated (`license` of the data set)'}")
     return lines
@@ -105,8 +118,14 @@ def _figures(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[
     return rows
 
 
-def _loading(config: ModelConfig) -> str:
+def _loading(config: ModelConfig, *, chats: bool) -> str:
     trust = ", trust_remote_code=True" if config.architecture == "nanosnake" else ""
+    asked = (
+        """messages = [{"role": "user", "content": "What is your name?"}]
+inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)"""
+        if chats
+        else 'inputs = tokenizer("The city of", return_tensors="pt")'
+    )
     return f"""## Loading it
 
 ```python
@@ -114,7 +133,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(folder{trust})
 model = AutoModelForCausalLM.from_pretrained(folder{trust})
-inputs = tokenizer("The city of", return_tensors="pt")
+{asked}
 print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))
 ```
 """

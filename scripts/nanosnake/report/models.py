@@ -93,20 +93,22 @@ def read_model(
     """
     older = older_code(folder, read_closure(trainer)) if trainer else None
     training, evaluation = read_json(folder / "training.json"), read_json(folder / "evaluation.json")
-    bits = {folder.name: evaluation["bits_per_byte"]} | {
+    bits, size = {folder.name: evaluation["bits_per_byte"]}, evaluation["bytes"]
+    bits |= {
         words: evaluation["baselines"][name]
         for name, words in BASELINES.items()
         if name in evaluation["baselines"]  # of conversations there are none
     }
-    talks = evaluation.get("talks")
-    bits |= {row["model"]: row["bits_per_byte"] for row in talks["models"][:-1]} if talks else {}
+    if talks := evaluation.get("talks"):  # of the answers alone: a mixture is validated on text too
+        bits = {row["model"]: row["bits_per_byte"] for row in reversed(talks["models"])}
+        size = talks["bytes"]
     tasks, parts = evaluation.get("tasks"), evaluation.get("parts")
     return ModelReport(
         dataset=dataset,
         tokenizer=tokenizer,
         name=folder.name,
         scores=[{"label": name, "bits_per_byte": value} for name, value in bits.items()],
-        bytes=evaluation["bytes"],
+        bytes=size,
         parts=from_records("Validation text of each part of the mixture", parts) if parts else None,
         tasks=from_records("Tasks", tasks) if tasks else None,
         mean_centred=evaluation.get("mean_centred"),

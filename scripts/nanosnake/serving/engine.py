@@ -164,7 +164,7 @@ def load(model: Path, tokenizer: Path | None, device: torch.device) -> Engine:
     """Return the engine of a trained model, which is exported for this, or of an export."""
     if tokenizer is None:
         return Engine(model, device)
-    trained = read_model(model / "model.safetensors", model / "model.json", torch.device("cpu"))
+    trained = read_model(model, torch.device("cpu"))
     if (count := len(Vocabulary.load(tokenizer))) != trained.config.vocab_size:
         raise NanosnakeError(
             f"{tokenizer}: has {count:,} tokens, the model {trained.config.vocab_size:,}; name the model's own tokenizer "

@@ -40,7 +40,7 @@ class Ranks:
         """Join the process group that torchrun's variables describe."""
         rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         local = int(os.environ.get("LOCAL_RANK", "0"))
-        chosen = _device(device, local)
+        chosen = choose_device(device, local)
         if world > 1 and not dist.is_initialized():
             if chosen.type == "cuda":
                 dist.init_process_group("nccl", timeout=TIMEOUT, device_id=chosen)
@@ -129,7 +129,16 @@ def part_of(ranks: Ranks, whole: Tensor) -> Tensor:
     return whole[ranks.rank * size : (ranks.rank + 1) * size]
 
 
-def _device(wanted: str, local: int) -> torch.device:
+def choose_device(wanted: str, local: int = 0) -> torch.device:
+    """Return the device of a process.
+
+    Args:
+        wanted: auto, cuda or cpu.
+        local: the number of the process on its node.
+
+    Raises:
+        NanosnakeError: if there is no such device.
+    """
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted not in ("cuda", "cpu"):

@@ -53,12 +53,13 @@ def write_model(
     )
 
 
-def read_model(weights: Path, description: Path, device: torch.device, *, backend: str = "sdpa") -> GPT:
-    """Load a model for evaluation.
+def read_model(folder: Path, device: torch.device, *, backend: str = "sdpa") -> GPT:
+    """Load the model in a folder for evaluation.
 
     Raises:
         NanosnakeError: where the files are of another format, or tensors are missing or of another shape.
     """
+    weights, description = folder / "model.safetensors", folder / "model.json"
     said = read_json(description)
     if said.get("format") != FORMAT:
         raise NanosnakeError(f"{description}: format is {said.get('format')!r}, wanted {FORMAT!r}")

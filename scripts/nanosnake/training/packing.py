@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,8 @@ class EpochOrder:
 
     Without `shuffle`, for evaluation, blocks keep their order and no piece is split: rows have room left
     instead, so that each piece is read whole and the result does not depend on its neighbours. Conversations are
-    not split either, since an answer without its question teaches little; those of a mixture are, whose plan counts
-    on full rows.
+    not split either, since an answer without its question teaches little, and of those that are longer than a row,
+    pieces that have nothing to learn are left out; those of a mixture are split, whose plan counts on full rows.
     """
 
     def __init__(
@@ -90,7 +91,9 @@ class EpochOrder:
 
     def pack(self, pool: int) -> Rows:
         """Return the rows of a pool; where packing needs fewer than `locate` counts on, some are empty."""
-        shard, start, length, opens, closes = _pieces(self.data, self.pools[pool], self.length)
+        shard, start, length, opens, closes = _pieces(
+            self.data, self.pools[pool], self.length, all_of_it=self.split
+        )
         if self.shuffle:
             rng = np.random.default_rng([self.seed, self.epoch, pool])
             order = rng.permutation(len(length))
@@ -140,10 +143,13 @@ def block_positions(data: TokenShards, block: Block, length: int) -> int:
 
 
 def _pieces(
-    data: TokenShards, blocks: list[Block], length: int
+    data: TokenShards, blocks: list[Block], length: int, *, all_of_it: bool
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Cut the documents of blocks to pieces: (shard, start, tokens, opens, closes)."""
-    parts = []
+    """Cut the documents of blocks to pieces: (shard, start, tokens, opens, closes).
+
+    Without `all_of_it`, pieces of conversations that have nothing to learn are left out.
+    """
+    parts: list[tuple[npt.NDArray[Any], ...]] = []
     for block in blocks:
         starts, ends, whole = _document_ends(data, block)
         count = _piece_counts(ends - starts, length)
@@ -151,15 +157,14 @@ def _pieces(
         number = np.arange(len(document)) - np.repeat(np.cumsum(count) - count, count)
         start = starts[document] + number * (length - 1) + (number > 0)
         stop = np.minimum(starts[document] + (number + 1) * (length - 1) + 1, ends[document])
-        parts.append(
-            (
-                np.full(len(start), block.shard),
-                start,
-                stop - start,
-                number == 0,
-                (stop == ends[document]) & whole[document],
-            )
-        )
+        closes = (stop == ends[document]) & whole[document]
+        parts.append((np.full(len(start), block.shard), start, stop - start, number == 0, closes))
+        learned = data.shards[block.shard].learned
+        if learned is not None and not all_of_it:
+            before = np.concatenate([[0], np.cumsum(learned[starts[0] : ends[-1]], dtype=np.int64)])
+            # a piece's targets: what follows each of its tokens in the document
+            some = before[stop + ~closes - starts[0]] > before[start + 1 - starts[0]]
+            parts[-1] = tuple(column[some] for column in parts[-1])
     shard, start, size, opens, closes = (np.concatenate(column) for column in zip(*parts, strict=True))
     return shard, start, size, opens, closes
 

@@ -96,7 +96,7 @@ class Recipe:
         return [
             f"{name} from {before.get(name, 'nothing')} to {value}"
             for name, value in now.items()
-            if name in self.given | (then.given & before.keys()) and value != before.get(name)
+            if name in self.given | (then.given & before.keys()) and not _has(before.get(name), name, value)
         ]
 
     def changed_data(self, then: Self) -> list[str]:
@@ -115,6 +115,11 @@ class Recipe:
         if self.changed_options(then) or self.changed_data(then):
             return False
         return not follow_code or self.code == then.code
+
+
+def _has(then: Any, name: str, now: Any) -> bool:
+    """Return whether a model made with one value of an option is also that of another: it may have kept more steps."""
+    return set(now) <= set(then or ()) if name == "keep" else then == now
 
 
 def older_code(folder: Path, code: Mapping[str, str]) -> str | None:

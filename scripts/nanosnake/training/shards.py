@@ -258,12 +258,17 @@ class TokenShards:
         return tuple((shard.path.stem, digest(shard.path)) for shard in self.shards)
 
 
+def files_of(path: Path) -> dict[str, Path]:
+    """Return the files of a token shard that decide what is trained on, by how `NAME.json` calls their hashes."""
+    files = {f"{part}sha256": path.with_name(f"{path.name}{ending}") for part, ending in PARTS.items()}
+    return {key: file for key, file in files.items() if file.is_file()}
+
+
 def digest(path: Path) -> str:
     """Return 16 hexadecimal digits of the content of a token shard: its tokens, the ends of its documents, its mask."""
     facts = path.with_suffix(".json")
     said = read_json(facts) if facts.is_file() else {}
-    files = {f"{part}sha256": path.with_name(f"{path.name}{ending}") for part, ending in PARTS.items()}
-    hashes = [said.get(key) or sha256_file(file) for key, file in files.items() if file.is_file()]
+    hashes = [said.get(key) or sha256_file(file) for key, file in files_of(path).items()]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 

@@ -492,7 +492,7 @@ class Trainer:
         if cut := self.files.train.longer_conversations(config.sequence_length):
             self.say(
                 f"{cut:,} conversations are longer than {config.sequence_length:,} tokens and are cut into pieces: an "
-                "answer in a later piece does not see what came before, and a step of questions alone has loss 0"
+                "answer in a later piece does not see what came before"
             )
 
     def figures(self) -> dict[str, Any]:

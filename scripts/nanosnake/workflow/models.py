@@ -81,17 +81,9 @@ class Models:
 
     def files(self, name: str) -> list[str]:
         """Return all that is made from a model."""
-        files = [
-            *OF_A_MODEL,
-            *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else []),
-            *(["contamination.json"] if self._tasks(name) else []),
-            *(
-                f"steps/{step}/{file}"
-                for step in self.config.models[name].keep
-                for file in ("model.safetensors", "model.json")
-            ),
-        ]
-        return [*(f"{self.home(name)}/{file}" for file in files), *self.export(name)]
+        kept = [f"steps/{step}/{file}" for step in self.config.models[name].keep for file in OF_A_MODEL[:2]]
+        files = [f"{self.home(name)}/{file}" for file in (*OF_A_MODEL, *kept)]
+        return [*files, *self.plan_of(name), *self.contamination_of(name), *self.export(name)]
 
     def of_mixtures(self) -> list[str]:
         """Return the names of the models that are trained on a mixture."""
@@ -244,7 +236,12 @@ class Models:
         return words(FindOverlap, task=Path(self.task_files[wildcards.task]))
 
     def _overlap_words(self, wildcards: Wildcards) -> list[tuple[str, str]]:
-        """Return the name of a task and the overlap files of it in a word, for each part of the training text."""
+        """Return the name of a task and the overlap files of it in a word, for each part of the training text.
+
+        What the models were trained on that a model began with is training text of its own.
+        """
+        datasets = map(self.config.dataset_of, self.config.lineage(wildcards.model))
+        parts = dict.fromkeys(part for dataset in datasets for part in self.config.parts(dataset))
         return [
             (
                 Path(file).stem,
@@ -256,7 +253,7 @@ class Models:
                 ),
             )
             for task, file in self._tasks(wildcards.model).items()
-            for part in self.config.parts(wildcards.dataset)
+            for part in parts
         ]
 
     def overlap(self, wildcards: Wildcards) -> list[str]:
@@ -278,9 +275,13 @@ class Models:
             overlap=[word for _, word in pairs],
         )
 
-    def contamination(self, wildcards: Wildcards) -> list[str]:
+    def contamination_of(self, name: str) -> list[str]:
         """Return the file of what is in the training text, if a model has tasks that are looked for."""
-        return [self._path(layout.CONTAMINATION, wildcards.model)] if self._tasks(wildcards.model) else []
+        return [self._path(layout.CONTAMINATION, name)] if self._tasks(name) else []
+
+    def contamination(self, wildcards: Wildcards) -> list[str]:
+        """Return the same for a rule."""
+        return self.contamination_of(wildcards.model)
 
     def evaluate(self, wildcards: Wildcards) -> str:
         """Return the options that say on what a model is evaluated."""
@@ -288,7 +289,8 @@ class Models:
         return words(
             EvaluateModel,
             validation=self._words(wildcards, "validation"),
-            train=self._words(wildcards, "train"),
+            # how often a model saw each token is not in its own shards, if it began with another's weights
+            train=() if self.parent(wildcards) else self._words(wildcards, "train"),
             plan=next(map(Path, self.plan(wildcards)), None),
             parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
             parent=next((Path(path).parent for path in self.parent_in_conversations(wildcards)), None),
@@ -304,7 +306,12 @@ class Models:
             key: {"name": name, "settings": config[f"{key}s"][name]}
             for key, name in (("dataset", wildcards.dataset), ("tokenizer", wildcards.tokenizer))
         }
-        return words(ExportModel, settings={"name": wildcards.model, **named})
+        parents = [
+            {"model": parent, "name": dataset, "settings": config["datasets"][dataset]}
+            for parent in self.config.lineage(wildcards.model)[1:]
+            for dataset in [self.config.dataset_of(parent)]
+        ]
+        return words(ExportModel, settings={"name": wildcards.model, "parents": parents, **named})
 
     def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the files of prompts and tasks that a model is evaluated with."""

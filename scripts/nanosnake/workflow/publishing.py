@@ -91,10 +91,7 @@ class Publishing:
         if kind == "model_reports":
             of_model = ("report/index.html", "evaluation.json", "training.json", "metrics.jsonl")
             return [f"{home}/{file}" for file in of_model]
-        trained = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
-        evaluated = ("evaluation.json", "nats.parquet", "answers.parquet")
-        files = [f"{home}/{file}" for file in (*trained, *evaluated)]
-        return [*files, *self.models.export(name), f"{home}/manifest.json"]
+        return [*self.models.files(name), f"{home}/manifest.json"]
 
     @staticmethod
     def _token_files(wildcards: Wildcards, name: str) -> list[str]:
