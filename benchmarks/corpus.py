@@ -212,15 +212,24 @@ def documents(site: Path, size: int, kinds: Sequence[str]) -> Iterator[tuple[str
             yield kind, text
 
 
-def build(target: Path, megabytes: int, work: Path, kinds: Sequence[str] = tuple(KINDS)) -> dict[str, int]:
-    """Writes the shard, unless it exists, and returns the bytes of each kind of text."""
+def build(
+    target: Path,
+    megabytes: int,
+    work: Path,
+    kinds: Sequence[str] = tuple(KINDS),
+    keep: Callable[[str], bool] = bool,
+) -> dict[str, int]:
+    """Writes the shard, unless it exists, and returns the bytes of each kind of text.
+
+    Only documents that `keep` accepts are written; those that it refuses count toward `megabytes`.
+    """
     note = target.with_suffix(".json")
     made_of: dict[str, int]
     if target.is_file() and note.is_file():
         made_of = json.loads(note.read_text())
         return made_of
     site = environment(work / "environments" / "corpus", PACKAGES, dependencies=False)
-    found = list(documents(site, megabytes * 1_000_000, kinds))
+    found = [one for one in documents(site, megabytes * 1_000_000, kinds) if keep(one[1])]
     random.Random(SEED).shuffle(found)
     made_of = {kind: sum(len(text.encode()) for other, text in found if other == kind) for kind in kinds}
     schema = pa.schema([("text", pa.string())])

@@ -272,6 +272,8 @@ def main(arguments: list[str] | None = None) -> int:
         corpus.build(some, options.encode_megabytes, work)
         unspaced = work / "unspaced.parquet"
         corpus.build(unspaced, options.encode_megabytes, work, kinds=("unspaced",))
+        ascii_only = work / "ascii.parquet"
+        corpus.build(ascii_only, 2 * options.encode_megabytes, work, keep=str.isascii)
         tokens = work / f"tokens_nanochat_{options.vocabulary}_{OURS}.txt"
         if not tokens.is_file():
             run_in_turn(training_jobs(shard, text, work, options.vocabulary, "nanochat")[:1], 1, work)
@@ -279,6 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
         regex = rustbpe.PATTERNS["nanochat"]
         run(encoding_jobs(some, work, ranks, "nanochat", regex, f"nanochat, own {options.vocabulary:,}"))
         run(encoding_jobs(some, work, cl100k, "gpt4", jobs.CL100K, "gpt4, cl100k"))
+        run(encoding_jobs(ascii_only, work, cl100k, "gpt4", jobs.CL100K, "gpt4, cl100k, ASCII"))
         run(encoding_jobs(unspaced, work, cl100k, "gpt4", jobs.CL100K, "gpt4, cl100k, no spaces"))
     if "start" in stages:
         run(start_jobs(cl100k))

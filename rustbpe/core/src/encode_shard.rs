@@ -136,7 +136,7 @@ struct Piece {
 
 fn encode_batch(batch: &Batch, how: &Encoding<'_>, cache: &mut Cache) -> Result<Piece> {
     let mut piece = Piece {
-        tokens: Vec::with_capacity(batch.bytes() / 2),
+        tokens: Vec::with_capacity(batch.bytes() * how.width.bytes() as usize / 4),
         ends: Vec::with_capacity(batch.rows()),
         nulls: batch.nulls() as u64,
         rows: batch.rows() as u64,

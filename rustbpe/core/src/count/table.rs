@@ -165,7 +165,7 @@ impl CountTable {
 
     #[cold]
     fn grow(&mut self) {
-        let slots = vec![EMPTY; self.slots.len() * 2];
+        let slots = bytes::table(self.slots.len() * 2, EMPTY);
         let old = std::mem::replace(&mut self.slots, slots);
         self.shift -= 1;
         let mask = self.slots.len() - 1;

@@ -94,14 +94,21 @@ impl Cache {
         self.long.clear();
     }
 
-    /// Has the processor fetch the line of a key that will be looked up soon.
+    /// The line of a short pre-token, which the processor begins to fetch.
     #[inline(always)]
-    pub(super) fn fetch(&self, key: Key) {
-        prefetch(&self.whole.lines, self.whole.line(key));
+    pub(super) fn fetch(&self, key: Key) -> u32 {
+        let line = self.whole.line(key);
+        prefetch(&self.whole.lines, line);
+        line as u32
+    }
+
+    /// Ids of a short pre-token in its line; all 0 if it is not there.
+    #[inline(always)]
+    pub(super) fn at(&self, line: u32, key: Key) -> Ids {
+        self.whole.at(line as usize, key)
     }
 
     /// Ids of a short pre-token; all 0 if it is not there.
-    #[inline(always)]
     pub(super) fn get(&self, key: Key) -> Ids {
         self.whole.get(key)
     }
@@ -118,10 +125,15 @@ impl Cache {
         &self.many[ids[0] as usize..][..ids[1] as usize]
     }
 
-    /// Enters a short pre-token.
-    pub(super) fn insert(&mut self, key: Key, ids: &[u32]) {
+    /// Enters a short pre-token, unless it is there, and returns its ids.
+    pub(super) fn insert(&mut self, key: Key, ids: &[u32]) -> Ids {
+        let known = self.get(key);
+        if known[FEW] != 0 {
+            return known;
+        }
         let packed = self.pack(ids);
         self.whole.insert(key, packed);
+        packed
     }
 
     /// Enters a short part between seams.
@@ -184,7 +196,12 @@ impl Table {
 
     #[inline(always)]
     fn get(&self, key: Key) -> Ids {
-        let line = &self.lines[self.line(key)];
+        self.at(self.line(key), key)
+    }
+
+    #[inline(always)]
+    fn at(&self, line: usize, key: Key) -> Ids {
+        let line = &self.lines[line];
         let mask = |i: usize| if line.keys[i] == key { u32::MAX } else { 0 };
         let masks = [mask(0), mask(1)];
         std::array::from_fn(|i| line.ids[0][i] & masks[0] | line.ids[1][i] & masks[1])

@@ -4,11 +4,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::pairs::{NONE, Pairs};
+use super::pairs::{NONE, Pairs, WALL};
+use crate::bytes::{Key, length};
 
 /// Pieces up to this many bytes are merged by looking over all pairs for each merge, which is
 /// quadratic and has no overhead; longer ones with a heap.
-const SHORT: usize = 32;
+const SHORT: usize = 30;
+/// Pieces up to this many bytes can be merged side by side.
+pub(super) const SHORTER: usize = 14;
 
 /// A part of a long piece, in a list linked by indices.
 #[derive(Debug, Clone, Copy)]
@@ -26,10 +29,10 @@ const WINDOW: usize = 1 << 16;
 
 /// Appends the ids of a piece. One that is a token as a whole is the caller's to find.
 pub(super) fn merge(pairs: &Pairs, piece: &[u8], list: &mut List, out: &mut Vec<u32>) {
-    if piece.len() <= SHORT {
-        let mut parts = Parts::new(pairs, piece);
-        while parts.step(pairs) {}
-        out.extend(parts.ids());
+    if piece.len() <= SHORTER {
+        out.extend(Parts::<16>::merged(pairs, piece).ids());
+    } else if piece.len() <= SHORT {
+        out.extend(Parts::<32>::merged(pairs, piece).ids());
     } else if piece.len() <= WINDOW {
         list.merge(pairs, piece, out);
     } else {
@@ -94,80 +97,153 @@ pub(super) fn merge_in_windows(
     }
 }
 
-/// The parts of a piece of up to [`SHORT`] bytes. Each stays where its first byte is, and a bit says
-/// that it is there.
-struct Parts {
-    ids: [u32; SHORT],
-    /// For each part the [`entry`] of it and the next one: the lowest is merged first.
-    pairs: [u64; SHORT],
-    alive: u64,
+/// Merges pieces of up to [`SHORTER`] bytes side by side, so that the waits for the table of pairs overlap, and calls
+/// `take` with the number of each and its ids.
+#[inline(always)]
+pub(super) fn merge_side_by_side(
+    pairs: &Pairs,
+    pieces: impl Iterator<Item = Key>,
+    mut take: impl FnMut(usize, &[u32]),
+) {
+    const MOST: usize = 8;
+    let mut pieces = pieces.enumerate().fuse();
+    let mut open: [(usize, Parts<16>); MOST] = std::array::from_fn(|_| (0, Parts::new(pairs, &[])));
+    let mut number = 0;
+    loop {
+        while number < MOST
+            && let Some((at, piece)) = pieces.next()
+        {
+            let bytes = &piece.to_le_bytes()[..length(piece)];
+            open[number] = (at, Parts::new(pairs, bytes));
+            number += 1;
+        }
+        if number == 0 {
+            return;
+        }
+        let mut i = 0;
+        while i < number {
+            let (at, parts) = &mut open[i];
+            if parts.choose(pairs) {
+                i += 1;
+                continue;
+            }
+            let mut ids = [0; SHORTER];
+            ids.iter_mut()
+                .zip(parts.ids())
+                .for_each(|(slot, id)| *slot = id);
+            take(*at, &ids[..parts.length() as usize]);
+            number -= 1;
+            open[i] = open[number];
+        }
+        for (_, parts) in &mut open[..number] {
+            parts.look_up(pairs);
+        }
+    }
 }
 
-impl Parts {
+/// The parts of a piece of up to `N - 2` bytes. Each stays where its first byte is, and a bit says
+/// that it is there; before the first and behind the last is a [`WALL`].
+#[derive(Clone, Copy)]
+struct Parts<const N: usize> {
+    ids: [u32; N],
+    /// For each part the [`rank`] of it and the next one: the lowest is merged first.
+    ranks: [u32; N],
+    alive: u64,
+    /// Where the part is that was merged last, and the ones around it.
+    last: [usize; 3],
+}
+
+/// Bits of a place in a short piece.
+const PLACE_BITS: u32 = 5;
+
+/// What a pair in a short piece merges to and where it is, in the order in which pairs are merged.
+#[inline(always)]
+fn rank(merged: u32, at: usize) -> u32 {
+    merged << PLACE_BITS | at as u32
+}
+
+impl<const N: usize> Parts<N> {
     #[inline(always)]
     fn new(pairs: &Pairs, piece: &[u8]) -> Self {
-        let alive = u64::MAX >> (64 - piece.len());
         let mut parts = Self {
-            ids: [NONE; SHORT],
-            pairs: [u64::MAX; SHORT],
-            alive,
+            ids: [WALL; N],
+            ranks: [u32::MAX; N],
+            alive: u64::MAX >> (62 - piece.len()),
+            last: [0; 3],
         };
-        for (id, &byte) in parts.ids.iter_mut().zip(piece) {
+        for (id, &byte) in parts.ids[1..].iter_mut().zip(piece) {
             *id = pairs.singles[usize::from(byte)];
         }
-        for (at, (slot, pair)) in parts.pairs.iter_mut().zip(piece.windows(2)).enumerate() {
+        for (at, pair) in (1..N).zip(piece.windows(2)) {
             let merged = pairs.doubles[usize::from(pair[0]) << 8 | usize::from(pair[1])];
-            *slot = entry(merged, at as u32);
+            parts.ranks[at] = rank(merged, at);
         }
+        parts
+    }
+
+    /// The parts of a piece that are left.
+    #[inline(always)]
+    fn merged(pairs: &Pairs, piece: &[u8]) -> Self {
+        let mut parts = Self::new(pairs, piece);
+        while parts.step(pairs) {}
         parts
     }
 
     /// Number of parts.
     #[inline(always)]
     fn length(&self) -> u32 {
-        self.alive.count_ones()
+        self.alive.count_ones() - 2
     }
 
     /// Merges the pair of the lowest rank; false if there is none.
     #[inline(always)]
     fn step(&mut self, pairs: &Pairs) -> bool {
-        let (mut lowest, mut rest) = (u64::MAX, self.alive);
-        while rest != 0 {
-            lowest = lowest.min(self.pairs[rest.trailing_zeros() as usize % SHORT]);
-            rest &= rest - 1;
+        let merges = self.choose(pairs);
+        if merges {
+            self.look_up(pairs);
         }
-        let (id, at) = ((lowest >> 32) as u32, lowest as u32);
-        if id == NONE {
+        merges
+    }
+
+    /// The first half of [`Self::step`], without the ranks of the new pairs, which the processor begins to fetch.
+    #[inline(always)]
+    fn choose(&mut self, pairs: &Pairs) -> bool {
+        let lowest = self.ranks.iter().fold(u32::MAX, |low, &rank| low.min(rank));
+        let (id, at) = (lowest >> PLACE_BITS, lowest as usize % N);
+        if id == NONE >> PLACE_BITS {
             return false;
         }
-        // the part that the next one is joined to, and the ones around them
         let behind = self.alive & (u64::MAX << at << 1);
-        let gone = behind.trailing_zeros();
-        let behind = behind & (behind - 1);
-        let before = self.alive & !(u64::MAX << at);
+        let gone = behind.trailing_zeros() as usize % N;
+        let next = (behind & (behind - 1)).trailing_zeros() as usize % N;
+        let previous = (self.alive & ((1 << at) - 1)).ilog2() as usize % N;
         self.alive &= !(1 << gone);
-        self.ids[at as usize] = id;
-        self.pairs[at as usize] = u64::MAX;
-        if behind != 0 {
-            let next = self.ids[behind.trailing_zeros() as usize];
-            self.pairs[at as usize] = entry(pairs.get(id, next), at);
-        }
-        if before != 0 {
-            let at = before.ilog2();
-            let previous = self.ids[at as usize];
-            self.pairs[at as usize] = entry(pairs.get(previous, id), at);
-        }
+        self.ids[at] = id;
+        self.ranks[gone] = u32::MAX;
+        self.last = [previous, at, next];
+        pairs.fetch(self.ids[previous], id);
+        pairs.fetch(id, self.ids[next]);
         true
+    }
+
+    /// The second half of [`Self::step`].
+    #[inline(always)]
+    fn look_up(&mut self, pairs: &Pairs) {
+        let [previous, at, next] = self.last.map(|at| at % N);
+        let [before, id, behind] = [self.ids[previous], self.ids[at], self.ids[next]];
+        self.ranks[previous] = rank(pairs.get(before, id), previous);
+        self.ranks[at] = rank(pairs.get(id, behind), at);
     }
 
     /// Ids of the parts from left to right.
     #[inline(always)]
     fn ids(&self) -> impl Iterator<Item = u32> {
-        let mut alive = self.alive;
+        let last = 63 - self.alive.leading_zeros();
+        let mut alive = self.alive & !1 & !(1 << last);
         std::iter::from_fn(move || {
             let at = alive.trailing_zeros();
             alive &= alive.checked_sub(1)?;
-            Some(self.ids[at as usize])
+            Some(self.ids[at as usize % N])
         })
     }
 }
@@ -289,7 +365,7 @@ fn entry(merged: u32, at: u32) -> u64 {
 /// For a vocabulary that is still being built: all pairs of the ids below the token's are known.
 pub(super) fn last_pair(pairs: &Pairs, token: &[u8]) -> Option<(u32, u32)> {
     if token.len() <= SHORT {
-        let mut parts = Parts::new(pairs, token);
+        let mut parts = Parts::<32>::new(pairs, token);
         while parts.length() > 2 && parts.step(pairs) {}
         if parts.length() == 2 {
             return parts.ids().next().zip(parts.ids().nth(1));

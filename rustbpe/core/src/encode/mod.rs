@@ -18,9 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use cache::Cache;
 use cache::{FEW, Ids, MANY};
+use merge::SHORTER;
 use vocabulary::Vocabulary;
 
-use crate::bytes::{Key, LONGEST, TOO_LONG, key};
+use crate::bytes::{Key, LONGEST, TOO_LONG, key, length};
 use crate::error::{Error, Result};
 use crate::pretokenize::{ROW, Splitter};
 
@@ -98,6 +99,7 @@ impl Encoder {
         let mut row = Row::default();
         self.splitter.for_each_row(text, |start, ends| {
             row.look_up(text.as_bytes(), start, ends, cache);
+            self.learn(&mut row, cache);
             self.encode_row(text, start, ends, &row, cache, out);
             take(out);
         })
@@ -131,6 +133,53 @@ impl Encoder {
         Ok(())
     }
 
+    /// Finds the ids of the pre-tokens of a row that the cache does not know and that are short enough to be merged side
+    /// by side.
+    fn learn(&self, row: &mut Row, cache: &mut Cache) {
+        if row.unknown == 0 {
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") {
+            #[target_feature(enable = "avx2,bmi1")]
+            fn wide(encoder: &Encoder, row: &mut Row, cache: &mut Cache) {
+                encoder.learn_portably(row, cache);
+            }
+            // SAFETY: the processor has what the function is compiled for
+            return unsafe { wide(self, row, cache) };
+        }
+        self.learn_portably(row, cache);
+    }
+
+    /// [`Self::learn`], compiled for whatever the caller is.
+    #[inline(always)]
+    fn learn_portably(&self, row: &mut Row, cache: &mut Cache) {
+        let Row { keys, ids, new, .. } = row;
+        let new = &mut new[..row.unknown];
+        for &at in &*new {
+            self.vocabulary.fetch(keys[usize::from(at)]);
+        }
+        let mut merged = 0;
+        for i in 0..new.len() {
+            let at = new[i];
+            let key = keys[usize::from(at)];
+            if length(key) > SHORTER {
+                continue;
+            }
+            if let Some(id) = self.vocabulary.id_of_key(key) {
+                ids[usize::from(at)] = cache.insert(key, &[id]);
+            } else {
+                new[merged] = at;
+                merged += 1;
+            }
+        }
+        let pieces = new[..merged].iter().map(|&at| keys[usize::from(at)]);
+        merge::merge_side_by_side(&self.vocabulary.pairs, pieces, |i, found| {
+            let at = usize::from(new[i]);
+            ids[at] = cache.insert(keys[at], found);
+        });
+    }
+
     /// Appends the ids of a row of pre-tokens that has been looked up.
     #[inline]
     fn encode_row(
@@ -143,25 +192,24 @@ impl Encoder {
         out: &mut Vec<u32>,
     ) {
         // room for whole entries, of which the next one overwrites what is not used
-        let mut length = out.len();
-        out.resize(length + ends.len() * FEW + 1, 0);
+        let mut few = [0; ROW * FEW];
+        let mut length = 0;
         for (i, &end) in ends.iter().enumerate() {
             let [ids @ .., number] = row.ids[i];
             if (1..=FEW).contains(&(number as usize)) {
-                out[length..length + FEW].copy_from_slice(&ids);
+                few[length..length + FEW].copy_from_slice(&ids);
                 length += number as usize;
             } else {
-                out.truncate(length);
+                out.extend_from_slice(&few[..length]);
+                length = 0;
                 self.encode_rare(&text[start..end], cache, out);
-                length = out.len();
-                out.resize(length + (ends.len() - i) * FEW, 0);
             }
             start = end;
         }
-        out.truncate(length);
+        out.extend_from_slice(&few[..length]);
     }
 
-    /// Appends the ids of a pre-token that the row has no ids for: a new one, or one of many ids.
+    /// Appends the ids of a pre-token that the row has no ids for: a longer new one, or one of many ids.
     #[inline(never)]
     fn encode_rare(&self, piece: &str, cache: &mut Cache, out: &mut Vec<u32>) {
         let bytes = piece.as_bytes();
@@ -243,14 +291,22 @@ fn append(cache: &Cache, ids: Ids, out: &mut Vec<u32>) -> bool {
 /// lets the loads overlap, where one by one each would be waited for.
 struct Row {
     keys: [Key; ROW],
+    /// Where the cache has each of them, if it does.
+    lines: [u32; ROW],
     ids: [Ids; ROW],
+    /// Which of them the cache does not know, and how many those are.
+    new: [u8; ROW],
+    unknown: usize,
 }
 
 impl Default for Row {
     fn default() -> Self {
         Self {
             keys: [0; ROW],
+            lines: [0; ROW],
             ids: [[0; 4]; ROW],
+            new: [0; ROW],
+            unknown: 0,
         }
     }
 }
@@ -258,17 +314,21 @@ impl Default for Row {
 impl Row {
     #[inline]
     fn look_up(&mut self, text: &[u8], mut start: usize, ends: &[usize], cache: &Cache) {
-        for (slot, &end) in self.keys.iter_mut().zip(ends) {
+        for ((slot, line), &end) in self.keys.iter_mut().zip(&mut self.lines).zip(ends) {
             *slot = if end - start <= LONGEST {
                 key(text, start, end)
             } else {
                 TOO_LONG
             };
-            cache.fetch(*slot);
+            *line = cache.fetch(*slot);
             start = end;
         }
-        for (slot, &key) in self.ids.iter_mut().zip(&self.keys[..ends.len()]) {
-            *slot = cache.get(key);
+        self.unknown = 0;
+        let looked_up = self.keys[..ends.len()].iter().zip(&self.lines);
+        for (i, (slot, (&key, &line))) in self.ids.iter_mut().zip(looked_up).enumerate() {
+            *slot = cache.at(line, key);
+            self.new[self.unknown] = i as u8;
+            self.unknown += usize::from(slot[FEW] == 0);
         }
     }
 }

@@ -131,6 +131,31 @@ fn parts_between_seams_equal_the_definition() {
 }
 
 #[test]
+fn rows_of_new_pretokens_equal_the_definition() {
+    let mut random = Random(37);
+    for case in 0..60 {
+        let (tokens, mut characters) = mixed_vocabulary(&mut random);
+        characters.push(' ');
+        let ranks = ranks(&tokens);
+        let encoder = Encoder::new(tokens, Splitter::new(GPT4).unwrap()).unwrap();
+        let text: String = (0..3_000)
+            .map(|_| characters[random.below(characters.len())])
+            .collect();
+        let mut wanted = Vec::new();
+        let split = encoder.splitter().for_each(&text, |piece| {
+            wanted.extend(reference::encode(&ranks, piece));
+        });
+        split.unwrap();
+        let mut cache = Cache::new();
+        for pass in ["first", "cached"] {
+            let mut ids = Vec::new();
+            encoder.encode(&text, &mut cache, &mut ids).unwrap();
+            assert_eq!(ids, wanted, "case {case}, {pass}");
+        }
+    }
+}
+
+#[test]
 fn windows_equal_the_definition() {
     let mut random = Random(31);
     for case in 0..300 {

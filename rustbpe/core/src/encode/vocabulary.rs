@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::merge;
 use super::pairs::{Filter, MOST_IDS, NONE, Pairs, bits_for};
 use super::seams::Seams;
-use crate::bytes::{Key, LONGEST, Words, hash, key, table};
+use crate::bytes::{Key, LONGEST, Words, hash, key, prefetch, table};
 use crate::error::{Error, Result};
 
 /// A vocabulary whose ids are their ranks, ready to encode with.
@@ -122,6 +122,14 @@ impl Vocabulary {
             length @ 0..=LONGEST => self.id_of_key(key(token, 0, length)),
             _ => self.long.get(token).copied(),
         }
+    }
+
+    /// Has the processor fetch what [`Self::id_of_key`] will look at.
+    #[inline]
+    pub(super) fn fetch(&self, key: Key) {
+        let at = hash(key) as usize & (self.short.keys.len() - 1);
+        prefetch(&self.short.keys, at);
+        prefetch(&self.short.ids, at);
     }
 
     /// [`Self::id`] of a short token by its key.

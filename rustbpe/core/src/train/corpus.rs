@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
+use crate::bytes::table;
 use crate::error::{Error, Result};
 
 /// What one cell holds: 0 for a gap, else a token's id plus 1.
@@ -111,7 +112,7 @@ impl<C: Cell> Corpus<C> {
                 weight,
             });
         }
-        let mut cells = vec![C::GAP; total];
+        let mut cells = table(total, C::GAP);
         for (bytes, count) in words {
             if let Some(at) = sizes.get_mut(&count) {
                 let room = &mut cells[*at..*at + bytes.len()];

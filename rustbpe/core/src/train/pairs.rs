@@ -2,6 +2,8 @@
 
 use std::collections::BinaryHeap;
 
+use crate::bytes::table;
+
 /// Key of no pair: ids have less than 32 bits.
 const NONE: u64 = u64::MAX;
 
@@ -32,7 +34,7 @@ impl Table {
         let index = self.entries.len();
         self.entries.push(pair);
         if self.entries.len() * 2 > self.slots.len() {
-            self.slots = vec![(NONE, 0); self.slots.len() * 2];
+            self.slots = table(self.slots.len() * 2, (NONE, 0));
             (0..=index).for_each(|index| self.link(index));
         } else {
             self.link(index);
