@@ -133,6 +133,6 @@ def test_command_line(tmp_path: Path, shards: list[Path]) -> None:
 def test_shards_without_documents_are_an_error(tmp_path: Path) -> None:
     shard(tmp_path, 0, [None, ""])
     arguments = ["--folder", str(tmp_path), "--shards", "shard_00000", "--split", "validation"]
-    with pytest.raises(NanosnakeError, match="hold no document that is not empty"):
+    with pytest.raises(NanosnakeError, match="hold only empty documents"):
         call(script.SampleDocuments, [*arguments, "--output", str(tmp_path / "validation.jsonl")])
     assert not (tmp_path / "validation.jsonl").exists()
