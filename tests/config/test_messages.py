@@ -120,7 +120,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
         model(options={"global_batch": 1000}),
         [
             "models.d2.options",
-            "1000 tokens, no whole number of sequences of 2048; use 2048",
+            "1000 tokens, which is not a multiple of the sequence length 2048; use 2048",
             "got {'global_batch': 1000}",
         ],
     ),
