@@ -37,7 +37,7 @@ class Answering(Stage):
     tokens: int = 512
     """Longest answer in tokens; shorter if the model's context is full."""
     temperature: float = 0.8
-    """0 takes the likeliest token each time; higher is wilder."""
+    """0: always the most likely token; higher: more random."""
     seed: int | None = None
     """The same seed gives the same answers; default: a different answer each time."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -30,7 +30,7 @@ class Sample(Stage):
     tokens: int = 64
     """Most tokens to write."""
     temperature: float = 0.8
-    """0 takes the likeliest token each time; higher is wilder."""
+    """0: always the most likely token; higher: more random."""
     seed: int = 1
     """The same seed writes the same text."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

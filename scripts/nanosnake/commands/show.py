@@ -39,7 +39,7 @@ class Show(Stage):
     table: bool = False
     """Print a table with each token's id, bytes and text."""
     most: int = 2000
-    """Tokens to show."""
+    """Show at most this many tokens."""
 
     def run(self) -> None:
         subject = find(self.tokenizer)

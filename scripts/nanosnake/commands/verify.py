@@ -1,10 +1,9 @@
 """Re-hash results and compare them with their manifests.
 
-    nanosnake verify                                      every manifest of this project
-    nanosnake verify results/demo/bpe-4096/manifest.json     one of them
-    nanosnake verify --files-only copied/manifest.json    the files next to it, but not what they were made from
-
-    nanosnake verify --documents 20 results/demo/bpe-4096/tiny   also recompute 20 documents on the CPU
+    nanosnake verify                                              every manifest of this project
+    nanosnake verify results/demo/bpe-4096/manifest.json          one of them
+    nanosnake verify --files-only copied/manifest.json            the files next to it, but not their inputs
+    nanosnake verify --documents 20 results/demo/bpe-4096/tiny    also recompute 20 documents on the CPU
 
 A model's bits per byte are recomputed from nats.parquet. With --documents, some documents are run through each model
 again, and their nats compared. Prints a line for each difference, and exits with 1 if there is any.
