@@ -61,7 +61,7 @@ class EvaluateModel(Stage):
     sample_tokens: int = 64
     """Tokens written after each prompt."""
     temperature: float = 0.8
-    """Temperature of the samples; 0 takes the likeliest token each time."""
+    """Temperature of the samples; 0: always the most likely token."""
     device: str = "auto"
     """auto, cuda or cpu."""
 

@@ -108,7 +108,7 @@ def test_a_file_of_samples_reads_back(tmp_path: Path) -> None:
 def test_a_broken_file_of_samples_is_named(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text('{"split": "train"}\n')
-    with pytest.raises(NanosnakeError, match=r"train\.jsonl: line 1 is no sampled document"):
+    with pytest.raises(NanosnakeError, match=r"train\.jsonl: line 1 is not a sampled document"):
         list(samples.read_samples(path))
 
 

@@ -48,7 +48,7 @@ class Threshold:
         span = f"at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:g}"
         wanted = f"{kind} {span}, or null for no threshold"
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"is no number; {wanted}"
+            return f"is not a number; {wanted}"
         if self.whole and value != int(value):
             return f"is not whole; {wanted}"
         if not value >= self.least or (self.most is not None and value > self.most):
