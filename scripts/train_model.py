@@ -188,7 +188,7 @@ def finished(options: TrainModel, recipe: Recipe) -> Path | None:
 
 
 def link_results(place: Path, options: TrainModel) -> None:
-    """Link the files of a finished model to the results, with times no older than their inputs'."""
+    """Link the files of a finished model to the results, no older than what they were made from."""
     others = (options.recipe, options.plan, options.parent)
     inputs = [*options.tokenizer.iterdir(), *(path for path in others if path)]
     for split in (options.train, options.validation):

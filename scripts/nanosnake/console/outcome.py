@@ -180,7 +180,7 @@ def _model(name: str, folder: str, states: Mapping[str, str]) -> Iterator[str]:
         return
     found = read_json(Path(result))
     compared = dict(found["baselines"])
-    if talks := found.get("talks"):  # the bits per byte of its parent on the same answers
+    if talks := found.get("talks"):  # what the model that it began with needs for the same answers
         compared = {row["model"]: row["bits_per_byte"] for row in talks["models"][:-1]}
     others = ", ".join(f"{other} {bits:.3f}" for other, bits in compared.items()) or "nothing to compare with"
     yield f"{name}: {found['bits_per_byte']:.3f} bits per byte ({others}){_age(states[result])}{_page(folder, states)}"

@@ -80,7 +80,7 @@ class Models:
         )
 
     def files(self, name: str) -> list[str]:
-        """Return everything made from a model."""
+        """Return all that is made from a model."""
         files = [
             *OF_A_MODEL,
             *(["plan.json"] if self.config.mixture(self.config.dataset_of(name)) else []),
@@ -279,7 +279,7 @@ class Models:
         )
 
     def contamination(self, wildcards: Wildcards) -> list[str]:
-        """Return the file of overlapping items, if a model has tasks that are searched for in its training text."""
+        """Return the file of what is in the training text, if a model has tasks that are looked for."""
         return [self._path(layout.CONTAMINATION, wildcards.model)] if self._tasks(wildcards.model) else []
 
     def evaluate(self, wildcards: Wildcards) -> str:
