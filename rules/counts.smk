@@ -54,7 +54,7 @@ rule merge_counts:
 
 
 rule mix_counts:
-    """Sum the counts of a mixture's parts, each taken often enough to have its share; nothing is recounted."""
+    """Sum the counts of a mixture's parts, each weighted to have its share; nothing is recounted."""
     input:
         code=code(MixCounts),
         counts=tokenizers.counts_of_parts,

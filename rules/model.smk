@@ -15,7 +15,7 @@ LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
 
 
 rule find_overlap:
-    """Find the items of a task that a training shard also has; for a new task, only its items are searched."""
+    """Find the items of a task that a training shard also contains; a new task needs no search for the others."""
     input:
         code=code(FindOverlap),
         tokenizer=models.tokenizer_files,
@@ -49,7 +49,7 @@ rule find_overlap:
 
 
 rule check_contamination:
-    """Sum up which items of tasks are in the training text; if the configuration says so, train no model on it."""
+    """Sum up which task items are in the training text; with mode `block`, too many of them prevent the training."""
     input:
         code=code(CheckContamination),
         overlap=models.overlap,
@@ -70,7 +70,7 @@ rule check_contamination:
 
 
 rule plan_mixture:
-    """Plan what a model is trained on: block by block, which part of a mixture comes when."""
+    """Plan what a model is trained on: the order of the blocks of a mixture's parts."""
     input:
         code=code(PlanMixture),
         tokenizer=models.tokenizer_files,
@@ -99,7 +99,7 @@ rule train_model:
     """Train a GPT. Its rolling checkpoints are not among the outputs, which Snakemake deletes before a rerun:
     a job that is killed and restarted resumes from the last one.
 
-    A change of the trainer's code or of this rule's text does not retrain; `keeping.py` says what does.
+    A change to the trainer's code or this rule's text does not retrain; see `keeping.py` for what does.
     """
     input:
         recipe=layout.RECIPE,
@@ -135,7 +135,7 @@ rule train_model:
 
 
 rule keep_weights:
-    """Take the weights that a training kept on its way, for a model that begins with them."""
+    """Take the weights that a training run kept after an intermediate step, for a model that begins with them."""
     input:
         code=code(KeepWeights),
         weights=layout.WEIGHTS,
@@ -209,7 +209,7 @@ rule evaluate_model:
 if CONFIG.evaluation.core is not None:
 
     rule convert_core:
-        """Make task files of CORE's bundle, in nanochat's order of items."""
+        """Convert CORE's bundle to task files, with the items in nanochat's order."""
         input:
             code=code(ConvertCore),
             bundle=models.core_bundle,
@@ -233,7 +233,7 @@ if CONFIG.evaluation.core is not None:
 
 
 rule convert_task:
-    """Make a task file of a published data set."""
+    """Convert a published data set to a task file."""
     input:
         code=code(ConvertTask),
         files=models.published_files,

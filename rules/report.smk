@@ -1,4 +1,4 @@
-"""The report: one page per tokenizer that opens from disk. It is made whether the gate opens or not."""
+"""The report: one page per tokenizer that opens from disk. It is made whether or not the gate opens."""
 
 from compare_tokenizers import CompareTokenizers
 from make_model_report import MakeModelReport

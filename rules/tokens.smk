@@ -6,9 +6,9 @@ from tokenize_shard import TokenizeShard
 
 
 rule hash_tokenizer:
-    """Write the hashes of the tokenizer's files: what needs the tokenizer once for each shard names this one file.
+    """Write the hashes of the tokenizer's files: rules that need the tokenizer for each shard name this one file.
 
-    For the files themselves, Snakemake would look through all that they were made from, once for each shard.
+    If they named the files themselves, Snakemake would check everything those were made from, once per shard.
     """
     input:
         code=code(HashTokenizer),
@@ -28,7 +28,7 @@ rule hash_tokenizer:
 
 
 rule tokenize_shard:
-    """Encode a shard's documents, each begun by the tokenizer's first special token.
+    """Encode a shard's documents; each begins with the tokenizer's first special token.
 
     The gate has to be open, but its time is ignored: reopening the gate changes no token.
     """
@@ -62,7 +62,7 @@ rule tokenize_shard:
 
 
 rule tokenize_conversations:
-    """Encode a shard's conversations, with a mask of what a model learns: the answers."""
+    """Encode a shard's conversations, with a mask of the tokens that a model learns: the answers."""
     input:
         code=code(TokenizeConversations),
         gate=ancient(tokenizers.gate),

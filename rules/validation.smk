@@ -1,4 +1,4 @@
-"""Validation: documents to look at, one verdict file per check, and one gate before the expensive stages."""
+"""Validation: sampled documents, one verdict file per check, and a gate before the expensive stages."""
 
 from check_tokenizer import CheckTokenizer
 from decide_gate import DecideGate
@@ -30,7 +30,7 @@ rule sample_documents:
 
 
 rule check_tokenizer:
-    """Run one check on a tokenizer; a failed verdict stops nothing yet."""
+    """Run one check on a tokenizer; only the gate acts on its verdict."""
     input:
         code=code.of_each(CheckTokenizer, "nanosnake.checks.{check}", check=tokenizers.checks()),
         tokenizer=rules.export_tokenizer.output,

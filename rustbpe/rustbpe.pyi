@@ -2,8 +2,8 @@
 
 Long calls release the GIL, end within a second of Ctrl-C with `KeyboardInterrupt`, and call `progress(done, total)`
 a few times a second, `total` being 0 where it is unknown; an exception that `progress` raises ends the call.
-Results do not depend on `threads` (0: one a core; more than 256 are not started). Files are written whole or not at all. A `pattern` is a name in
-`PATTERNS` or a regex; text that a regex does not match is in no pre-token.
+Results do not depend on `threads` (0: one per core, 256 at most). Files are written whole or not at all. A `pattern`
+is a name in `PATTERNS` or a regex; text that a regex does not match is in no pre-token.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,10 +52,10 @@ class PatternError(RustbpeError, ValueError):
     """A split pattern that does not compile, or that gave up."""
 
 class FileFormatError(RustbpeError):
-    """A file that is not what it should be, or is damaged; names the file, and row group and row where known."""
+    """A file of the wrong kind, or a damaged one; names the file, and row group and row if known."""
 
 class ColumnError(FileFormatError):
-    """A parquet file without the text column that was named, or with one that holds no text; says which would do."""
+    """A parquet file without the named text column, or whose column is not text; names the columns that would do."""
 
 class InvalidValueError(RustbpeError, ValueError):
     """A vocabulary, merge list or argument that cannot be right."""
@@ -141,12 +141,12 @@ class Counts:
         """Reads a whole count file.
 
         Raises:
-            FileFormatError: it is no count file, cut off or damaged.
+            FileFormatError: it is not a count file, or is cut off or damaged.
             OSError: it cannot be opened.
         """
     @staticmethod
     def header(path: _Path) -> _Header:
-        """What a count file says of itself: how and from what it was counted, what its table holds.
+        """What a count file says about itself: how and from what it was counted, and totals of its table.
 
         Raises:
             FileFormatError, OSError: as `read`; the table itself is not read.
@@ -179,13 +179,13 @@ class Merges:
         """Reads a merges file.
 
         Raises:
-            FileFormatError: it is no merges file, cut off or damaged.
+            FileFormatError: it is not a merges file, or is cut off or damaged.
             OSError: it cannot be opened.
         """
     def pairs(self) -> list[tuple[int, int]]:
         """The ids of both tokens of every merge."""
     def token_bytes(self) -> list[bytes]:
-        """The bytes of every token: the 256 bytes, then one token a merge."""
+        """The bytes of every token: the 256 bytes, then one token per merge."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> CapsuleType:
         """The merges as an Arrow C stream, for `pyarrow.table` and others."""
     def __len__(self) -> int: ...
@@ -285,12 +285,12 @@ class Tokenizer:
         buffer_size: int = 8192,
         pattern: str | None = None,
     ) -> None:
-        """Trains on texts, taking `buffer_size` of them at a time; GPT-4's pattern where none is given.
+        """Trains on texts, taking `buffer_size` of them at a time; the default pattern is GPT-4's.
 
         Raises:
             InvalidValueError: `vocab_size` is under 256 or `buffer_size` is 0.
             PatternError: the regex does not compile.
-            TypeError: the iterator gives something else than `str`.
+            TypeError: the iterator yields something other than `str`.
         """
     def train_from_parquet_file(
         self,
@@ -357,8 +357,8 @@ def count_parquet(
 ) -> Counts:
     """Counts the pre-tokens of one shard; progress is in bytes of text.
 
-    A row without a value is no document; an empty one is a document with no pre-token. The shard is read a page at a
-    time, row groups side by side. A page that would take more than 64 MiB and the file's size is refused.
+    A row without a value is not a document; an empty text is a document without pre-tokens. The shard is read a page
+    at a time, row groups side by side. A page that would take more than 64 MiB and the file's size is refused.
 
     Args:
         path: a parquet file.
@@ -390,14 +390,14 @@ def merge_counts(
     Holds one record batch of each file at a time. The sum does not depend on the order of the paths.
 
     Args:
-        weights: how many times each file counts, as if its documents were repeated; none: once each. The files are
-            parts of a mixture then, and each may have a text column of its own.
-        min_count: pre-tokens whose sum is less are left out: the one inexact switch, off at 1.
+        weights: how many times each file counts, as if its documents were repeated; none: once each. With weights, the
+            files are parts of a mixture, and each may have its own text column.
+        min_count: leaves out pre-tokens with a smaller sum: the only inexact option, off at 1.
 
     Raises:
         InvalidValueError: two were counted with different patterns, text columns or caps, there is nothing to sum, or
             a sum passes 64 bits.
-        FileFormatError: a file is no count file, cut off or damaged.
+        FileFormatError: a file is not a count file, or is cut off or damaged.
         OSError: a file cannot be read or written.
     """
 
@@ -405,10 +405,10 @@ def row_groups(path: _Path, *, text_column: str | None = None) -> list[int]:
     """The rows of each row group of a parquet file, by its footer, which takes bounded memory whatever it claims.
 
     Args:
-        text_column: a column that has to be there, once, and hold text.
+        text_column: a column that must exist, once, and hold text.
 
     Raises:
-        ColumnError: it is not; names the columns that are there.
+        ColumnError: it does not; names the existing columns.
         FileFormatError, OSError: as in `count_parquet`.
     """
 
@@ -420,14 +420,14 @@ def train_merges(
     threads: int = 0,
     progress: _Progress | None = None,
 ) -> Merges:
-    """Finds up to `num_merges` merges over a count file, fewer where no pair is left; progress is in merges.
+    """Finds up to `num_merges` merges over a count file, fewer if no pair is left; progress is in merges.
 
     Args:
         start: the first merges, pairs of ids, whatever their counts.
 
     Raises:
-        FileFormatError: the file is no count file, cut off or damaged.
-        InvalidValueError: more merges than ids, or `start` takes a token that is not made before it.
+        FileFormatError: the file is not a count file, or is cut off or damaged.
+        InvalidValueError: more merges than ids, or `start` uses a token before it is made.
         OSError: the file cannot be read.
     """
 
@@ -460,6 +460,6 @@ def encode_parquet(
         tokens (BOS included), documents, nulls, bytes (of UTF-8 encoded), sha256 of the tokens, index_sha256.
 
     Raises:
-        InvalidValueError: an id does not fit `dtype`, or `dtype` is none.
+        InvalidValueError: an id does not fit `dtype`, or `dtype` is unknown.
         FileFormatError, PatternError, OSError: as in `count_parquet`, and where a file cannot be written.
     """

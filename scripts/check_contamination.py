@@ -25,11 +25,11 @@ class CheckContamination(Stage):
     """Sum up which task items also occur in the training text."""
 
     mode: Literal["block", "warn"] = "warn"
-    """What too many such items do: fail the job (block), or print a warning (warn)."""
+    """What happens if too many items overlap: the job fails (block), or a warning is printed (warn)."""
     max_share: float = 0.01
     """Largest share of a task's items that may overlap."""
     tasks: tuple[str, ...]
-    """Name of the task of each word of --overlap."""
+    """Task that each word of --overlap belongs to."""
     overlap: tuple[str, ...]
     """Overlap files, each word a folder and names in it."""
     output: Path
@@ -56,14 +56,14 @@ def check_contamination(options: CheckContamination) -> list[dict[str, Any]]:
     rows = [summed(task, paths) for task, paths in files.items()]
     failed = [
         f"{row['task']}: {len(row['overlapping']):,} of {row['items']:,} items share {RUN} tokens in a row with the "
-        f"training text ({row['share']:.1%}), at most {options.max_share:.1%} are wanted"
+        f"training text ({row['share']:.1%}); the limit is {options.max_share:.1%}"
         for row in rows
         if row["share"] > options.max_share
     ]
     if failed and options.mode == "block":
         raise NanosnakeError(
             "\n  ".join(["contamination: nothing is trained", *failed])
-            + "\n  next: take those documents out of the training text, or set the model's contamination.max_share or mode"
+            + "\n  next: remove those documents from the text, or set the model's contamination.max_share or mode"
         )
     for message in failed:
         log(f"contamination: {message}")

@@ -1,4 +1,4 @@
-"""Run one check on a tokenizer and write the verdict; exits with 0 whatever the verdict is.
+"""Run one check on a tokenizer and write the verdict; exits with 0 whatever the verdict.
 
 Inputs: a tokenizer folder, folders of texts, sampled documents, and what else the check needs: counts of the training
 text, parallel text. Output: the verdict, JSON. scripts/decide_gate.py decides whether a verdict stops anything; this
@@ -39,7 +39,7 @@ class CheckTokenizer(Stage):
     mode: Literal["block", "warn", "off"]
     """What a failure does; kept in the verdict, for the gate."""
     thresholds: Object = field(default_factory=dict)
-    """Thresholds as a JSON object, or @FILE; the check's own for absent ones."""
+    """Thresholds as a JSON object, or @FILE; missing ones take the check's defaults."""
     tokenizer: Path
     """Tokenizer folder."""
     texts: tuple[Path, ...]
@@ -59,11 +59,11 @@ class CheckTokenizer(Stage):
     parts: tuple[Path, ...] = ()
     """Counts of its parts, in the order of the record."""
     parallel: Path | None = None
-    """Folder of parallel text; the message catalogues of Django where there is none."""
+    """Folder of parallel text; if absent, Django's message catalogues are used."""
     baseline_cache: Path = Path(".cache/baselines")
     """Where baselines are kept."""
     offline: bool = False
-    """Do not look for baselines on the network."""
+    """Use cached baselines only; do not download any."""
     output: Path
     """Verdict to write, JSON."""
 
@@ -87,7 +87,7 @@ def check_tokenizer(options: CheckTokenizer) -> Verdict:
 
 
 def subject_of(options: CheckTokenizer) -> Subject:
-    """Return what the check looks at; what it does not need is not read."""
+    """Return what the check looks at; read only what it needs."""
     from nanosnake.checks.material import Subject, read_texts, sample_items
     from nanosnake.tokenizer.folder import load
 

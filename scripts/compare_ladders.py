@@ -1,4 +1,4 @@
-"""Compare two ladders and judge what was claimed of them.
+"""Compare two ladders and judge the claim about them.
 
 In:  their curves, `nats.parquet` of their models, and the record of the claim's terms.
 Out: the comparison and the claim as JSON.
@@ -22,7 +22,7 @@ class CompareLadders(Stage):
     curves: tuple[Path, ...]
     """`curve.json` of the two ladders, the one that the claim is about first."""
     terms: Object
-    """The comparison as the configuration has it."""
+    """Settings of the comparison, as in the configuration."""
     preregistration: Path
     """Record of the terms."""
     output: Path

@@ -1,4 +1,4 @@
-"""Make the page that compares tokenizers on the same texts. Like all pages, it loads nothing.
+"""Make the page that compares tokenizers on the same texts. Like all pages, it is one self-contained file.
 
 In:  tokenizer folders, sampled documents, a folder of texts.
 Out: the page.
@@ -35,7 +35,7 @@ class CompareTokenizers(Stage):
     tokenizers: tuple[Path, ...]
     """Tokenizer folders; the others are compared with the first."""
     baselines: tuple[str, ...] = ()
-    """Published vocabularies to compare too: gpt2, cl100k_base, o200k_base."""
+    """Published vocabularies to compare as well: gpt2, cl100k_base, o200k_base."""
     others: Object = field(default_factory=dict)
     """Tokenizers that were made elsewhere: by name, `path`, and `pattern` for a .tiktoken file."""
     samples: tuple[Path, ...] = ()
@@ -82,7 +82,7 @@ def make(options: CompareTokenizers) -> Comparison:
 
 
 def published(name: str, encoding: tiktoken.Encoding) -> Contestant:
-    """Return a published vocabulary as tiktoken has it."""
+    """Return a published vocabulary, encoded by tiktoken."""
     from nanosnake.checks.engines import published_engine
     from nanosnake.report.comparison import Contestant
 

@@ -1,4 +1,4 @@
-"""Make task files of CORE's published bundle, in nanochat's order of items.
+"""Convert CORE's published bundle to task files, with the items in nanochat's order.
 
 In:  the bundle (eval_bundle.zip): a URL with its SHA-256, a zip file, or a folder.
 Out: a file NAME.json for each of the 22 tasks.
@@ -17,7 +17,7 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertCore(Stage, Patience):
-    """Make task files of CORE's bundle."""
+    """Convert CORE's bundle to task files."""
 
     bundle: str
     """URL, zip file or folder of the bundle."""
@@ -26,7 +26,7 @@ class ConvertCore(Stage, Patience):
     baselines: Path | None = None
     """Table of random baselines to use instead of the bundle's, in the same form."""
     out: Path
-    """Folder of the task files."""
+    """Folder to write the task files to."""
 
     def run(self) -> str:
         import tempfile

@@ -1,4 +1,4 @@
-"""Make a task file of a published data set, such as GSM8K, ARC or MMLU.
+"""Convert a published data set, such as GSM8K, ARC or MMLU, to a task file.
 
 In:  parquet files, by URL or path.
 Out: the task file, with the items in nanochat's order.
@@ -19,7 +19,7 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertTask(Stage, Patience):
-    """Make a task file of a published data set."""
+    """Convert a published data set to a task file."""
 
     form: Literal["gsm8k", "arc", "mmlu"]
     """What the rows are."""
@@ -28,13 +28,13 @@ class ConvertTask(Stage, Patience):
     sha256: tuple[str, ...] = ()
     """Expected SHA-256 of each download; none: the host's word is taken."""
     chat: bool = False
-    """Ask in conversations, as nanochat does, and not in text that a base model goes on from."""
+    """Ask in conversations, as nanochat does, instead of in text that a base model continues."""
     few_shot: int = 0
-    """Solved items before each."""
+    """Number of solved items shown before each question."""
     max_items: int = 0
-    """Items that are asked, the first ones in nanochat's order; 0: all."""
+    """Number of items to ask, the first ones in nanochat's order; 0: all."""
     max_tokens: int = 512
-    """Tokens of an answer that is written, at most."""
+    """Maximum length of a written answer, in tokens."""
     out: Path
     """Task file to write."""
 

@@ -1,4 +1,4 @@
-"""Cut a smaller tokenizer's merges from those of a larger one: the first ones, which training it alone would find too.
+"""Take a smaller tokenizer's merges from a larger one: its first merges, as training the smaller one would find them.
 
 In:  the merges of a larger vocabulary of the same counts, an Arrow file.
 Out: an Arrow file with the first of them.
@@ -34,7 +34,7 @@ def cut(options: CutMerges) -> str:
     """Write the first merges and return a line that says how many.
 
     Raises:
-        NanosnakeError: if there are fewer, or more than these are given by a base or by seeds.
+        NanosnakeError: if there are fewer merges, or a base and seeds alone give more.
     """
     import pyarrow as pa
 
@@ -44,7 +44,7 @@ def cut(options: CutMerges) -> str:
         table = reader.read_all()
     if len(table) < options.merges:
         raise NanosnakeError(
-            f"{options.larger}: has {len(table):,} merges and {options.merges:,} were asked for; delete it and train again"
+            f"{options.larger}: has {len(table):,} merges, wanted {options.merges:,}; delete it and train again"
         )
     given = int((table.schema.metadata or {}).get(b"given", 0))
     if given > options.merges:

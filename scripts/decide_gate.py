@@ -25,17 +25,17 @@ def decide(tokenizer: TokenizerFolder, gate: Gate) -> dict[str, Any]:
     """Return the content of gate.json.
 
     Raises:
-        NanosnakeError: if a blocking check failed, or a verdict is of other tokenizer files or appears twice.
+        NanosnakeError: if a blocking check failed, a check has two verdicts, or one is about other files.
     """
     names = [verdict.check for verdict in gate.verdicts.values()]
     if twice := {name for name in names if names.count(name) > 1}:
         raise NanosnakeError(
-            f"--verdicts: {min(twice)} is judged twice; name one verdict file for each check"
+            f"--verdicts: the check {min(twice)} has two verdicts; name one verdict file for each check"
         )
     for path, verdict in gate.verdicts.items():
         if verdict.verdict != "skipped" and verdict.extra.get("tokenizer") != dict(tokenizer.hashes):
             raise NanosnakeError(
-                f"{path}: is a verdict on other files than those in {tokenizer.folder}; delete it and run the "
+                f"{path}: is about other tokenizer files than those in {tokenizer.folder}; delete it and run the "
                 f"check {verdict.check} again"
             )
     if not gate.open:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def check_url(url: str) -> str:
-    """Return a URL; one that begins with s3:// must name a place.
+    """Return a URL, after checking that an s3:// URL names a place in a bucket.
 
     Raises:
         ValueError: if it does not.
@@ -42,7 +42,7 @@ class DownloadShard(Stage, Patience, Endpoint):
     """Download one shard and check it."""
 
     url: Annotated[str, Word(check_url, str)]
-    """The URL of the file, complete: https, http or s3."""
+    """Complete URL of the file: https, http or s3."""
     revision: str | None = None
     """Revision of the URL, for the metadata."""
     output: Path
@@ -68,9 +68,7 @@ class DownloadShard(Stage, Patience, Endpoint):
         from nanosnake.sources import shards
 
         if self.sha256 is not None and self.checksums is not None:
-            raise NanosnakeError(
-                "--sha256 and --checksums both say what the file has to be; give one of them"
-            )
+            raise NanosnakeError("--sha256 and --checksums both set the expected checksum; give one of them")
         return shards.summary(download(self))
 
 
@@ -88,8 +86,8 @@ def download(options: DownloadShard) -> ShardMetadata:
     """Download a shard and write its metadata.
 
     Raises:
-        NanosnakeError: if it cannot be fetched, is not the right file, or does not fit; there is no file under the
-            final name then.
+        NanosnakeError: if the file cannot be downloaded, is the wrong file, or is not a valid shard; then no file
+            has the final name.
     """
     from nanosnake.sources import parquet, shards
 

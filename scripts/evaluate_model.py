@@ -39,7 +39,7 @@ class EvaluateModel(Stage):
     out: Path
     """The JSON file to write; nats.parquet and answers.parquet are written next to it."""
     train: tuple[str, ...] = ()
-    """Training shards, to count how often the model saw each token; none: not counted."""
+    """Training shards, to count how often the model saw each token; if absent, this is left out."""
     plan: Path | None = None
     """Plan of the mixture that the model was trained on, whose parts the training shards are."""
     parent: Path | None = None
@@ -51,17 +51,17 @@ class EvaluateModel(Stage):
     tasks: tuple[Path, ...] = ()
     """Task files, and folders of them."""
     contamination: Path | None = None
-    """Which items the training text has too, from check_contamination.py; the others get separate scores."""
+    """Items that the training text also contains, from check_contamination.py; the others get separate scores."""
     max_items: int = 0
-    """Items per task, of which solved ones are drawn too; 0: all."""
+    """Items per task; solved examples are drawn from them too; 0: all."""
     task_context: int = 0
-    """How many tokens of a task's prompt the model sees, the last ones; 0: all, however many it was trained on."""
+    """Keep at most the last this many tokens of a task's prompt; 0: all, even beyond the trained length."""
     max_tokens: int = 0
     """Validation tokens; 0: all."""
     sample_tokens: int = 64
     """Tokens written after each prompt."""
     temperature: float = 0.8
-    """Temperature of the samples; 0 takes the likeliest token each time."""
+    """Temperature of the samples; 0: always the most likely token."""
     device: str = "auto"
     """auto, cuda or cpu."""
 

@@ -92,8 +92,8 @@ def counting_facts(path: Path, regex: str) -> dict[str, Any]:
     pattern = facts.pop("pattern")
     if pattern != regex:
         raise NanosnakeError(
-            f"{path}: was counted with the pattern {pattern!r}, the tokenizer has {regex!r}; "
-            "give the counts of its own pattern"
+            f"{path}: was counted with the pattern {pattern!r}, but the tokenizer's is {regex!r}; "
+            "use counts made with the tokenizer's pattern"
         )
     return facts
 
@@ -106,7 +106,9 @@ def shard_hashes(words: Sequence[str]) -> list[dict[str, str]]:
     for path in paths:
         sha256 = read_json(path).get("sha256")
         if not sha256:
-            raise NanosnakeError(f"{path}: has no sha256; delete the shard and this file, and get it again")
+            raise NanosnakeError(
+                f"{path}: has no sha256; delete the shard and this file, and fetch the shard again"
+            )
         name = f"{path.parent}/{path.stem}" if several else path.stem
         found.append({"shard": name, "sha256": sha256})
     return found

@@ -36,7 +36,7 @@ class FetchPublished(Stage, Endpoint):
     source: Annotated[Place, Word(Place.parse, str), Positional]
     """s3://bucket/prefix/DATASET/TOKENIZER[/MODEL]."""
     to: Path
-    """Folder that takes the place of results/."""
+    """Local folder to use as results/."""
     only: tuple[str, ...] = ()
     """Folders: tokenizer, tokens, tokens/train, shards ..."""
     jobs: int = 4
@@ -61,7 +61,7 @@ def fetch(options: FetchPublished) -> list[Path]:
     """Fetch the files and return those that were not there yet.
 
     Raises:
-        NanosnakeError: if there is no manifest, or a file cannot be fetched or is not the right one.
+        NanosnakeError: if there is no manifest, or a file cannot be fetched or has the wrong sha256.
     """
     patience = Patience()
     client = patient_client(options, patience)
@@ -99,7 +99,7 @@ def items_of(manifest: Any, source: Place) -> tuple[str, list[Item]]:
     """Return where a manifest is below the results, and the files that it names.
 
     Raises:
-        NanosnakeError: if it is not a manifest, names a file outside of the results, or was published elsewhere.
+        NanosnakeError: if it is not a manifest, names a file outside the results, or was published elsewhere.
     """
     try:
         here = PurePosixPath(key_of(Path(manifest["path"]))).parent.as_posix()
@@ -113,7 +113,7 @@ def items_of(manifest: Any, source: Place) -> tuple[str, list[Item]]:
         ) from error
     if not f"/{source.key}".endswith(f"/{here}"):
         raise NanosnakeError(
-            f"{source}/{MANIFEST}: is of {here}, which the place has to end with; publish it there"
+            f"{source}/{MANIFEST}: describes {here}, so the place must end with that path; publish it there"
         )
     return here, items
 

@@ -1,4 +1,4 @@
-r"""Find the items of a task that a token shard also has: those that share 13 tokens in a row with it.
+r"""Find the items of a task that a token shard also contains: those that share 13 tokens in a row with it.
 
 In:  a token shard, the tokenizer that made it, a task file.
 Out: JSON: how many items there are, how many are shorter than that, and the number of shared runs of each that has any.
@@ -18,7 +18,7 @@ from nanosnake.stages import Stage, main
 
 @dataclass(frozen=True, kw_only=True)
 class FindOverlap(Stage):
-    """Find the items of a task that a token shard also has."""
+    """Find the items of a task that a token shard also contains."""
 
     packages = ("tiktoken",)
 

@@ -1,6 +1,6 @@
 """Write the hashes of a tokenizer's files, as `sha256sum` does: one small file that represents all of them.
 
-Inputs: files in one folder. Output: a line for each, `sha256sum --check` reads it from the output's own folder.
+Inputs: files in one folder. Output: a line for each file; `sha256sum --check` reads it, run in the output's folder.
 
     python scripts/hash_tokenizer.py --files results/demo/bpe-4096/tokenizer/tokenizer.json \\
         --output results/demo/bpe-4096/tokenizer.sha256

@@ -1,4 +1,4 @@
-r"""Take the weights that a training kept on its way.
+r"""Take the weights that a training run kept after an intermediate step.
 
 In:  the folder of a finished model, the folder of its checkpoints.
 Out: model.safetensors and model.json, as they were after a step.
@@ -40,7 +40,7 @@ class KeepWeights(Stage):
                     os.utime(self.output / name)  # no older than the model, after which it is taken
                 return f"{self.output}: the weights after {self.step:,} steps"
         raise NanosnakeError(
-            f"{self.checkpoints}: holds no weights of step {self.step} of {self.model}; train it again with "
+            f"{self.checkpoints}: holds no weights of step {self.step} of {self.model}; retrain it with "
             "--forcerun train_model"
         )
 

@@ -6,8 +6,8 @@ One process of one node needs no torchrun. On several nodes `srun` starts the la
 and they meet on its first node. The number of nodes and processes is not part of a result, so it is not in any rule's
 parameters.
 
-Exit status: the script's own; on one node also 75 (told to stop, checkpoint written), where torchrun knows only 0 and
-1. On several nodes, what srun makes of torchrun's.
+Exit status: the script's own; on one node also 75 (told to stop, checkpoint written), although torchrun itself
+reports only 0 or 1. On several nodes, srun's status.
 """
 
 from __future__ import annotations

@@ -47,13 +47,13 @@ def link(options: LinkShard) -> str:
     """Check a file, write its metadata, link to it, and return a line that describes it.
 
     Raises:
-        NanosnakeError: if the file does not fit, has the wrong sha256, or changes meanwhile.
+        NanosnakeError: if the file is not a valid shard, has the wrong sha256, or changes during the check.
     """
     from nanosnake.sources import parquet, shards
 
     target = Path(os.path.abspath(options.input))  # noqa: PTH100  (links in the path stay: they may be moved on purpose)
     if not target.exists():
-        raise NanosnakeError(f"{target}: no such file; it was to become the shard {options.output.name}")
+        raise NanosnakeError(f"{target}: no such file; the shard {options.output.name} needs it")
     if options.output.exists() and options.output.samefile(target) and not options.output.is_symlink():
         raise NanosnakeError(f"{target}: the shard would be a link to itself; give another --output")
     before = _version(target)
@@ -81,7 +81,7 @@ def link(options: LinkShard) -> str:
 
 
 def _version(target: Path) -> tuple[int, int, int]:
-    """Return what changes when a file is written to."""
+    """Return the properties of a file that change when it is written to."""
     status = target.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -54,7 +54,7 @@ def rows(options: ListShards) -> Iterator[dict[str, Value]]:
     """Yield the row of each shard.
 
     Raises:
-        NanosnakeError: if a shard has no metadata file, or one that is of another shard.
+        NanosnakeError: if a shard's metadata file is missing, or describes another shard.
     """
     for split, names in (("train", options.train), ("validation", options.validation)):
         for name in names:
@@ -99,8 +99,8 @@ def summary(table: list[dict[str, Value]], output: Path) -> str:
     if len(revisions) > 1:
         some = ", ".join(revisions[:3]) + (", ..." if len(revisions) > 3 else "")
         line += (
-            f"\n{output}: note: the shards are of {len(revisions)} revisions ({some}): the dataset "
-            "changed between downloads; to have one, set the source's revision to one commit"
+            f"\n{output}: note: the shards are from {len(revisions)} revisions ({some}): the dataset "
+            "changed between downloads; to get a single revision, set the source's revision to a commit"
         )
     return line
 

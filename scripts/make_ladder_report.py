@@ -1,6 +1,6 @@
-"""Make the page of a ladder, or of a comparison of two. Like all pages, it loads nothing.
+"""Make the page of a ladder, or of a comparison of two. Like all pages, it is one self-contained file.
 
-In:  one or two curves; of two, the comparison and the claim too.
+In:  one curve; or two, with their comparison and the claim about them.
 Out: the page.
 
     python scripts/make_ladder_report.py --dataset demo --name base --curves results/demo/ladders/base/curve.json \\
@@ -28,7 +28,7 @@ class MakeLadderReport(Stage):
     comparison: Path | None = None
     """`comparison.json` of two ladders."""
     claim: Path | None = None
-    """The claim on them."""
+    """`claim.json`, the verdict on the claim about them."""
     output: Path
     """Page to write."""
 

@@ -1,9 +1,9 @@
 """Write the manifest of a tokenizer, its token shards or a model: what each file was made from.
 
-In:  the files, what Snakemake noted about the jobs that made them, and the records and benchmarks in logs/.
+In:  the files, Snakemake's notes on the jobs that made them, and the records and benchmarks in logs/.
 Out: manifest.json, which `nanosnake verify` reads.
 
-Hashes of shards and token shards were taken when these were made, and are read from the JSON files next to them.
+Hashes of shards and token shards are read from the JSON files written next to them.
 
     python scripts/make_manifest.py --dataset demo --tokenizer bpe-4096 --part tokenizer --config '{}' --code . \\
         --files results/demo/bpe-4096/tokenizer/tokenizer.json --output results/demo/bpe-4096/manifest.json
@@ -27,12 +27,12 @@ def summary(manifest: Mapping[str, Any]) -> str:
     """Return the lines for the log."""
     from nanosnake.provenance.manifest import states, unrecorded
 
-    code = "; ".join(states(manifest)) or "nothing is known of the code"
+    code = "; ".join(states(manifest)) or "the code's version is unknown"
     lines = [f"{manifest['path']}: {len(manifest['files']):,} files, {len(manifest['jobs']):,} jobs, {code}"]
     if without := unrecorded(manifest):
         lines.append(
-            f"note: how {len(without):,} of them were made is not known, {without[0]} among them: the records in "
-            "logs/ or the notes in .snakemake/ are gone; delete the files and run again to have them"
+            f"note: no record of how {len(without):,} of them were made, such as {without[0]}: the records in "
+            "logs/ or the notes in .snakemake/ are gone; delete the files and run again to get records"
         )
     return "\n".join(lines)
 
@@ -58,9 +58,9 @@ class MakeManifest(Stage):
     code: str
     """Folder of the Snakefile."""
     files: tuple[str, ...] = ()
-    """What the manifest is of."""
+    """Files that the manifest lists."""
     token_shards: tuple[str, ...] = ()
-    """And all files of token shards, FOLDER/SHARDS.ds."""
+    """Token shards, FOLDER/SHARDS.ds, all of whose files are listed too."""
     output: Path
     """Manifest to write."""
 

@@ -1,4 +1,4 @@
-r"""Make the page on one model: what it learned, how training went, what it writes. Like all pages, it loads nothing.
+r"""Make the page on one model: what it learned, how training went, what it writes. It is one self-contained file.
 
 In:  the model's folder with `training.json`, `metrics.jsonl` and `evaluation.json`, and, if wanted, the benchmark
      files of its jobs.

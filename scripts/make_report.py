@@ -74,7 +74,7 @@ def make(options: MakeReport) -> Report:
     tokenizer = load(options.tokenizer)
     encodings: dict[str, Encoding] = {}
     notes: list[str] = []
-    if tokenizer.problems:  # the gate is closed then, and the page says why
+    if tokenizer.problems:  # in that case the gate is closed, and the page says why
         notes.append(f"The vocabulary is unsound, so no text is cut with it: {tokenizer.problems[0]}.")
     else:
         encodings[tokenizer.name] = tokenizer.tiktoken()

@@ -66,7 +66,7 @@ def make(options: MakeShards) -> str:
     """Write the shards and return lines that describe them.
 
     Raises:
-        NanosnakeError: if a file is not what it should be.
+        NanosnakeError: if a file cannot be read as expected.
     """
     from nanosnake.sources import shards
     from nanosnake.sources.formats import convert
@@ -94,7 +94,7 @@ def make(options: MakeShards) -> str:
 
 
 def _adding(progress: Any, files: tuple[str, ...]) -> Any:
-    """Return what tells a progress bar of each file that was read."""
+    """Return a function that adds the size of each file read to a progress bar."""
     total = sum(Path(file).stat().st_size for file in files if Path(file).exists())
     done = 0
 

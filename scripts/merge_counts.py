@@ -1,7 +1,7 @@
 r"""Sum the pre-token counts of many shards into one table.
 
 In:  count files of shards, in the order of the shards.
-Out: one count file; with --max-chars the sum of what a reader meets before it has seen that many characters.
+Out: one count file; with --max-chars, that of the documents a reader sees up to that many characters.
 
     python scripts/merge_counts.py --counts results/demo/counts/nanochat --shards 'shard_[00000-00003]' \
         --output merged.arrow

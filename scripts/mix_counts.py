@@ -1,7 +1,7 @@
 r"""Sum the pre-token counts of the parts of a mixture, each taken a whole number of times.
 
 In:  a count file of each part, and its share of the bytes of text.
-Out: one count file: that of the parts' documents, each repeated by its weight. And a JSON file with the weights: what
+Out: one count file, as if each part's documents were repeated by its weight; and a JSON file with the weights: what
      was requested, how it was rounded, and the result.
 
     python scripts/mix_counts.py --parts web korean --shares 9 1 \
@@ -61,7 +61,7 @@ def mix(options: MixCounts) -> list[dict[str, Any]]:
     sizes = {part: int(header["bytes"]) for part, header in headers.items()}
     if empty := [part for part, size in sizes.items() if not size]:
         raise NanosnakeError(
-            f"{empty[0]}: its training shards hold no text, so that no weight gives it a share; take it out of the mixture"
+            f"{empty[0]}: its training shards hold no text, so it cannot have a share; remove it from the mixture"
         )
     wanted = mixture.shares(given, sizes, options.temperature)
     weights = mixture.weights(wanted, sizes)

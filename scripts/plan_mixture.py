@@ -1,4 +1,4 @@
-r"""Plan what a model is trained on: block by block, which part of a mixture, which shard and documents come when.
+r"""Plan what a model is trained on: the order of the blocks, each a run of documents of a shard of one part.
 
 In:  the token shards of each part, with the metadata next to them; the tokenizer's folder; the model's shape and
      length.
@@ -29,7 +29,7 @@ class PlanMixture(Stage, Shape):
     temperature: float | None = None
     """Instead of shares: a part's share is its bytes to this power."""
     max_epochs: float | None = None
-    """How often a part may be read; without it, as often as its share takes."""
+    """How often a part may be read; if absent, as often as its share requires."""
     train: tuple[str, ...]
     """Token shards of each part, in one word."""
     tokenizer: Path

@@ -1,8 +1,8 @@
 r"""Publish the manifest of a tokenizer, after everything that it names.
 
 In:  the manifest of what was made, and the receipts of what was published.
-Out: manifest.json in the bucket and a copy of it: the manifest with its files cut to those that were published, and
-     completed by the token shards, shards and models that were. Each is first checked to be in the bucket.
+Out: manifest.json in the bucket and a copy of it: the manifest, reduced to the files that were published, and
+     extended by published token shards, shards and models. Each file is first checked to be in the bucket.
 
     python scripts/publish_manifest.py --destination s3://bucket/prefix --manifest results/demo/bpe-4096/manifest.json \
         --receipts results/demo/bpe-4096/published --output results/demo/bpe-4096/published/manifest.json \
@@ -42,10 +42,10 @@ class PublishManifest(Stage, Endpoint):
 
 
 def publish(options: PublishManifest) -> str:
-    """Check that everything is there, write the manifest and send it; return a line that says so.
+    """Check that everything is in the bucket, write the manifest and send it; return a line for the log.
 
     Raises:
-        NanosnakeError: if something is missing, or was remade since.
+        NanosnakeError: if something is missing, or was recomputed since.
     """
     from nanosnake.publish.destination import Destination
     from nanosnake.s3.client import connect

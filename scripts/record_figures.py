@@ -1,7 +1,7 @@
 """Collect a tokenizer's figures, and append them to its history.
 
-Inputs: the tokenizer folder and the verdicts on it. Output: figures.json: what, from what, figures, without times,
-so that equal inputs give equal bytes. The history is not an output: Snakemake would delete it before it runs the rule.
+Inputs: the tokenizer folder and the verdicts on it. Output: figures.json with the inputs and the figures, but no times,
+so equal inputs give equal bytes. The history is not an output: Snakemake would delete it before it runs the rule.
 
     python scripts/record_figures.py --dataset demo --tokenizer results/demo/bpe-4096/tokenizer \\
         --verdicts results/demo/bpe-4096/checks/*.json --history history/demo/bpe-4096.jsonl \\
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def collect(dataset: str, tokenizer: TokenizerFolder, verdicts: Sequence[Path]) -> dict[str, Any]:
-    """Return the state that a record of the history holds."""
+    """Return a record for the history: what the tokenizer was made from, and its figures."""
     from nanosnake.checks.verdict import read_verdict
     from nanosnake.tokenizer.folder import TOKENIZER_JSON
 
@@ -76,7 +76,7 @@ class RecordFigures(Stage):
         state = collect(self.dataset, load(self.tokenizer), self.verdicts)
         new = history.append(self.history, state)
         write_json(self.output, state)
-        return f"{self.history}: {'one record more' if new else 'unchanged, the state is that of its last record'}"
+        return f"{self.history}: {'one record added' if new else 'unchanged since its last record'}"
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def sample(options: SampleDocuments) -> int:
     )
     if not samples:
         raise NanosnakeError(
-            f"{options.folder}: the {options.split} shards ({options.shards[0]}, …) hold no document that is not empty; "
+            f"{options.folder}: the {options.split} shards ({options.shards[0]}, …) hold only empty documents; "
             "name other shards"
         )
     write_samples(options.output, samples)

@@ -1,4 +1,4 @@
-"""Take the merges of a tokenizer that was made elsewhere, if ours cut every text as it does.
+"""Take the merges of a tokenizer that was made elsewhere, if ours then gives the same tokens for every text.
 
 In:  a tokenizer.json, its folder, a .tiktoken file, or the name of a published vocabulary.
 Out: an Arrow file of merges, with counts of 0: training on it counts them.

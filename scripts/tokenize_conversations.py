@@ -1,4 +1,4 @@
-r"""Encode one shard of conversations, and mark what a model learns of each: the answers.
+r"""Encode one shard of conversations, and mark the tokens that a model learns: the answers.
 
 In:  a parquet file with a column of messages, a tokenizer folder.
 Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends of conversations, in tokens),
@@ -49,7 +49,7 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
     """Write the files of a token shard and return the facts of the JSON file.
 
     Raises:
-        NanosnakeError: if a row is not a conversation, or nothing is learned from any.
+        NanosnakeError: if a row is not a conversation, or no conversation has anything to learn.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-r"""Encode one shard: every document, each begun by the tokenizer's first special token.
+r"""Encode one shard: all documents, each after the tokenizer's first special token.
 
 In:  a parquet file, a tokenizer folder.
 Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends of documents, in tokens),

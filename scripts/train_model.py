@@ -41,7 +41,7 @@ from nanosnake.training.config import (  # noqa: E402
 from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, KEPT, RESULTS, Recipe, name_of  # noqa: E402
 
 ENVIRONMENT = "environment.json"
-"""What a finished model was trained in, for the record of a job that finds it finished."""
+"""The environment that a model was trained in, for the record of a later job that only links the model."""
 
 if TYPE_CHECKING:
     from nanosnake.training.trainer import Trainer
@@ -58,7 +58,7 @@ class TrainModel(Stage, Shape, TrainOptions):
     tokenizer: Path
     """Folder with tokenizer.tiktoken and meta.json."""
     checkpoints: Path
-    """Folder of rolling checkpoints; each run has its own folder there, named after all that decides it."""
+    """Folder of rolling checkpoints; each run has its own folder in it, named after all that decides the model."""
     out: Path
     """Folder of the results: model.safetensors, model.json, metrics.jsonl, training.json."""
     device: str = "auto"
@@ -75,7 +75,7 @@ class TrainModel(Stage, Shape, TrainOptions):
     recipe: Path | None = None
     """JSON file with the options that were given, even if at their default; if absent: those not at their default."""
     follow_code: bool = False
-    """Do not use a finished model that other code has trained."""
+    """Do not reuse a finished model that was trained by other code."""
 
     @property
     def training(self) -> TrainOptions:
@@ -142,7 +142,7 @@ def train_model(options: TrainModel) -> None:
     if found := finished(options, recipe):
         if os.environ.get("RANK", "0") == "0":
             log(
-                f"{found}: is this model, trained from the same data with the same options; nothing is trained"
+                f"{found}: already holds this model, trained on the same data with the same options; nothing is trained"
             )
             link_results(found, options)
             take_environment(found / ENVIRONMENT)
@@ -176,7 +176,7 @@ def is_forced(options: TrainModel) -> bool:
 def finished(options: TrainModel, recipe: Recipe) -> Path | None:
     """Return the folder of a finished model made with the same options and data; None if there is none.
 
-    It may have another name: a new option, or a new default, changes the name and not what was asked for.
+    Its folder may have another name: a new option or default changes the name, but not what was asked for.
     """
     if is_forced(options):
         return None

@@ -1,6 +1,6 @@
 """Train a tokenizer: turn summed pre-token counts into a list of merges.
 
-In:  one count file; with --base the merges of another tokenizer, which come first.
+In:  one count file; with --base also the merges of another tokenizer, which come first.
 Out: an Arrow file with a row per merge: left id, right id, count of the pair when it was merged.
 
     python scripts/train_tokenizer.py --counts merged.arrow --merges 32503 --output merges.arrow
@@ -57,7 +57,7 @@ def train(options: TrainTokenizer) -> str:
         )
     if len(merges) < options.merges:
         raise NanosnakeError(
-            f"{options.counts}: the text gives {len(merges):,} merges and {options.merges:,} were asked for; "
+            f"{options.counts}: the text gives {len(merges):,} merges, but {options.merges:,} were requested; "
             f"lower vocab_size by {options.merges - len(merges):,} or more, or train on more text"
         )
     merges.write(str(options.output))

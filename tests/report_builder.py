@@ -91,7 +91,7 @@ def write_checks(folder: Path, *, hostile: bool = False) -> list[Path]:
             "4.00 bytes per token on prose",
             rows,
             [Failure(odd, 1.2, f"{odd}: 1.2 bytes per token, wanted at least 2")],
-            [f"baseline o200k_base could not be had: {odd}"],
+            [f"baseline o200k_base is not available: {odd}"],
         ),
         "token_lengths": Findings("at most 9 bytes", [{"text": odd, "mean_bytes": 3.25, "max_bytes": 9}]),
     }

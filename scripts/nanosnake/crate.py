@@ -14,7 +14,7 @@ DISTRIBUTION = "nanosnake-rustbpe"
 
 
 def foreign(module: object) -> str | None:
-    """Return what to tell a user who has imported another package as `rustbpe`; None if it is ours."""
+    """Return an error message if `module` is another package called `rustbpe`; None if it is ours."""
     if getattr(module, "__distribution__", None) == DISTRIBUTION:
         return None
     return (

@@ -28,8 +28,8 @@ class NanosnakeError(Exception):
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
 
-    No half-written file ever has the final name: an exception removes the temporary file, and a kill leaves it under a
-    name that begins with a dot, until the file is written again.
+    No half-written file ever has the final name: an exception removes the temporary file; after a kill it keeps a name
+    that begins with a dot, and the next write of the file removes it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_if_changed(path: str | Path, text: str) -> None:
-    """Write `text` unless the file already holds it, so that its time is that of its last change."""
+    """Write `text` unless the file already holds it, so its modification time is that of the last change."""
     path = Path(path)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         with replacing(path) as temporary:

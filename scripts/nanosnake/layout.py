@@ -24,7 +24,7 @@ COUNTS = "results/{source}/counts/{counting}"
 SHARD_COUNTS = f"{COUNTS}/{{shard}}.arrow"
 MERGED_COUNTS = "results/{dataset}/counts/{counting}/merged/{selection}.arrow"
 MIXED = "results/{dataset}/counts/{counting}/merged/{selection}.json"
-"""How often each part of a mixture was taken."""
+"""The weight of each part of a mixture."""
 
 TOKENIZER = "results/{dataset}/{tokenizer}"
 GIVEN = f"{TOKENIZER}/given.arrow"
@@ -45,20 +45,20 @@ TOKENS = f"{TOKENIZER}/tokens/{{split}}"
 TOKEN_SHARD = f"{TOKENS}/{{shard}}.ds"
 TOKEN_INDEX = f"{TOKENS}/{{shard}}.ds.index"
 TOKEN_MASK = f"{TOKENS}/{{shard}}.ds.mask"
-"""Of conversations: what of each a model learns."""
+"""Of conversations: which tokens a model learns."""
 TOKEN_METADATA = f"{TOKENS}/{{shard}}.ds.metadata"
 TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
 TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")
 
 OVERLAP = f"{TOKENIZER}/overlap/{{task}}/{{shard}}.json"
-"""Items of a task that a training shard has too."""
+"""Items of a task that a training shard also contains."""
 
 MODEL = f"{TOKENIZER}/{{model}}"
 PLAN = f"{MODEL}/plan.json"
 CONTAMINATION = f"{MODEL}/contamination.json"
 WEIGHTS = f"{MODEL}/model.safetensors"
 KEPT = f"{MODEL}/steps/{{step}}/model.safetensors"
-"""Weights that were kept on the way."""
+"""Weights kept after intermediate steps."""
 EVALUATION = f"{MODEL}/evaluation.json"
 NATS = f"{MODEL}/nats.parquet"
 ANSWERS = f"{MODEL}/answers.parquet"
@@ -89,7 +89,7 @@ BASELINES = ".cache/baselines"
 TRIALS = ".cache/trials"
 """The engines' answers about patterns and special tokens."""
 CODE = ".cache/code"
-"""What decides the result of each stage, a file for each."""
+"""One file per stage that lists what decides its result."""
 
 RESERVED_IN_DATASET = {"shards", "read", "counts", "samples", "comparisons", "ladders", "claims"}
 """Folders of a data set that no tokenizer can be named after."""
@@ -101,7 +101,7 @@ def stem(path: str) -> str:
     """Return the path of a result's logs, without their ending."""
     folder, _, name = path.rpartition("/")
     inside = folder.removeprefix(RESULTS)
-    if name == "index.html":  # the page of a folder is its only result
+    if name == "index.html":  # a page is the only result in its folder
         return f"logs{inside}"
     return f"logs{inside}/{name.rpartition('.')[0] or name}"
 
@@ -112,12 +112,12 @@ def logs(path: str) -> dict[str, str]:
 
 
 def benchmark_of(path: str) -> str:
-    """Return the file of what Snakemake measures of the job that makes a result."""
+    """Return the benchmark file of the job that makes a result."""
     return f"{stem(path)}.tsv"
 
 
 def log_folder(path: str) -> str:
-    """Return the folder of the logs of what is in a folder of results."""
+    """Return the log folder that belongs to a folder of results."""
     return f"logs{path.removeprefix(RESULTS)}"
 
 

@@ -24,7 +24,7 @@ def log(message: str) -> None:
 
 
 def expected_message(error: BaseException) -> str | None:
-    """Return the text to show for an expected failure, or None for a defect of the program."""
+    """Return the message for an expected failure, or None if the error is a bug."""
     if isinstance(error, NanosnakeError):
         return str(error)
     if isinstance(error, OSError):
@@ -33,7 +33,7 @@ def expected_message(error: BaseException) -> str | None:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         message = ": ".join([" -> ".join(names), error.strerror] if names else [error.strerror])
         return f"{message}; make room and run again" if error.errno in NO_ROOM else message
-    rustbpe = sys.modules.get("rustbpe")  # not imported here: most scripts do without it
+    rustbpe = sys.modules.get("rustbpe")  # not imported here, because most scripts do not need it
     if isinstance(error, getattr(rustbpe, "RustbpeError", ())):
         return str(error)
     if is_panic(error):
@@ -52,7 +52,7 @@ class Panicked(NanosnakeError):
     """A library panicked.
 
     Attributes:
-        given: the text; ids where it was to decode.
+        given: the text, or the ids if it was decoding.
     """
 
     def __init__(self, engine: str, error: BaseException, given: object) -> None:
@@ -64,9 +64,9 @@ class Panicked(NanosnakeError):
 def named(
     engine: str, call: Callable[Concatenate[Given, Rest], Result]
 ) -> Callable[Concatenate[Given, Rest], Result]:
-    """Return a function of a library in Rust, whose panic becomes one that names the library and the text.
+    """Wrap a function of a Rust library: its panic is raised as Panicked, which names the library and the text.
 
-    After a panic on a list of texts, each is tried alone. The function raises Panicked.
+    After a panic on a list of texts, each is tried alone, to find the one that causes it.
     """
 
     def guarded(given: Given, /, *rest: Rest.args, **options: Rest.kwargs) -> Result:
@@ -98,7 +98,7 @@ class Progress:
         what: what is being done, the first words of the line.
         total: the number of units at the end, None while unknown.
         unit: the unit's name; with `scale`, figures are divided by it ("MB" and 1e6 for bytes).
-        start: units that were there before this run (of a resumed download); they do not count as speed.
+        start: units done before this run (by a resumed download); they do not count towards the speed.
         every: seconds between lines in a log; a terminal gets four a second.
     """
 
@@ -121,7 +121,7 @@ class Progress:
         self.width = 0
 
     def __call__(self, done: int, total: int | None = None) -> None:
-        """Say that `done` units of `total` are done; most calls print nothing."""
+        """Report that `done` of `total` units are done; most calls print nothing."""
         if total:
             self.total = total
         now = time.monotonic()
@@ -143,7 +143,7 @@ class Progress:
         return text
 
     def close(self) -> None:
-        """End the line on a terminal, so that what is printed next begins a new one."""
+        """End the line on a terminal; the next output begins a new one."""
         if self.width:
             self.stream.write("\r" + " " * self.width + "\r")
             self.stream.flush()

@@ -73,8 +73,8 @@ def template_fields(template: str) -> set[str]:
 def shard_name(template: str, number: int) -> str:
     """Return the name of one shard of a numbered source: the stem of its file where that holds the number.
 
-    `https://host/data/shard_{shard:05d}.parquet` gives `shard_00012`. A template with the number in a folder or
-    in the query gives `shard_00012` too, because the stem alone would be the same for all.
+    `https://host/data/shard_{shard:05d}.parquet` gives `shard_00012`. So does a template with the number in a folder or
+    in the query, where the stem alone would be the same for all shards.
     """
     last = re.split(r"[?#]", template, maxsplit=1)[0].rsplit("/", 1)[-1]
     if "shard" not in template_fields(last):
@@ -103,7 +103,7 @@ def by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
     Raises:
         ValueError: if two places have the same name, or two names the same place (it lists them), or a place is
-            of a parquet file that was compressed once more.
+            a parquet file that was compressed as a whole.
     """
     names: dict[str, list[str]] = {}
     places: dict[str, list[str]] = {}
@@ -178,7 +178,7 @@ def short_hash(text: str) -> str:
 
 
 def counting_name(pattern: str, *, known: bool, doc_cap: int, text_column: str | None) -> str:
-    """Name the folder of counts that every tokenizer with these options shares.
+    """Name the folder of counts that all tokenizers with these options share.
 
     Args:
         pattern: name of a known split pattern, or a regex.
@@ -197,7 +197,7 @@ def counting_name(pattern: str, *, known: bool, doc_cap: int, text_column: str |
 
 
 def selection_name(shards: Sequence[str] | None, *, max_chars: int | None, min_count: int) -> str:
-    """Name the merged counts of a selection of shards: `train` for all of them, else with what narrows it."""
+    """Name the merged counts of a selection of shards: `train` for all of them, else with what restricts it."""
     parts = ["train" if shards is None else f"shards-{short_hash(compact(shards))}"]
     if max_chars is not None:
         parts.append(f"max{max_chars}")

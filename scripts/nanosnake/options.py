@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Word:
-    """How a value becomes one word of a command line and is read from it; long words go through a file."""
+    """How to write a value as one word of a command line, and how to read it; long words go through a file."""
 
     read: Callable[[str], Any]
     write: Callable[[Any], str]

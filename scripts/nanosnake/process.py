@@ -25,7 +25,7 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     A failure that a user can act on (NanosnakeError, OSError, the Rust crate's errors) gives one message on
     stderr and exit code 1; with `--verbose` or the variable NANOSNAKE_TRACEBACK=1 its traceback appears above the
     message. Ctrl-C exits with 130 and SIGTERM with 143, both after temporary files are removed. Anything else is a
-    defect in the program and keeps its traceback. A run that succeeds leaves its record where the rule asks for one.
+    bug and keeps its traceback. A run that succeeds writes its record if the rule asks for one.
     """
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -38,7 +38,7 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     except _Terminated as stopped:
         _fail(f"stopped by {stopped}", 128 + stopped.number)
     except BrokenPipeError:
-        # the reader of our stdout went away; without this, Python complains once more when it exits
+        # the reader of our stdout has closed it; without this, Python prints a second error on exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except BaseException as error:  # a panic of a library is not an Exception
@@ -60,7 +60,7 @@ def _fail(message: str, code: int) -> NoReturn:
 class _Terminated(SystemExit):
     """A signal has asked the process to end.
 
-    It is reported once the program has unwound: a signal that interrupts a line being written cannot write another.
+    It is reported after the stack has unwound: a handler that interrupts a write cannot write a line itself.
     """
 
     def __init__(self, number: int) -> None:
@@ -78,14 +78,14 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 def _end_with_parent() -> None:
     """Let the kernel send SIGTERM to this process when its parent ends, where it can (Linux).
 
-    To Snakemake, a job whose shell is killed has failed, and it forgets what the job's files were made from; a file
+    To Snakemake, a job whose shell is killed has failed, and it forgets what the job's files were made from. A file
     that gets its final name after that would count as made, even if the configuration has changed since.
     """
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = os.getppid()
-    try:  # it may have ended before: then whoever adopted this process works elsewhere, or cannot be looked into
+    try:  # the parent may have ended before: then the process that adopted this one works elsewhere, or is not readable
         gone = parent == 1 or Path(f"/proc/{parent}/cwd").readlink() != Path.cwd()
     except OSError:
         gone = True

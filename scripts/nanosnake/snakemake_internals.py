@@ -1,6 +1,6 @@
 """Every use of Snakemake's internals, and the versions that they were tested with.
 
-Without them a large plan takes longer, runs in one folder disturb each other, and it is not known how a file was made.
+Without them large plans take longer, runs in one folder disturb each other, and manifests lack how files were made.
 Snakemake is imported inside the functions: jobs do not need it.
 """
 
@@ -86,8 +86,8 @@ def format_commands_once(job: type) -> None:
 def plan_quickly() -> None:
     """Set up this process for a large plan.
 
-    A plan is millions of small objects that all stay, so that the garbage collector finds nothing each time it looks
-    through them: it looks less often. The signature is that of the method behind each resource of each job.
+    A plan is millions of small objects that all stay, so the garbage collector searches them in vain: it is
+    made to run less often. The signature is that of the method behind each resource of each job.
     """
     from snakemake.jobs import Job
     from snakemake.resources import Resource
@@ -98,7 +98,7 @@ def plan_quickly() -> None:
 
 
 def allow_repeated_characters() -> None:
-    """Let a name have a character twenty times. Snakemake takes that for a rule that feeds itself; ours do not."""
+    """Allow names that repeat a character twenty times, which Snakemake takes for a rule that feeds itself."""
     from snakemake.dag import DAG
 
     if not callable(DAG.check_periodic_wildcards):
@@ -118,13 +118,13 @@ def ignore_code_of(rule: str) -> None:
 
 
 def untested() -> str | None:
-    """Return a line to print if Snakemake is of a version that this module was not tested with."""
+    """Return a line to print if this module was not tested with the installed version of Snakemake."""
     found = version("snakemake")
     if ".".join(found.split(".")[:2]) in TESTED:
         return None
     return (
-        f"note: nanosnake was tested with Snakemake {', '.join(TESTED)} and runs with {found}; if something fails that "
-        "should not, install the version of uv.lock"
+        f"note: nanosnake was tested with Snakemake {', '.join(TESTED)}, not with {found}; if something fails that "
+        "should not, install the version in uv.lock"
     )
 
 
@@ -137,9 +137,9 @@ def note_name(path: str) -> Path:
 
 
 def forget(path: str | Path) -> None:
-    """Remove Snakemake's note of an output that another job has made than the one it noted.
+    """Remove Snakemake's note of an output that was made by another job than the noted one.
 
-    Snakemake notes a job's outputs and the hashes of its inputs even if the job failed. An output that is put back
+    Snakemake notes a job's outputs and the hashes of its inputs even if the job failed. An output that is restored
     after that would seem to be made from them.
     """
     (NOTES / note_name(str(path))).unlink(missing_ok=True)
@@ -171,7 +171,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a job asks SLURM for."""
+    """What a job requests from SLURM."""
 
     rule: str
     asked: str
@@ -195,7 +195,7 @@ ASKED = (
 
 
 class Run:
-    """What a running Snakemake says about itself.
+    """What is known about a running Snakemake.
 
     Args:
         workflow: Snakemake's object of that name.
@@ -211,9 +211,9 @@ class Run:
 
     @property
     def config_section(self) -> tuple[str, ...] | None:
-        """The keys below which the files have the configuration: none of them, unless this is a module.
+        """The keys below which the files hold the configuration; empty unless this is a module.
 
-        Another workflow passes a module all of its configuration, a section of it, or (None) what is in no file.
+        Another workflow passes a module its whole configuration, a section of it, or (None) values that are in no file.
         """
         module = self._workflow.modifier
         if module.parent_modifier is None:
@@ -270,16 +270,16 @@ class Run:
 
     @property
     def forced(self) -> set[str]:
-        """Those that were requested although they are up to date, as by --forcerun.
+        """Outputs that were requested although they are up to date, as by --forcerun.
 
-        Snakemake also forces what a killed job left, which nobody has requested.
+        Snakemake also forces outputs that a killed job left, which nobody has requested.
         """
         dag, left = self._workflow.dag, NOTES.with_name("incomplete")
         forced = (str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output)
         return {file for file in forced if not (left / note_name(file)).exists()}
 
     def planned(self) -> Iterator[Planned]:
-        """Yield every job that the targets stand for, whether it had to be run or not."""
+        """Yield every job that the targets need, whether or not it has to run."""
         dag, failed = self._workflow.dag, self._failed()
         for job in dag.jobs:
             state: State = "failed" if job in failed else "left" if dag.needrun(job) else "up to date"
@@ -298,7 +298,7 @@ class Run:
             )
 
     def submissions(self) -> Iterator[Submission]:
-        """Yield what the jobs of each rule ask SLURM for, at most; what depends on files not yet made is left out."""
+        """Yield the most that the jobs of each rule request from SLURM, without what depends on files not yet made."""
         dag, batches = self._workflow.dag, self._workflow.group_settings.group_components
         rules: dict[str, list[Any]] = {}
         for job in dag.needrun_jobs():
@@ -317,7 +317,7 @@ class Run:
             yield _submission(rule, asked, max(job.threads for job in jobs), self._workflow.executor_settings)
 
     def give_up_where(self, hopeless: Callable[[str, str], str | None]) -> None:
-        """Let a job that SLURM refused fail at once where a retry, which asks for more, would be refused too.
+        """Let a job that SLURM refused fail at once if a retry, which requests more, would be refused too.
 
         Args:
             hopeless: for a rule and SLURM's words, returns what to say; None if another try may succeed.
@@ -346,7 +346,7 @@ class Run:
         locks.mkdir()
 
     def share_locks(self, refusal: Callable[[], str | None], explain: Callable[[OSError], str]) -> None:
-        """Make a refused run say who is at work, and a run that ends leave the locks of others.
+        """Make a run that is refused name the run that holds the folder, and a run that ends keep the locks of others.
 
         Snakemake itself removes all locks of the folder at its end, including those of a run that continues.
 
@@ -393,7 +393,7 @@ def _sections(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 
 def _submission(rule: str, asked: dict[str, Any], threads: int, settings: Any) -> Submission:
-    """Return what a job with some resources asks SLURM for."""
+    """Return what a job with these resources requests from SLURM."""
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
 

@@ -50,7 +50,7 @@ LISTS = Path(".cache/lists")
 """Folder of words that are too long for a command line; a file is named after its content."""
 
 LONGEST_WORD = 32_768
-"""Characters of a word that is still passed as it is; Linux takes at most 131,072."""
+"""Longest word that is passed directly, in characters; Linux allows at most 131,072."""
 
 AnyStage = TypeVar("AnyStage", bound="Stage")
 
@@ -94,7 +94,7 @@ class Stage:
     """A stage; subclasses are frozen dataclasses with keyword-only fields, each followed by its docstring."""
 
     packages: ClassVar[tuple[str, ...]] = ()
-    """Packages whose upgrade outdates the result; others are recorded only."""
+    """Packages whose upgrade outdates the result; other packages are only recorded."""
 
     def run(self) -> str | int | None:
         """Do the work; return a line for the log, or an exit status other than 0, if there is one."""
@@ -135,7 +135,7 @@ def from_arguments(kind: type[AnyStage], arguments: argparse.Namespace) -> AnySt
 
 def add_options(made: argparse.ArgumentParser, kind: type[Stage]) -> None:
     """Add an option for each field of a stage."""
-    made.add_argument("--verbose", action="store_true", help="show the traceback of an error too")
+    made.add_argument("--verbose", action="store_true", help="also show the traceback of an error")
     helps = docstrings(cast(Any, kind))
     for field in _fields(kind):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -176,7 +176,7 @@ def flag(name: str) -> str:
 
 
 def _shortened_list(found: list[str]) -> list[str]:
-    """Return words, or one word `@FILE` with all of them in it where they are too long for a command line."""
+    """Return words, or `@FILE` for a file that holds them if they are too long for a command line."""
     return found if len("".join(found).encode()) <= LONGEST_WORD else [_kept(json.dumps(found))]
 
 
@@ -283,5 +283,5 @@ def check_names(kind: type[Stage], names: Any) -> None:
 
 
 def _shortened(word: str) -> str:
-    """Return a word, or `@FILE` with the word in it where it is too long for a command line."""
+    """Return a word, or `@FILE` for a file that holds it if it is too long for a command line."""
     return word if len(word.encode()) <= LONGEST_WORD else _kept(word)

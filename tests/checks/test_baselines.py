@@ -86,7 +86,7 @@ def test_a_missing_baseline_is_a_note_that_says_why_and_what_to_do(tmp_path: Pat
     assert found.encodings == {}
     assert len(found.notes) == 3
     note = found.notes[0]
-    assert note.startswith("baseline gpt2 could not be had: ")
+    assert note.startswith("baseline gpt2 is not available: ")
     for reason in (
         "our cache",
         "tiktoken's cache",
@@ -102,7 +102,7 @@ def test_a_missing_baseline_is_a_note_that_says_why_and_what_to_do(tmp_path: Pat
 @pytest.mark.usefixtures("no_wheels")
 def test_offline_does_not_touch_the_network(tmp_path: Path) -> None:
     found = baselines.load_baselines(tmp_path / "cache", names=["gpt2"], network=False)
-    assert "the network was not to be used" in found.notes[0]
+    assert "downloads are turned off" in found.notes[0]
 
 
 class Response:

@@ -351,10 +351,10 @@ def test_compression_fails_below_a_threshold(
 
 def test_compression_without_a_baseline_says_so_and_goes_on(subject: Subject) -> None:
     rest = {name: encoding for name, encoding in subject.baselines.items() if name != "gpt2"}
-    poorer = dataclasses.replace(subject, baselines=rest, notes=["baseline gpt2 could not be had: why"])
+    poorer = dataclasses.replace(subject, baselines=rest, notes=["baseline gpt2 is not available: why"])
     verdict = run("compression", poorer, {"max_loss_gpt2": 0.0, "max_text_loss_gpt2": 0.0})
     assert verdict.verdict == "pass"
-    assert "baseline gpt2 could not be had: why" in verdict.notes
+    assert "baseline gpt2 is not available: why" in verdict.notes
     assert "max_loss_gpt2 and max_text_loss_gpt2 could not be applied without gpt2" in verdict.notes
     assert "tokens_gpt2" not in verdict.figures[0]
     assert "tokens_cl100k_base" in verdict.figures[0]

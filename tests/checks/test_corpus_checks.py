@@ -205,7 +205,7 @@ def test_a_token_of_one_unit_hangs_on_it(tmp_path: Path) -> None:
     assert {row["unit"] for row in hanging.values()} == {"unit_05"}
     influence = verdict.tables["What changes if one unit is left out"]
     assert influence[0]["text"] == "unit_05"
-    assert "hang on one unit, wanted at most 0" in verdict.failures[0].message
+    assert "depend on one unit, wanted at most 0" in verdict.failures[0].message
 
 
 def test_units_that_are_other_text_are_noted(subject: Subject, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_file_of_samples_reads_back(tmp_path: Path) -> None:
 def test_a_broken_file_of_samples_is_named(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text('{"split": "train"}\n')
-    with pytest.raises(NanosnakeError, match=r"train\.jsonl: line 1 is no sampled document"):
+    with pytest.raises(NanosnakeError, match=r"train\.jsonl: line 1 is not a sampled document"):
         list(samples.read_samples(path))
 
 
@@ -133,6 +133,6 @@ def test_command_line(tmp_path: Path, shards: list[Path]) -> None:
 def test_shards_without_documents_are_an_error(tmp_path: Path) -> None:
     shard(tmp_path, 0, [None, ""])
     arguments = ["--folder", str(tmp_path), "--shards", "shard_00000", "--split", "validation"]
-    with pytest.raises(NanosnakeError, match="hold no document that is not empty"):
+    with pytest.raises(NanosnakeError, match="hold only empty documents"):
         call(script.SampleDocuments, [*arguments, "--output", str(tmp_path / "validation.jsonl")])
     assert not (tmp_path / "validation.jsonl").exists()

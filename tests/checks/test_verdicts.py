@@ -28,8 +28,8 @@ def made(thresholds: dict[str, Threshold]) -> Check:
             r"checks\.round_trip\.max_failures: -1 is out of range; a whole number at least 0",
         ),
         ({"max_failures": 0.5}, "0.5 is not whole"),
-        ({"max_failures": True}, "True is no number"),
-        ({"max_failures": float("nan")}, "nan is no number"),
+        ({"max_failures": True}, "True is not a number"),
+        ({"max_failures": float("nan")}, "nan is not a number"),
     ],
 )
 def test_wrong_thresholds(given: dict[str, float], message: str) -> None:

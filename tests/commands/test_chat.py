@@ -345,7 +345,7 @@ def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch:
         model_folder(Path("tiny"))
     with pytest.raises(NanosnakeError, match=r"nothing: has no model\.json"):
         main(["serve", "nothing", "--port", "0"])
-    with pytest.raises(NanosnakeError, match="no tokenizer beside it; name one with --tokenizer"):
+    with pytest.raises(NanosnakeError, match="has no tokenizer next to it; name one with --tokenizer"):
         main(["chat", "other"])
     (tmp_path / "results/c/bpe").mkdir(parents=True)
     shutil.copytree(small.tokenizer.folder, tmp_path / "results/c/bpe/tokenizer")

@@ -37,7 +37,7 @@ def test_a_proposal_can_be_taken_and_says_why(tmp_path: Path) -> None:
     loaded = load(config, origin="test")
     assert loaded.datasets["mine"].train_shards == ["part-0", "part-1"]
     assert loaded.datasets["mine"].validation_shards == ["part-2"]
-    with pytest.raises(NanosnakeError, match="is there already"):
+    with pytest.raises(NanosnakeError, match="exists already"):
         proposed(tmp_path)
 
 

@@ -120,7 +120,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
         model(options={"global_batch": 1000}),
         [
             "models.d2.options",
-            "1000 tokens, no whole number of sequences of 2048; use 2048",
+            "1000 tokens, which is not a multiple of the sequence length 2048; use 2048",
             "got {'global_batch': 1000}",
         ],
     ),
@@ -196,7 +196,7 @@ URL = {"kind": "url", "url": "https://host/data/{revision}/shard_{shard:05d}.par
 BAD_URLS = [
     ("ftp://host/{shard}.parquet", "begins with https://"),
     ("file:///etc/passwd{shard}", "begins with https://"),
-    ("https://host/all.parquet", "names no shard"),
+    ("https://host/all.parquet", "has no place for the shard's number"),
     ("https://host/{number}.parquet", "unknown field {number}"),
     ("https://host/{shard:x^y}.parquet", "format of an integer"),
     ("https://user:secret@host/{shard}.parquet", "no credentials"),
@@ -242,7 +242,7 @@ def test_credentials_in_a_configuration_are_refused_and_not_shown(raw: Raw, valu
 BAD_OBJECTS = [
     ("https://host/{shard}.parquet", "s3://bucket/prefix"),
     ("s3://bucket", "names no object"),
-    ("s3://bucket/a.parquet", "names no shard"),
+    ("s3://bucket/a.parquet", "has no place for the shard's number"),
     ("s3://bucket/{number}.parquet", "unknown field {number}"),
     (["s3://bucket/a.parquet", "s3://bucket/b/a.parquet"], "several files would be the same shard ('a':"),
     (["s3://bucket/$.parquet"], "gives no name for a shard"),
@@ -317,7 +317,7 @@ class TestLocalFiles:
         ("path", "train", "message"),
         [
             ("", "c", "no file of"),
-            ("", 0, "go by file name"),
+            ("", 0, "are named after files"),
             ("/none", "*", "no such file or folder"),
             ("/{index}.parquet", "*", "unknown field"),
         ],

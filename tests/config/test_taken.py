@@ -58,9 +58,9 @@ def test_a_base_lends_its_pattern_whatever_it_is() -> None:
         ({"x": {"path": "nothing.json"}}, r"tokenizers\.x\.path: nothing\.json does not exist; name a"),
         (
             {"x": {"path": "gpt2", "special_tokens": ["<a>"]}},
-            r"tokenizers\.x\.special_tokens: the file says it",
+            r"tokenizers\.x\.special_tokens: the file contains it",
         ),
-        ({"x": {"path": "gpt2", "vocab_size": 5}}, r"tokenizers\.x\.vocab_size: the file says it"),
+        ({"x": {"path": "gpt2", "vocab_size": 5}}, r"tokenizers\.x\.vocab_size: the file contains it"),
         ({"x": {"path": "gpt2", "pattern": "gpt4"}}, r"tokenizers\.x\.path: gpt2 has its own split pattern"),
         ({"x": {"path": "gpt2", "bos": "<s>"}}, r"tokenizers\.x\.bos: is not among special_tokens"),
         ({"x": {"path": "gpt2", "seeds": ["a"]}}, r"tokenizers\.x\.seeds: unknown key"),

@@ -84,7 +84,7 @@ def test_the_plan_of_a_large_data_set_is_short() -> None:
     assert max(map(len, lines)) < 160
     assert lines[2].split()[:2] == ["count_pretokens", "1,823"]
     assert "3,646" in lines[3], "the target is no job"
-    assert "a guess" in lines[-1]
+    assert "estimated from bytes" in lines[-1]
     assert len(table(jobs, Times(), names=True).splitlines()) > 3646
 
 
@@ -147,7 +147,7 @@ def test_what_the_price_leaves_out() -> None:
     assert training_flops(config, "chat") == training_flops(the_same, "d12")
     assert "without" not in price(config, ["d12", "chat"])
     assert "GPU-hour" not in whole
-    with pytest.raises(NanosnakeError, match="--gpu TPU: its peak is not known; known are GB200, B200"):
+    with pytest.raises(NanosnakeError, match="--gpu TPU: its peak is not known; known GPUs: GB200, B200"):
         Plan(gpu="TPU").run()
     with pytest.raises(NanosnakeError, match="--rate -1: give what one GPU costs for an hour"):
         Plan(rate=-1.0).run()
@@ -183,7 +183,7 @@ def test_a_cause_is_said_once() -> None:
     assert "and 7 more for the same cause: d shard_00001, d shard_00002" in text
     assert "the disk is full" in text
     assert text.endswith(
-        "1 job that waits for these was not run; what is made stays. Mend the cause and run the same command again."
+        "1 job that depends on these was not run; finished results are kept. Fix the cause and run the same command again."
     )
 
 

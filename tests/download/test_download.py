@@ -218,9 +218,9 @@ def test_what_has_arrived_is_kept(bench: Bench) -> None:
         (status(401), "wants a login (401); only Hugging Face tokens"),
         (status(403), "wants a login (403)"),
         (status(403, X_Error_Code="GatedRepo"), "the dataset is gated (403): accept its terms"),
-        (status(418), "answered 418, which is no file"),
+        (status(418), "answered 418, which is not a file"),
         (status(302), "answered 302 and names no place"),
-        (status(304), "answered 304, which is no file"),
+        (status(304), "answered 304, which is not a file"),
     ],
 )
 def test_answers_that_end_it(bench: Bench, fault: Fault, words: str) -> None:

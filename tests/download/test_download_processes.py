@@ -158,9 +158,9 @@ def test_what_a_user_reads(bench: Bench) -> None:
     cut_off, refused, done, facts = log.splitlines()
     storage = bench.storage.address.removeprefix("http://")
     assert cut_off == (
-        f"shard_00007: the connection to {storage} broke off; going on from 0.1 MB in 0.0 s (1 of 3 retries)"
+        f"shard_00007: the connection to {storage} broke off; resuming from 0.1 MB in 0.0 s (1 of 3 retries)"
     )
-    assert refused == (f"shard_00007: {storage} answered 503; going on from 0.1 MB in 0.0 s (2 of 3 retries)")
+    assert refused == (f"shard_00007: {storage} answered 503; resuming from 0.1 MB in 0.0 s (2 of 3 retries)")
     assert done.startswith("shard_00007: downloaded in ")
     assert f"revision {COMMIT}, sha256 as {bench.origin.address.removeprefix('http://')} says" in done
     assert facts == (

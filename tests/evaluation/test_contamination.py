@@ -125,7 +125,8 @@ def test_an_item_of_the_training_text_is_named(found: Path, capfd: pytest.Captur
     assert said["tasks"] == [{"task": "task", "items": 3, "too_short": 1, "share": 1 / 3, "overlapping": [0]}]
     printed = capfd.readouterr().err
     assert (
-        "task: 1 of 3 items share 13 tokens in a row with the training text (33.3%), at most 1.0%" in printed
+        "task: 1 of 3 items share 13 tokens in a row with the training text (33.3%); the limit is 1.0%"
+        in printed
     )
     assert contamination.overlapping_items(found / "contamination.json") == {"task": [0]}
 

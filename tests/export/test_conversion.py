@@ -204,7 +204,7 @@ def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (change("normalizer", {"type": "NFC"}), r"changes the text before it cuts it \(normalizer NFC\)"),
         (change("pre_tokenizer", None), r"its pre-tokenizer is None"),
         (change("pre_tokenizer", {"type": "Metaspace"}), r"Metaspace, and does not end with ByteLevel"),
-        (change("pre_tokenizer.add_prefix_space", True), r"puts a blank before each text"),
+        (change("pre_tokenizer.add_prefix_space", True), r"puts a space before each text"),
         (
             change(
                 "pre_tokenizer",

@@ -216,7 +216,7 @@ def test_a_smaller_vocabulary_is_a_prefix(texts: dict[str, str], tmp_path: Path)
 
 def test_too_few_merges(tmp_path: Path) -> None:
     with pytest.raises(
-        NanosnakeError, match=r"tiny\.vocab_size: 600 wants 341 merges, the text gave \d+; set it"
+        NanosnakeError, match=r"tiny\.vocab_size: 600 needs 341 merges, the text gave \d+; set it"
     ):
         train(tmp_path, ["abc"])
     assert not (tmp_path / "tokenizer").exists()
@@ -224,7 +224,7 @@ def test_too_few_merges(tmp_path: Path) -> None:
 
 def test_counts_of_another_pattern_are_refused(texts: dict[str, str], tmp_path: Path) -> None:
     train(tmp_path, list(texts.values()))
-    with pytest.raises(NanosnakeError, match="give the counts of its own pattern"):
+    with pytest.raises(NanosnakeError, match="use counts made with the tokenizer's pattern"):
         call(export_tokenizer.ExportTokenizer, arguments_of_export(tmp_path, 600, "gpt2", SPECIAL_TOKENS))
 
 
@@ -250,12 +250,12 @@ def test_damaged_merges(tmp_path: Path) -> None:
 def test_special_tokens_that_cannot_be_one(tmp_path: Path) -> None:
     with pytest.raises(NanosnakeError, match=r"\['ab'\] are learned tokens as well"):
         export.export([(97, 98)], recipe(259, "<|bos|>", "ab"), tmp_path)
-    with pytest.raises(NanosnakeError, match="one stands twice"):
+    with pytest.raises(NanosnakeError, match="one is listed twice"):
         export.export([(97, 98)], recipe(259, "<|bos|>", "<|bos|>"), tmp_path)
     with pytest.raises(NanosnakeError, match="name at least one"):
         export.export([(97, 98)], recipe(257), tmp_path)
     with pytest.raises(
-        NanosnakeError, match="does not hold 256 bytes and 1 special tokens; set it to 257 or more"
+        NanosnakeError, match="has no room for 256 bytes and 1 special tokens; set it to 257 or more"
     ):
         export.export([], recipe(200, "<|bos|>"), tmp_path)
 
@@ -306,7 +306,7 @@ def test_malformed_files_are_named(texts: dict[str, str], tmp_path: Path) -> Non
     with pytest.raises(NanosnakeError, match=r"meta\.json: lacks pattern, vocab_size"):
         load(folder)
     (folder / META).unlink()
-    with pytest.raises(NanosnakeError, match=r"holds no meta\.json, so it is no tokenizer folder"):
+    with pytest.raises(NanosnakeError, match=r"holds no meta\.json, so it is not a tokenizer folder"):
         load(folder)
 
 

@@ -88,7 +88,7 @@ def test_after_a_kill_the_ordinary_command_stops_what_is_left_and_goes_on(small:
     wait_until(lambda: len(small.begun()) == 4, "both jobs have begun again")
     assert not [pid for pid in left if pid in processes(small.folder)]
     said = small.printed(again)
-    assert "jobs that nobody waits for are still at work here: wait.py (process " in said
+    assert "jobs that no run waits for are still running here: wait.py (process " in said
     small.release("left", "right")
     assert again.wait(60) == 0, small.printed(again)
 

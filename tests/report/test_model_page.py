@@ -92,7 +92,7 @@ def test_a_speed_that_is_not_known_is_not_shown(tmp_path: Path) -> None:
 def test_a_broken_line_within_metrics_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\nnonsense\n{"step": 2}\n')
-    with pytest.raises(NanosnakeError, match=r"metrics\.jsonl: line 2 is no JSON"):
+    with pytest.raises(NanosnakeError, match=r"metrics\.jsonl: line 2 is not JSON"):
         list(step_points(path))
 
 

@@ -86,7 +86,7 @@ def test_refusals_leave_nothing(corpus: Path, tmp_path: Path) -> None:
     other = tmp_path / "words.txt"
     other.write_text("words")
     for source, more, message in (
-        (tmp_path / "absent.parquet", [], "no such file; it was to become the shard a.parquet"),
+        (tmp_path / "absent.parquet", [], "no such file; the shard a.parquet needs it"),
         (corpus, [], "no column 'text'; its columns are 'body' \\(string\\)"),
         (corpus, ["--text-column", "body", "--sha256", "0" * 64], "its sha256 is .*, wanted 000"),
         (other, [], "not a readable parquet file"),

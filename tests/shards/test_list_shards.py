@@ -89,7 +89,7 @@ def test_shards_of_two_revisions(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "note: " not in capsys.readouterr().err
     metadata("b", revision="decade").write(tmp_path / "b.json")
     list_all(tmp_path, "a", "b")
-    assert "note: the shards are of 2 revisions (c0ffee, decade)" in capsys.readouterr().err
+    assert "note: the shards are from 2 revisions (c0ffee, decade)" in capsys.readouterr().err
 
 
 def test_thousands_of_shards(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_full_disk_leaves_what_stands(tmp_path: Path) -> None:
     later = example(2)
     with (
         files_no_larger_than(2000),
-        pytest.raises(NanosnakeError, match=r"step 2 could not be written .*Make room"),
+        pytest.raises(NanosnakeError, match=r"step 2 could not be written .*Free some space"),
     ):
         checkpoint.save(tmp_path, later, keep=1)
     found, _ = checkpoint.load_newest(tmp_path)

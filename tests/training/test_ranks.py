@@ -152,7 +152,7 @@ def test_sigterm_saves_and_the_next_start_goes_on(
     assert found is not None
     assert 1 <= found.step < 400
     assert not (tmp_path / "model").exists()
-    assert f"goes on from step {found.step}" in interrupt(command, tmp_path / "checkpoints", found.step)
+    assert f"resumes from step {found.step}" in interrupt(command, tmp_path / "checkpoints", found.step)
 
 
 def test_a_run_with_other_options_begins_anew(tokens: Path, tokenizer: Path, tmp_path: Path) -> None:

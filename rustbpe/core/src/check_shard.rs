@@ -1,4 +1,4 @@
-//! Reads a shard's text column from end to end, and says what it holds.
+//! Reads a shard's text column from end to end, and reports what it holds.
 
 use std::path::Path;
 

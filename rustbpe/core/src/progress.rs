@@ -1,4 +1,4 @@
-//! How long calls tell the caller how far they are, and learn that they should stop.
+//! How long-running calls report progress to the caller, and learn that they should stop.
 
 use crate::error::Result;
 

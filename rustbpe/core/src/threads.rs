@@ -1,4 +1,4 @@
-//! Threads: how many, and the ways in which work is shared among them.
+//! Threads: how many to use, and how work is shared among them.
 
 use std::panic::resume_unwind;
 use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};

@@ -8,7 +8,7 @@ use rustbpe_core::Result;
 
 use crate::doorway;
 
-/// An Arrow C stream of one record batch, in its own schema whatever the caller would like better.
+/// An Arrow C stream of one record batch, always in its own schema, even if the caller requests another.
 pub fn stream<'py>(
     py: Python<'py>,
     _requested_schema: Option<Bound<'py, PyAny>>,

@@ -112,7 +112,7 @@ impl Counts {
         })
     }
 
-    /// What a count file says of itself, without reading its table.
+    /// What a count file says about itself, without reading its table.
     #[staticmethod]
     fn header(py: Python<'_>, path: PathBuf) -> PyResult<Header> {
         let file = doorway::run(py, None, move |_| CountReader::open(&path))?;

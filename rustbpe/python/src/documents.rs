@@ -49,7 +49,7 @@ impl Documents {
         slf
     }
 
-    /// The next row's text, or none where it has no value.
+    /// The next row's text, or none if it has no value.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Option<String>>> {
         let next = || {
             self.state

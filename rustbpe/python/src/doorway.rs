@@ -1,7 +1,7 @@
 //! The one doorway for native calls: what comes out is a value or a named exception.
 //!
-//! Long work runs on a thread of its own with the GIL released, while the calling thread looks for signals and
-//! hands progress to the caller a few times a second.
+//! Long work runs on its own thread with the GIL released, while the calling thread checks for signals and
+//! reports progress to the caller a few times a second.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use rustbpe_core::{Error, Result};
 
 use crate::errors::{RustbpeError, exception, panicked};
 
-/// How often signals are looked for and progress is reported.
+/// How often to check for signals and report progress.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// How long work that was told to stop is waited for.
+/// How long to wait for work that was told to stop.
 ///
-/// It obeys at the end of a document or a few thousand merges. A document of hundreds of megabytes or a regex
-/// that backtracks is left to itself: it ends at the next look at the flag, before any file gets its name.
+/// It stops after the current document or a few thousand merges. A document of hundreds of megabytes or a regex
+/// that backtracks is abandoned: it ends when it next checks the flag, before any file gets its name.
 const GRACE: Duration = Duration::from_millis(700);
 
-/// Progress as the working threads see it: two numbers to write, one flag to obey.
+/// Progress for the working threads: two numbers that they write, one flag that they obey.
 #[derive(Default)]
 struct Watched {
     done: AtomicU64,
@@ -76,14 +76,14 @@ pub fn run<T: Send + 'static>(
     Ok(value)
 }
 
-/// Does work that takes no time on the calling thread; a panic becomes a `RustbpeError` here too.
+/// Does quick work on the calling thread; a panic becomes a `RustbpeError` here too.
 pub fn here<T>(py: Python<'_>, work: impl FnOnce() -> Result<T>) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(work))
         .map_err(|panic| panicked(panic.as_ref()))?
         .map_err(|error| exception(py, error))
 }
 
-/// Waits for the outcome; an exception meanwhile tells the work to stop and takes the outcome's place.
+/// Waits for the outcome; an exception in the meantime stops the work and is returned instead.
 fn wait<T>(
     outcome: &Receiver<Outcome<T>>,
     watched: &Watched,
@@ -109,7 +109,7 @@ fn wait<T>(
     }
 }
 
-/// Looks for signals and reports progress.
+/// Checks for signals and reports progress.
 fn look(py: Python<'_>, watched: &Watched, callback: Option<&Py<PyAny>>) -> PyResult<()> {
     py.check_signals()?;
     let Some(callback) = callback else {

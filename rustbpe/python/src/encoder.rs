@@ -17,10 +17,10 @@ use crate::doorway;
 use crate::errors::invalid;
 use crate::merges::Merges;
 
-/// Texts from this many bytes on are encoded with the GIL released.
+/// Texts of at least this many bytes are encoded with the GIL released.
 const LONG_TEXT: usize = 1 << 16;
 
-/// An encoder and what it needs at hand; shared by `Encoder` and `Tokenizer`.
+/// An encoder with its caches; shared by `Encoder` and `Tokenizer`.
 pub struct Coder {
     pub encoder: encode::Encoder,
     special: HashMap<u32, Vec<u8>>,
@@ -36,7 +36,7 @@ impl Coder {
         }
     }
 
-    /// Lends a cache; calls at the same time get one each, and later ones the warm ones.
+    /// Lends a cache: concurrent calls get one each, and later calls reuse the warm ones.
     fn with_cache<T>(&self, work: impl FnOnce(&mut Cache) -> T) -> T {
         let mut cache = self.caches().pop().unwrap_or_default();
         let result = work(&mut cache);
@@ -57,7 +57,7 @@ impl Coder {
         })
     }
 
-    /// Does something with a text, in the doorway where that can take long.
+    /// Does something with a text, through the doorway if that can take long.
     fn on_text<T: Send + 'static>(
         self: &Arc<Self>,
         py: Python<'_>,

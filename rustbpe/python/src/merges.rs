@@ -50,7 +50,7 @@ impl Merges {
         self.inner.pairs().collect()
     }
 
-    /// The bytes of every token: the 256 bytes, then one token a merge.
+    /// The bytes of every token: the 256 bytes, then one token per merge.
     fn token_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(
             py,

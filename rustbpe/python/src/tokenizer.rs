@@ -208,7 +208,7 @@ impl Tokenizer {
             .clone()
     }
 
-    /// Finds the merges; the tokenizer changes only when all went well.
+    /// Finds the merges; the tokenizer changes only on success.
     fn train(
         &self,
         py: Python<'_>,
@@ -230,7 +230,7 @@ impl Tokenizer {
     }
 }
 
-/// The splitter (GPT-4's where none is named) and the number of merges.
+/// The splitter (by default GPT-4's) and the number of merges.
 fn prepare(py: Python<'_>, pattern: Option<&str>, vocab_size: u32) -> PyResult<(Splitter, usize)> {
     let bytes = train::BYTES;
     let Some(num_merges) = (vocab_size as usize).checked_sub(bytes) else {

@@ -1,7 +1,7 @@
 """Checks of a tokenizer. One module is one check; to add one, write the module and name it in `NAMES`.
 
-A check's module is imported only when it is needed, so that an edit of it outdates this check alone. Snakemake imports
-all of them when it plans, so they import heavy modules only where they need them.
+A job imports only its own check's module, so an edit of a check outdates nothing else. Snakemake imports all of them
+while it plans, so they import heavy modules inside functions.
 """
 
 from __future__ import annotations

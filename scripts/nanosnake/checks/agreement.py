@@ -1,7 +1,7 @@
 """rustbpe, tiktoken and tokenizers give the same ids for every document.
 
 This is checked twice: with special tokens in a text read as ordinary text, as documents are encoded; and with special
-tokens found, as tiktoken does when allowed to and a tokenizer loaded from `tokenizer.json` does by default (without
+tokens recognized, as tiktoken does if allowed to and a tokenizer loaded from `tokenizer.json` does by default (without
 rustbpe, which never looks for them).
 """
 
@@ -27,7 +27,7 @@ REFERENCE = "tiktoken"
     meaning="rustbpe, tiktoken and tokenizers give the same ids for every text and sampled document",
     mode="block",
     good_for="using any of the three libraries on data that another of them encoded",
-    not_for="libraries that were not asked, or other versions of these three",
+    not_for="judging other libraries, or other versions of these three",
     needs=("samples",),
     thresholds={"max_differences": Threshold(0, "most documents whose ids may differ", whole=True)},
 )

@@ -26,12 +26,12 @@ LISTED = 30
     title="Characters",
     meaning="which tokens are not whole characters, and how often text of each script is cut inside a character",
     mode="warn",
-    good_for="knowing what a stream of ids shows half-way: after a cut it ends in bytes that are not yet text",
+    good_for="knowing what a stream of ids shows half-way: after a cut, it ends in bytes that are not text yet",
     not_for="scripts that the texts and the training text do not contain",
     needs=("samples", "counts"),
     thresholds={
         "max_share_not_text": Threshold(
-            None, "largest share of learned tokens that may be no whole characters", most=1
+            None, "largest share of learned tokens that are not whole characters", most=1
         ),
         "max_share_cut": Threshold(
             None,
@@ -69,7 +69,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
         f"{whole['share_cut']:.2%} of the training text's characters of more than one byte are cut",
         figures,
         list(_failures(figures, share, thresholds)),
-        [] if corpus else ["the counts of the training text were not given, so no script was looked at"],
+        [] if corpus else ["the counts of the training text were not given, so scripts were not checked"],
         key={"share_not_text": share, "share_cut": float(whole["share_cut"] or 0)},
         tables={
             "Texts and samples": samples,
@@ -124,7 +124,7 @@ class Cuts:
 
         joined = b"".join(texts)
         if not joined or self._lengths[ids].sum() != len(joined):
-            return  # nothing to look at, or a pattern that drops text, which the round trip reports
+            return  # nothing to count, or a pattern that drops text, which the round trip reports
         data = np.frombuffer(joined, dtype=np.uint8)
         weights = np.repeat(counts, [len(text) for text in texts])
         starts = (data & 0xC0) != 0x80

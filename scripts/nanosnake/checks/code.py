@@ -35,7 +35,7 @@ OPERATORS = (
     thresholds={
         f"max_loss_{name}": Threshold(
             None,
-            f"most tokens that the lines of any one language may take more than with {name} (0.1: 10% more)",
+            f"most additional tokens that the lines of any one language may take, relative to {name} (0.1: 10% more)",
             least=-1,
             each=True,
         )

@@ -31,12 +31,14 @@ def _losses() -> dict[str, Threshold]:
     for name in BASELINE_NAMES:
         found[f"max_loss_{name}"] = Threshold(
             None,
-            f"most tokens that the validation documents may take more than with {name} (0.1: 10% more)",
+            f"most additional tokens that the validation documents may take, relative to {name} (0.1: 10% more)",
             least=-1,
             each=True,
         )
         found[f"max_text_loss_{name}"] = Threshold(
-            None, f"most tokens that any one text may take more than with {name} (0.1: 10% more)", least=-1
+            None,
+            f"most additional tokens that any one text may take, relative to {name} (0.1: 10% more)",
+            least=-1,
         )
     return found
 
@@ -188,7 +190,7 @@ def _limit(limits: Limits, item: Item, name: str, text_name: str) -> float | Non
 
 
 def _judgements(row: Row, limits: Limits) -> Iterator[Failure | None]:
-    """Yield, for each threshold that applies to a row, a failure, or None if it is met."""
+    """Yield for each threshold that applies to a row: a failure, or None if it is met."""
     item, where, mode = row.item, row.item.where, limits.mode(row.item.name)
     least = _limit(limits, item, "min_bytes_per_token", "min_text_bytes_per_token")
     if least is not None:
@@ -234,7 +236,7 @@ def _summary(rows: list[Row], validation: Row | None) -> str:
 
 
 def _key(rows: list[Row]) -> dict[str, float]:
-    """Return what the history keeps: both ratios of the samples, bytes per token of the texts."""
+    """Return the figures for the history: both ratios of the samples, and bytes per token of the texts."""
     samples_last = sorted(rows, key=lambda row: row.item.kind == "sample")  # a text may be named like a split
     found = {f"bytes_per_token.{row.item.name}": row.bytes_per_token for row in samples_last}
     for row in rows:

@@ -19,7 +19,7 @@ from nanosnake.tokenizer.folder import TokenizerFolder
 from nanosnake.tokenizer.merging import BYTES, last_parts
 
 UNCUT = "(?s).+"
-"""The pattern that leaves a text whole: a pre-token has already been cut out of its text."""
+"""A pattern that leaves a text whole, since a pre-token has already been split off."""
 
 Ints = npt.NDArray[np.int64]
 

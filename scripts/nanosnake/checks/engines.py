@@ -71,10 +71,10 @@ def hugging_face_engine(tokenizer: TokenizerFolder) -> Engine:
 
 
 def published_engine(name: str, encoding: tiktoken.Encoding) -> Engine:
-    """Return a published vocabulary as tiktoken has it."""
+    """Return the engine of a published vocabulary, which is tiktoken."""
 
     def encode(texts: list[str]) -> list[list[int]]:
-        # one by one: a batch starts threads each time, which costs more than it gains on short texts
+        # one by one: a batch starts threads each time, which costs more than it saves on short texts
         return [encoding.encode_ordinary(text) for text in texts]
 
     return Engine(f"tiktoken ({name})", encode, encoding.decode_bytes)

@@ -1,4 +1,4 @@
-"""The gate: whether it is open, and what the job, the last lines of a run, the report and the index say about it."""
+"""The gate: whether it is open, and how the job, the final summary, the report and the index describe it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Gate:
     def read(cls, paths: Iterable[Path]) -> Self:
         """Read verdict files.
 
-        The gate's own file is not read: it does not exist while the gate is closed, which is when the report matters
-        most.
+        The gate's own file is not read: while the gate is closed, it does not exist, and the report matters most.
         """
         found = [(path, read_verdict(path)) for path in paths]
         found.sort(key=lambda pair: (STATUSES.index(pair[1].status), NAMES.index(pair[1].check)))
@@ -47,14 +46,14 @@ class Gate:
 
     @property
     def state(self) -> str:
-        """A few words: `gate CLOSED by compression; warnings: twins`."""
+        """In a few words: `gate CLOSED by compression; warnings: twins`."""
         words = "gate open" if self.open else f"gate CLOSED by {', '.join(self.named('fail'))}"
         warned = [verdict.check for verdict in self.verdicts.values() if verdict.warns]
         return f"{words}; warnings: {', '.join(warned)}" if warned else words
 
     @property
     def headline(self) -> str:
-        """One line: `gate open: 5 passed, 1 warning`; of a closed gate, the first failure with its figure too."""
+        """In one line: `gate open: 5 passed, 1 warning`; for a closed gate, also the first failure with its figure."""
         names: dict[Status, str] = {
             "fail": "failed",
             "pass": "passed",

@@ -24,7 +24,7 @@ Count = Callable[[list[str]], list[int]]
     needs=("baselines", "parallel"),
     thresholds={
         "max_premium": Threshold(
-            None, "most tokens that a language may take for what takes one token in English", each=True
+            None, "most tokens of a language per token of the same text in English", each=True
         ),
         "max_gini": Threshold(None, "largest Gini coefficient of the languages' premiums", most=1),
     },

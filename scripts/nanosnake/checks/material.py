@@ -53,7 +53,7 @@ class Item:
 
     @property
     def where(self) -> str:
-        """What it is, for messages."""
+        """Description for messages."""
         return f"{self.name} {'documents' if self.kind == 'sample' else 'text'}"
 
 
@@ -66,19 +66,19 @@ class Part:
     bytes: int
     weight: int
     share: float
-    """Of the bytes of the mixture."""
+    """Share of the mixture's bytes."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything that a check may look at; what a check does not need is empty or None.
+    """Everything that a check may look at; parts that it does not need are empty or None.
 
     Attributes:
         items: the samples, then the texts.
         baselines: by name.
         notes: what is not available, and how to get it.
         counts: count file of the whole training text.
-        units: count files whose sum it is, one for each shard.
+        units: the count files that it is the sum of, one per shard.
         shards: the shards themselves, where they are too few to resample.
         parts: the parts of the mixture; empty if the training text is not one.
         parallel: the languages of parallel text.
@@ -135,7 +135,7 @@ def _texts_of(folder: Path) -> list[Item]:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             raise NanosnakeError(
-                f"{path}: byte {error.start} is not UTF-8; convert the file, or take it out of the folder"
+                f"{path}: byte {error.start} is not UTF-8; convert the file, or remove it from the folder"
             ) from error
         items.append(Item(path.stem, "text", [Document(path.name, text)]))
     if not items:

@@ -20,13 +20,13 @@ from nanosnake.files import NanosnakeError
 ENGLISH = ("eng_Latn", "eng", "en")
 PACKAGE = "django"
 LEAST_WORDS = 4
-"""Fewest words of a message that is taken; names of languages, days and the like are left out."""
+"""Fewest words of a message; this leaves out names of languages, days and the like."""
 
 LEAST_MESSAGES = 50
-"""Fewest messages of a catalogue that is taken."""
+"""Fewest messages of a catalogue."""
 
 _MARKUP = re.compile('[%{<&_"\u201c]')
-"""Placeholders, markup and quoted names, which are the same in all languages and would pull every premium to 1."""
+"""Placeholders, markup and quoted names: they are the same in all languages and would pull every premium towards 1."""
 
 _CATALOGUE = re.compile(r"^django/.*/locale/([A-Za-z_]+)/LC_MESSAGES/django(?:js)?\.po$")
 _ENTRY = re.compile(r'^(msgid|msgid_plural|msgstr|msgctxt)(?:\[\d+\])? (".*")$')

@@ -1,7 +1,7 @@
-"""What each part of a mixture compresses to, and which share of the vocabulary it has.
+"""How well each part of a mixture compresses, and its share of the vocabulary.
 
-Exact over the whole training text: each part's counts are cut as the tokenizer cuts them, and weighted as they were for
-the merges.
+Exact over the whole training text: each part's counts are encoded by the tokenizer, and weighted as they were for the
+merges.
 """
 
 from __future__ import annotations

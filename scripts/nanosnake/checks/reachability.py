@@ -3,8 +3,8 @@
 A learned token is yielded by a text in one of three ways, tried in this order:
 - it was seen: some text or sampled document contains it;
 - it is a piece: its bytes are text that the split pattern leaves whole, and a piece that is a token is that token;
-- it merges: the merges, done by rank on its own bytes, arrive at it. This is what any longer piece needs in order
-  to end up with the token, since merges within its bytes do not depend on what surrounds them.
+- it merges: the merges, applied by rank to its own bytes, produce it. Any longer piece needs this too in order to
+  contain the token, since merges within its bytes do not depend on what surrounds them.
 A token that none of these yields wastes an id and a row of the model's embedding.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     good_for="finding rows of the embedding that no text can train",
     not_for="how often a token is used; Residue and Vocabulary use say that",
     needs=("samples",),
-    thresholds={"max_unreachable": Threshold(0, "most tokens that no text may yield", whole=True)},
+    thresholds={"max_unreachable": Threshold(0, "most tokens that no text yields", whole=True)},
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
     """Judge the ids, then look for a way to every learned token."""

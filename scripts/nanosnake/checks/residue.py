@@ -1,7 +1,7 @@
 """Merge residue: tokens that were learned as a step to longer ones and that the finished vocabulary hardly uses.
 
-A token is made whenever its merge is done, and is then either left in the text or merged further. The share that is
-left, final / (final + intermediate), is counted here over the whole training text, from the counts of its pre-tokens.
+Each application of a merge makes a token, which then either stays in the text or is merged further. The share that
+stays, final / (final + intermediate), is counted over the whole training text, from the counts of its pre-tokens.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RANGES = 4
 
 @declare(
     title="Residue",
-    meaning="how many learned tokens the training text makes and then nearly always merges on",
+    meaning="how many learned tokens the training text makes and then nearly always merges further",
     mode="warn",
     good_for="knowing which rows of the embedding the training text will hardly train, by name, with no sample",
     not_for="text of another kind, where such a token may be used; or a gain in quality from removing it",
@@ -45,7 +45,7 @@ RANGES = 4
     },
 )
 def check(subject: Subject, thresholds: Limits) -> Findings:
-    """Count how often each token is made and how often it is left."""
+    """Count how often each token is made and how often it stays."""
     import numpy as np
 
     from nanosnake.tokenizer.merging import BYTES

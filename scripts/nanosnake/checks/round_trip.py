@@ -13,7 +13,7 @@ from nanosnake.checks.verdict import Failure, Figure, Findings
     meaning="every text and sampled document decodes to itself, byte for byte, in rustbpe, tiktoken and tokenizers",
     mode="block",
     good_for="finding text that a split pattern drops or a decoder changes, in the library that will be used",
-    not_for="text of a kind that is neither among the texts nor among the sampled documents",
+    not_for="text unlike the evaluation texts and the sampled documents",
     needs=("samples",),
     thresholds={"max_failures": Threshold(0, "most documents that may come back changed", whole=True)},
 )

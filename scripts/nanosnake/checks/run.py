@@ -18,7 +18,7 @@ def run_check(name: str, mode: str, thresholds: Mapping[str, Any], subject: Subj
     Args:
         name: one of CHECKS.
         mode: `block` or `warn`.
-        thresholds: those that are not the default; under `rows`, those of single rows.
+        thresholds: those that differ from the defaults; under `rows`, those of single rows.
 
     Raises:
         NanosnakeError: for an unknown threshold or row, or if the check could not run.
@@ -36,7 +36,7 @@ def run_check(name: str, mode: str, thresholds: Mapping[str, Any], subject: Subj
 
 
 def _panic(panic: Panicked, subject: Subject) -> Findings:
-    """Return the findings of a check that a library's panic has ended: one failure, which names text and engine."""
+    """Return the findings of a check that a library's panic ended: one failure, which names text and engine."""
     places = [
         (item.name, document.label) for item, document in subject.documents() if document.text == panic.given
     ]

@@ -1,4 +1,4 @@
-"""What a check is: its name, what it is good for, what it needs, and which thresholds it knows. Imports nothing heavy."""
+"""What defines a check: its name, its purpose, what it needs, and its thresholds. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nanosnake.checks.verdict import Findings
 
 MODES = ("block", "warn", "off")
-"""block: a failure closes the gate; warn: it is shown and nothing stops; off: the check does not run."""
+"""block: a failure closes the gate; warn: it is only shown; off: the check does not run."""
 
 Need = Literal["samples", "baselines", "counts", "units", "parts", "parallel"]
 """What a check looks at besides the tokenizer and the texts: sampled documents, the baselines, the summed counts of
@@ -26,7 +26,7 @@ class Threshold:
     """One number that a check compares a figure with.
 
     Attributes:
-        default: the value where the configuration names none; None: this figure is not judged.
+        default: the value if the configuration has none; None: this figure is not judged.
         meaning: one phrase for people.
         least, most: the range that makes sense, None for no upper limit.
         whole: whether only whole numbers make sense.
@@ -48,7 +48,7 @@ class Threshold:
         span = f"at least {self.least:g}" if self.most is None else f"from {self.least:g} to {self.most:g}"
         wanted = f"{kind} {span}, or null for no threshold"
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"is no number; {wanted}"
+            return f"is not a number; {wanted}"
         if self.whole and value != int(value):
             return f"is not whole; {wanted}"
         if not value >= self.least or (self.most is not None and value > self.most):
@@ -66,13 +66,13 @@ class Limits(dict[str, float | None]):
         self.rows = {row: dict(given) for row, given in (rows or {}).items()}
 
     def of(self, row: str, name: str, otherwise: str | None = None) -> float | None:
-        """Return the threshold `name` of a row, or, where the row has none, that of all rows (`otherwise`)."""
+        """Return the threshold `name` of a row, or that of all rows (`otherwise`) if the row has none."""
         given = self.rows.get(row, {})
         found: float | None = given[name] if name in given else self[otherwise or name]
         return found
 
     def mode(self, row: str) -> str | None:
-        """Return what a failure of this row does, None if it does what the check does."""
+        """Return the mode of this row; None: the check's."""
         found: str | None = self.rows.get(row, {}).get("mode")
         return found
 
@@ -82,14 +82,14 @@ Run = Callable[["Subject", Limits], "Findings"]
 
 @dataclass(frozen=True)
 class Check:
-    """A check: all that the configuration, the rules and the report know about it, and the function that runs it.
+    """A check: its description for configuration, rules and report, and the function that runs it.
 
     Attributes:
         title: its heading.
-        meaning: what it finds out, one phrase.
-        mode: `block` or `warn`, where the configuration names none.
-        good_for: what its figures can be used for, one sentence.
-        not_for: what they do not show, one sentence.
+        meaning: what it finds out, in one phrase.
+        mode: `block` or `warn`, unless the configuration says otherwise.
+        good_for: what its figures can be used for, in one sentence.
+        not_for: what they do not show, in one sentence.
         needs: what it looks at besides the tokenizer and the texts.
         thresholds: by name.
         terms: the field's words in its figures, each defined in one sentence with its source.
@@ -117,7 +117,7 @@ class Check:
         return {name: threshold for name, threshold in self.thresholds.items() if threshold.each}
 
     def limits(self, given: Mapping[str, Any]) -> Limits:
-        """Return the thresholds of a configuration, with the defaults where it names nothing.
+        """Return the thresholds of a configuration, completed with the defaults.
 
         Raises:
             NanosnakeError: for an unknown threshold or a value out of range.

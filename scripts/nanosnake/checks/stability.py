@@ -30,7 +30,7 @@ LEAST_UNITS = 20
 GROUPS = 24
 LEAST_DOCUMENTS = 10 * GROUPS
 MOST_UNITS = 50
-"""More shards than this are summed into this many units: a resample then reads 50 files for any number of shards."""
+"""If there are more shards than this, they are summed into this many units, so a resample reads at most 50 files."""
 
 RESAMPLES = 50
 ALWAYS = 0.95
@@ -49,7 +49,7 @@ class Learned:
 
 @declare(
     title="Stability",
-    meaning="how much of the vocabulary would be another with other training text of the same kind, and which tokens hang "
+    meaning="how much of the vocabulary would differ with other text of the same kind, and which tokens depend "
     "on one shard",
     mode="off",  # it learns merges some 75 times
     good_for="telling a difference between tokenizers from chance, and finding the shard that a token comes from",
@@ -62,7 +62,7 @@ class Learned:
             most=1,
         ),
         "max_hanging": Threshold(
-            None, "most learned tokens that are lost without one unit and without no other", whole=True
+            None, "most learned tokens that are lost without one unit but no other", whole=True
         ),
     },
     terms={
@@ -80,7 +80,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     tokens = subject.tokenizer.tokens[BYTES + given :]
     if given and not tokens:
         return not_measured(
-            "does not apply: no merge was learned from these counts, they were made elsewhere"
+            "does not apply: the merges were made elsewhere, none was learned from these counts"
         )
     if subject.parts or not (subject.units or subject.shards):
         return not_measured(
@@ -240,7 +240,7 @@ def _findings(
                 }
             ],
             "What changes if one unit is left out": _influence(lost, without, whole),
-            "Tokens that are lost without one unit and without no other, lowest ids first": [
+            "Tokens that are lost without one unit but no other, lowest ids first": [
                 _hanging(token, ranks[token], lost, float(shares[ranks[token] - first]))
                 for token in hanging[:LISTED]
             ],
@@ -276,8 +276,8 @@ def _other(tokens: Sequence[bytes], whole: Learned, units: int) -> str:
     """Return the note for units that are not the training text."""
     same = sum(token in whole.tokens for token in tokens)
     return (
-        f"the {units} units together give {same:,} of the {len(tokens):,} learned tokens: they are not just the text that "
-        "the tokenizer was trained on (max_chars cuts a shard, for one)"
+        f"the {units} units together give {same:,} of {len(tokens):,} learned tokens: they are not just the text that "
+        "the tokenizer was trained on (for example, max_chars cuts a shard)"
     )
 
 
@@ -296,5 +296,5 @@ def _failures(stable: float, hanging: int, limits: Limits) -> Iterator[Failure]:
         message = f"{stable:.1%} of the learned tokens are stable, wanted at least {least:.1%}"
         yield Failure("learned tokens", stable, message)
     if most is not None and hanging > most:
-        message = f"{hanging:,} learned tokens hang on one unit, wanted at most {most:g}"
+        message = f"{hanging:,} learned tokens depend on one unit, wanted at most {most:g}"
         yield Failure("learned tokens", hanging, message)

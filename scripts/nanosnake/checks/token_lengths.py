@@ -1,4 +1,4 @@
-"""How many bytes tokens have: the learned ones of the vocabulary, and all as texts and samples use them."""
+"""How many bytes tokens have: learned tokens in the vocabulary, and all tokens as texts and samples use them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = 30
     meaning="how many bytes tokens have, in the vocabulary and as they are used",
     mode="warn",
     good_for="finding tokens that were learned from repetition, such as long runs of one character",
-    not_for="comparing tokenizers of other vocabulary sizes; longer tokens come with more of them",
+    not_for="comparing vocabularies of different sizes: larger ones have longer tokens",
     needs=("samples",),
     thresholds={
         "max_longest_token_bytes": Threshold(128, "most bytes of any learned token", least=1, whole=True),

@@ -37,15 +37,15 @@ KINDS: dict[str, Callable[[str], str]] = {
     title="Twins",
     meaning="tokens that differ by a leading space, by case or by width only; special tokens and normal forms in text",
     mode="warn",
-    good_for="seeing what spelling variants of the same word take up in the vocabulary, and what normalizing would change",
+    good_for="seeing how much of the vocabulary spelling variants take up, and what normalizing would change",
     not_for="calling them waste: such tokens are learned because the text has them, and a model may need the difference",
     needs=("counts",),
     thresholds={
         "max_share_spare": Threshold(
-            None, "largest share of learned tokens that may be spared by writing all twins alike", most=1
+            None, "largest share of learned tokens that spelling all twins alike would save", most=1
         ),
         "max_form_loss": Threshold(
-            None, "most tokens that a text in form NFD may take more than in NFC (0.5: 50% more)"
+            None, "most additional tokens that a text may take in form NFD, relative to NFC (0.5: 50% more)"
         ),
     },
     terms={
@@ -76,7 +76,7 @@ def check(subject: Subject, thresholds: Limits) -> Findings:
     share = float(rows[-1]["share_spare"] or 0)
     return Findings(
         f"{rows[-1]['tokens']:,} learned tokens are alike but for a leading space, case or width, in "
-        f"{rows[-1]['groups']:,} groups: {share:.1%} of the vocabulary would be spared by one spelling",
+        f"{rows[-1]['groups']:,} groups: {share:.1%} of the vocabulary would be saved by one spelling",
         rows,
         list(_failures(share, forms, thresholds)),
         key={"share_spare": share},

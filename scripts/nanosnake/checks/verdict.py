@@ -47,11 +47,11 @@ class Findings:
         summary: one line for people.
         figures: a table, one flat row per text or sample.
         failures: empty if all thresholds are met.
-        notes: what could not be done, and how to get it.
+        notes: what could not be done, and how to enable it.
         key: the figures that the history keeps, by name.
         tables: further tables by their captions, such as the worst tokens.
         extra: what only this check has, such as histograms.
-        measured: False where there was nothing to look at: the check neither passes nor fails then.
+        measured: False if there was nothing to look at; then the check neither passes nor fails.
     """
 
     summary: str
@@ -65,7 +65,7 @@ class Findings:
 
 
 def not_measured(*notes: str) -> Findings:
-    """Return the findings of a check that had nothing to look at; the notes say what it needs."""
+    """Return the findings of a check that had nothing to look at, with notes on what it needs."""
     return Findings("not measured", notes=notes, measured=False)
 
 
@@ -107,7 +107,7 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """What the verdict means for the gate: a failure that only warns is a warning."""
+        """The verdict as the gate sees it: a failure that only warns is a warning."""
         if self.verdict == "skipped":
             return "skipped"
         return "fail" if self.blocks else "warn" if self.warns else "pass"
@@ -133,7 +133,7 @@ def verdict_of(
     failures = [failure for failure in findings.failures if failure.mode != "off"]
     failures.sort(
         key=lambda failure: (failure.mode or mode) != "block"
-    )  # the list is cut, but the gate needs these
+    )  # the list is cut, but the gate needs these failures
     notes = list(findings.notes)
     if len(failures) > SHOWN_FAILURES:
         notes.append(f"{len(failures):,} failures, of which the first {SHOWN_FAILURES} are listed")

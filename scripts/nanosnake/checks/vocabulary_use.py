@@ -1,7 +1,7 @@
 """The share of learned tokens that sampled documents use.
 
-It depends on how much is sampled: compare it between tokenizers with the same sample. Learned tokens that only
-serve as a step towards longer ones are hardly ever used; they are why it stays below 1.
+It depends on the size of the sample, so compare tokenizers on the same sample. Learned tokens that are only a step
+towards longer ones are hardly ever used; they keep the share below 1.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ File = TypeVar("File", PythonFile, RustFile)
 
 
 class Memory:
-    """What was found in files, by their content: parsing all of them takes a second."""
+    """What was found in files, cached by their content, because parsing all of them takes a second."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -173,7 +173,7 @@ class Memory:
                 self._found = value["found"]
 
     def of(self, kind: type[File], source: bytes, read: Callable[[], File], name: str = "") -> File:
-        """Return what is known about a content; it is parsed if nothing is."""
+        """Return what is known about a content, which is parsed if it is new."""
         key = hashlib.sha256(name.encode() + b"\0" + source).hexdigest()
         if key in self._found:
             return kind.from_json(self._found[key])

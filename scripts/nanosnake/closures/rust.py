@@ -48,7 +48,7 @@ class RustFile:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that it means."""
+        """SHA-256 of everything with a meaning."""
         return digest_of([*(item.digest for item in self.items), repr([self.uses, self.globs])])
 
     @classmethod
@@ -220,7 +220,7 @@ def _paths(words: list[str]) -> Iterator[str]:
 
 
 def _added(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield texts, and the path behind each; empty where there is none."""
+    """Yield texts, and the path that follows each; empty if none does."""
     for at in range(len(words) - 2):
         if words[at].startswith('"') and words[at + 1] == ",":
             yield words[at].strip('"'), next(_paths(words[at + 2 : at + 7]), "")

@@ -45,7 +45,7 @@ COMMANDS: dict[str, type[Stage]] = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Read the command line and do what it asks."""
+    """Run the command that the command line names."""
     parser = argparse.ArgumentParser(
         prog="nanosnake",
         description="From text shards to a checked tokenizer, token shards and a trained GPT.",

@@ -4,8 +4,8 @@
     nanosnake chat chat --temperature 0
     echo "What is your name?" | nanosnake chat chat
 
-Each line is a message, and an empty one begins a new conversation; Ctrl-D ends it. Needs the group `serve`:
-uv sync --group serve.
+Each line is a message, an empty line begins a new conversation, and Ctrl-D ends the chat. Needs the group
+`serve`: uv sync --group serve.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Answering(Stage):
     model: Annotated[Path, Positional]
     """A model's folder or its name in this project, or the folder of an export for transformers."""
     tokenizer: Path | None = None
-    """Tokenizer's folder; the one next to the model if absent."""
+    """Tokenizer's folder; default: the one next to the model."""
     tokens: int = 512
-    """Tokens of an answer at most; fewer where the model sees no more."""
+    """Longest answer in tokens; shorter if the model's context is full."""
     temperature: float = 0.8
-    """0 takes the likeliest token each time; higher is wilder."""
+    """0: always the most likely token; higher: more random."""
     seed: int | None = None
-    """The same seed gives the same answers; another answer each time if absent."""
+    """The same seed gives the same answers; default: a different answer each time."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run."""
 
@@ -47,7 +47,7 @@ class Answering(Stage):
         """Return the model and how it chooses tokens.
 
         Raises:
-            NanosnakeError: if a package is missing, or no model is there.
+            NanosnakeError: if a package or the model is missing.
         """
         if self.tokens < 1 or self.temperature < 0:
             raise NanosnakeError(
@@ -58,7 +58,7 @@ class Answering(Stage):
             place = model_folder(place)
             tokenizer = self.tokenizer or tokenizer_folder(place)
             if tokenizer is None:
-                raise NanosnakeError(f"{place}: no tokenizer beside it; name one with --tokenizer")
+                raise NanosnakeError(f"{place}: has no tokenizer next to it; name one with --tokenizer")
         try:
             from nanosnake.serving.engine import Sampling, load
             from nanosnake.training.distributed import choose_device
@@ -73,7 +73,7 @@ class Answering(Stage):
 
 
 def missing(error: ImportError) -> NanosnakeError:
-    """Return what to say where a package is missing."""
+    """Return the message for a missing package."""
     return NanosnakeError(
         f"the package {error.name} is not installed: uv sync --group serve, or pip install torch safetensors "
         "transformers starlette uvicorn"
@@ -85,7 +85,7 @@ class Chat(Answering):
     """Chat with a trained model in the terminal."""
 
     system: str = ""
-    """A system message, which each conversation begins with."""
+    """System message that begins each conversation."""
 
     def run(self) -> None:
         engine, sampling = self.engine()
@@ -115,7 +115,7 @@ class Chat(Answering):
             messages.append({"role": "assistant", "content": answer})
 
     def _prompt(self, engine: Engine, messages: list[dict[str, str]]) -> list[int]:
-        """Return the ids of a conversation; its oldest messages are taken out where it is too long."""
+        """Return the ids of a conversation; if it is too long, its oldest messages are dropped."""
         from nanosnake.serving.engine import TooLong
 
         begin = [{"role": "system", "content": self.system}] if self.system else []
@@ -125,7 +125,7 @@ class Chat(Answering):
             except TooLong:
                 if len(messages) == 1:
                     raise
-                log("the oldest messages are left out: the model sees no more")
+                log("the oldest messages are left out: they exceed the model's context")
                 del messages[:2]
 
 

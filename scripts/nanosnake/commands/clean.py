@@ -1,7 +1,7 @@
 """List results that no configuration asks for any more, with sizes; remove them on request.
 
-    nanosnake clean                                                     of config/config.yaml
-    nanosnake clean --configfiles config/config.yaml my.yaml            what neither asks for
+    nanosnake clean                                                     what config/config.yaml does not ask for
+    nanosnake clean --configfiles config/config.yaml my.yaml            what neither file asks for
     nanosnake clean --configfiles my.yaml --yes                         remove it without asking
 
 It looks at results and checkpoints. Files that no rule made, logs and history are left alone. A checkpoint is kept if
@@ -31,7 +31,7 @@ from nanosnake.stages import Stage
 from nanosnake.training.recipe import FINISHED, RESULTS, Recipe
 
 TARGETS = ("all", "tokens")
-"""Targets that are queried for what a configuration makes."""
+"""Targets that together list everything a configuration makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class Clean(Stage):
     """List results that no configuration asks for any more, and remove them on request."""
 
     configfiles: tuple[Path, ...] = ()
-    """Configurations whose results are kept; config/config.yaml if absent."""
+    """Configurations whose results are kept; default: config/config.yaml."""
     yes: bool = False
-    """Remove what is listed, without asking."""
+    """Remove the listed results without asking."""
 
     def run(self) -> str:
         files = self.configfiles or (REPOSITORY / "config/config.yaml",)
@@ -50,14 +50,14 @@ class Clean(Stage):
             print(f"{size:>16,}  {path}")
         total = f"{len(found):,} files and folders, {sum(size for _, size in found):,} bytes"
         if not found:
-            return "nothing to remove: all results are of the given configurations"
+            return "nothing to remove: all results belong to the given configurations"
         if not self.yes and not (
             sys.stdin.isatty() and input(f"remove {total}? [y/N] ").strip().lower() == "y"
         ):
             return f"{total}, in the list; nothing was removed. --yes removes it"
         if at_work := [str(owner) for owner in runs.owners(Path()).values() if owner.alive]:
             raise NanosnakeError(
-                f"{', '.join(at_work)} makes files in this folder; nothing was removed. Wait until it ends"
+                f"{', '.join(at_work)} is making files in this folder; nothing was removed. Wait until it ends"
             )
         for path, _ in found:
             remove(path)
@@ -65,7 +65,7 @@ class Clean(Stage):
 
 
 def unasked(project: Path, files: tuple[Path, ...]) -> Iterator[tuple[Path, int]]:
-    """Yield what no configuration asks for, with sizes.
+    """Yield results that no configuration asks for, with their sizes.
 
     Raises:
         NanosnakeError: if a configuration cannot be read or planned.
@@ -117,7 +117,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def checkpoints(project: Path, configs: list[Config]) -> Iterator[tuple[Path, int]]:
-    """Yield the folders of checkpoints that no run would resume from, and finished models that are not asked for."""
+    """Yield the folders of checkpoints that no run would resume from, and of finished models that nobody asks for."""
     code = Closures(REPOSITORY, project / layout.CODE).of("train_model")
     kept = [folder for config in configs for folder in models(project, config)]
     for folder in sorted((project / "checkpoints").glob("*/*/*")):

@@ -5,11 +5,11 @@
     nanosnake compare results/demo/bpe-4096 gpt2 --files README.md docs/*.md
     nanosnake compare results/demo/bpe-4096/tiny results/demo/bpe-4096/small
 
-Models that were evaluated on the same documents get the paired difference of their bits per byte with a bootstrap
-interval over documents, and for each task that of their accuracy over items; "within noise" where it contains 0.
+For models that were evaluated on the same documents, it prints the paired difference in bits per byte, with a bootstrap
+interval over documents, and the same for the accuracy on each task; "within noise" means that the interval contains 0.
 
-Fewer tokens for the same text is better, other things being equal: a larger vocabulary nearly always has fewer, so
-compare like with like.
+Fewer tokens for the same text is better, but a larger vocabulary nearly always needs fewer: compare vocabularies of
+about the same size.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Compare(Stage):
     a: Annotated[str, Positional]
     """A tokenizer's folder, a baseline (gpt2, cl100k_base, o200k_base), or a model's folder."""
     b: Annotated[str, Positional]
-    """Another one."""
+    """The tokenizer or model to compare it with."""
     texts: Annotated[tuple[str, ...], Positional] = ()
-    """Texts to encode; the evaluation texts of the checkout if neither these nor files are given."""
+    """Texts to encode; default: the evaluation texts of the checkout."""
     files: tuple[Path, ...] = ()
     """Text files to encode."""
 
@@ -65,7 +65,7 @@ class Compare(Stage):
             yield repr(text if len(text) < 30 else f"{text[:29]}…"), text
         files = self.files or (() if self.texts else tuple(sorted(TEXTS.glob("*.txt"))))
         if not files and not self.texts:
-            raise NanosnakeError("there is no text to compare on; give some, or --files")
+            raise NanosnakeError("there is no text to compare on; give texts, or --files")
         for path in files:
             yield path.name, path.read_text(encoding="utf-8")
 
@@ -126,7 +126,7 @@ def _print_models(*folders: Path) -> None:
 
 
 def _paired(a: Path, b: Path) -> str:
-    """Return in words how far the bits per byte of two models are apart, document by document."""
+    """Describe the paired difference in bits per byte of two models over documents."""
     from nanosnake.evaluation import evidence  # pyarrow is heavy
 
     found = evidence.difference(*(evidence.Evidence.read(folder / evidence.FILE) for folder in (a, b)))
@@ -138,7 +138,7 @@ def _paired(a: Path, b: Path) -> str:
 
 
 def _paired_answers(a: Path, b: Path) -> Iterator[str]:
-    """Yield in words how far the accuracies of two models are apart, for each task that both answered."""
+    """Describe the paired difference in accuracy of two models, for each task that both answered."""
     from nanosnake.evaluation import answers  # pyarrow is heavy
 
     for task, found in answers.differences(a / answers.FILE, b / answers.FILE):

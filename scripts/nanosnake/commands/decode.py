@@ -3,8 +3,8 @@
     nanosnake encode results/demo/bpe-4096 book.txt | nanosnake decode results/demo/bpe-4096
     nanosnake decode results/demo/bpe-4096 results/demo/bpe-4096/tokens/validation/shard_00004.ds --format uint16
 
-Ids come as numbers with blanks between them, or as little-endian integers. The bytes are written as they are: ids
-that end within a character give a part of it.
+Ids are numbers separated by blanks, or little-endian integers. The bytes are written unchanged: if the ids end inside a
+character, so does the output.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Decode(Stage):
     tokenizer: Annotated[str, Positional]
     """A tokenizer's folder, or gpt2, cl100k_base or o200k_base."""
     files: Annotated[tuple[Path, ...], Positional] = ()
-    """Files of ids; stdin if there is none."""
+    """Files of ids; default: stdin."""
     output: Path | None = None
-    """File to write; stdout if absent."""
+    """File to write; default: stdout."""
     format: Format = "text"
     """Numbers as text, or little-endian integers of this size."""
     lines: bool = False
@@ -59,7 +59,7 @@ class Decode(Stage):
         kind = np.dtype("<u2" if self.format == "uint16" else "<u4")
         while block := stream.read(BLOCK):
             if len(block) % kind.itemsize:
-                raise NanosnakeError(f"{path}: ends within a number of --format {self.format}")
+                raise NanosnakeError(f"{path}: ends inside a number of --format {self.format}")
             yield np.frombuffer(block, kind).tolist()
 
 
@@ -78,5 +78,5 @@ def _numbers(text: bytes, path: Path) -> list[int]:
         return [int(word) for word in text.split()]
     except ValueError as error:
         raise NanosnakeError(
-            f"{path}: {error}; ids are numbers with blanks between them, or integers of --format uint16"
+            f"{path}: {error}; ids are numbers separated by blanks, or integers of --format uint16"
         ) from None

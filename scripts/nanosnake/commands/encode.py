@@ -4,8 +4,8 @@
     echo "Hello world" | nanosnake encode gpt2
     nanosnake encode results/demo/bpe-4096 book.txt --format uint16 --output book.bin
 
-The text is streamed: a file may be larger than memory. What comes out is one line of ids per text, or with --lines
-one per line of it. `nanosnake decode` gives back the same bytes.
+The text is streamed, so a file may be larger than memory. The output is one line of ids per text, or, with --lines, per
+line of text. `nanosnake decode` gives back the same bytes.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class Encode(Stage):
     tokenizer: Annotated[str, Positional]
     """A tokenizer's folder, or gpt2, cl100k_base or o200k_base."""
     files: Annotated[tuple[Path, ...], Positional] = ()
-    """Text files in UTF-8, each one text; stdin if there is none."""
+    """Text files in UTF-8, each one text; default: stdin."""
     output: Path | None = None
-    """File to write; stdout if absent."""
+    """File to write; default: stdout."""
     format: Format = "text"
     """Numbers as text, or little-endian integers of this size."""
     lines: bool = False
     """Take each line as a separate text."""
     begin: bool = False
-    """Begin each text with the special token that begins documents."""
+    """Begin each text with the special token that begins documents (bos)."""
     threads: int = 0
-    """Threads; 0: one per core."""
+    """Number of threads; 0: one per core."""
 
     def run(self) -> str:
         subject = find(self.tokenizer)
@@ -82,7 +82,7 @@ class _Writer:
         """Whether ids of the current text were written."""
 
     def write(self, encoded: list[list[int]], *, ends: bool, begin: bool) -> None:
-        """Write ids of whole texts (`ends`) or more of the current text, which `ends` without ids ends."""
+        """Write ids: of whole texts if `ends`, else of the current text; `ends` without ids ends the current text."""
         if not encoded and ends:
             encoded = [[]]
         for ids in encoded:

@@ -3,8 +3,8 @@
     nanosnake init my_project --data /data/corpus
 
 It looks at the files of --data (parquet, JSON Lines, text, CSV, Arrow, compressed or not) and writes
-my_project/config.yaml: which column is the text, what is held out for validation, how large the vocabulary is, each
-with the reason. Change what you like; config/README.md describes every key.
+my_project/config.yaml: the text column, the validation shards and the vocabulary size, each with the reason. Change
+what you like; config/README.md describes every key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LIKELY = ("text", "content", "document", "body", "article")
 """Names that a text column usually has."""
 
 SIZES = ((2e6, 2048), (2e7, 4096), (2e8, 8192), (2e9, 16384), (2e10, 32768))
-"""The most characters for which each vocabulary size is proposed; 65,536 above."""
+"""Up to how many characters of text each vocabulary size is proposed; 65,536 above."""
 
 SAMPLED_ROWS = 1000
 SAMPLED_BYTES = 1 << 20
@@ -53,18 +53,18 @@ class Init(Stage):
     """Look at your data and propose a configuration."""
 
     folder: Annotated[Path, Positional]
-    """Where to put config.yaml, and later the results; it is created if missing."""
+    """Folder for config.yaml and, later, the results; it is created if missing."""
     data: Path
     """A folder of files, or one file."""
     text_column: str | None = None
-    """The column of the text, if the proposal is wrong."""
+    """Column that holds the text; default: chosen from the data."""
     name: str = "mine"
-    """What to call the dataset."""
+    """Name of the dataset."""
 
     def run(self) -> None:
         target = self.folder / "config.yaml"
         if target.exists():
-            raise NanosnakeError(f"{target}: is there already; remove it, or name another folder")
+            raise NanosnakeError(f"{target}: exists already; remove it, or name another folder")
         found = look(self.data, self.text_column)
         text = configuration(self.name, found)
         _check(text)
@@ -72,7 +72,7 @@ class Init(Stage):
             temporary.write_text(text, encoding="utf-8")
         log(text)
         log(f"written to {target}; the next step, here or from anywhere:\n\n    {command(self.folder)} -n")
-        log("\nIt shows the plan; leave out -n to run it.")
+        log("\nThis prints the plan; leave out -n to run it.")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Data:
 
     files: Sequence[Path]
     source: Mapping[str, Any]
-    """The source, as the configuration has it."""
+    """The source, as in the configuration."""
     column: str | None
     """The column of the text; None for plain text."""
     why_column: str
@@ -296,7 +296,7 @@ tokenizers:
     vocab_size: {size}
     pattern: nanochat
 
-# A model is trained once the tokenizer has passed its checks; take out the signs to train one.
+# A model is trained once the tokenizer has passed its checks; remove the # signs to train one.
 # models:
 #   d12: {{tokenizer: {tokenizer}, depth: 12}}
 """

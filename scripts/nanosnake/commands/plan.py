@@ -6,8 +6,8 @@
     nanosnake plan --jobs
     nanosnake plan --configfile config/climbmix.yaml --gpu H100 --rate 2.5
 
-Times are from earlier jobs in this folder; a time with ~ is estimated from bytes and operations. `snakemake -n` prints
-the same. Training that takes minutes or more on a GPU is priced in hours, on one GPU and on eight.
+Times come from earlier jobs in this folder; a time with ~ is estimated from bytes and operations. `snakemake -n` prints
+the same plan. For training that takes minutes or more on a GPU, it also estimates the hours on one GPU and on eight.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Plan(Stage):
     """Show what a run would make, why, and how long it takes."""
 
     targets: Annotated[tuple[str, ...], Positional] = ()
-    """What to make: all, shards, tokens, reports, or files; all if absent."""
+    """What to make: all, shards, tokens, reports, or files; default: all."""
     configfile: Path | None = None
-    """The configuration; config/config.yaml, the demo, if absent."""
+    """The configuration; default: config/config.yaml, the demo."""
     directory: Path | None = None
-    """Where the results are; the working directory if absent."""
+    """Folder of the results; default: the working directory."""
     jobs: bool = False
-    """A line for each job too."""
+    """Also print a line for each job."""
     gpu: str = USUAL_GPU
-    """The GPU that the price of training is for."""
+    """GPU to estimate the price of training for."""
     rate: float | None = None
-    """What one such GPU costs for an hour, in any currency; the price is then in money too."""
+    """Price of that GPU per hour, in any currency; the estimate then includes the cost."""
 
     def run(self) -> int:
         speed(self.gpu, 1)

@@ -26,11 +26,11 @@ class Sample(Stage):
     prompts: Annotated[tuple[str, ...], Positional]
     """How each text begins."""
     tokenizer: Path | None = None
-    """Tokenizer's folder; the one next to the model if absent."""
+    """Tokenizer's folder; default: the one next to the model."""
     tokens: int = 64
-    """Tokens to write at most."""
+    """Most tokens to write."""
     temperature: float = 0.8
-    """0 takes the likeliest token each time; higher is wilder."""
+    """0: always the most likely token; higher: more random."""
     seed: int = 1
     """The same seed writes the same text."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -40,7 +40,7 @@ class Sample(Stage):
         place = model_folder(self.model)
         folder = self.tokenizer or tokenizer_folder(place)
         if folder is None:
-            raise NanosnakeError(f"{place}: no tokenizer beside it; name one with --tokenizer")
+            raise NanosnakeError(f"{place}: has no tokenizer next to it; name one with --tokenizer")
         try:
             from nanosnake.evaluation.evaluate import sample
             from nanosnake.training.distributed import choose_device

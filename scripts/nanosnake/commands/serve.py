@@ -1,10 +1,10 @@
-"""Serve a trained model to programs, with the usual interface of chat completions.
+"""Serve a trained model over HTTP, with the usual chat completions API.
 
     nanosnake serve results/talks/bpe-4096/chat
     nanosnake serve chat --port 0
 
-Prints the address for clients, `http://127.0.0.1:8000/v1`; any key will do. Only this machine is answered unless
---host names another address, and then everyone who reaches it: there are no passwords. Ctrl-C or SIGTERM ends it.
+Prints the address for clients, `http://127.0.0.1:8000/v1`; any API key will do. Only this machine can connect, unless
+--host names another address; then anyone who can reach it can: there are no passwords. Ctrl-C or SIGTERM ends it.
 Needs the group `serve`: uv sync --group serve.
 """
 
@@ -18,10 +18,10 @@ from nanosnake.messages import log
 
 @dataclass(frozen=True, kw_only=True)
 class Serve(Answering):
-    """Serve a trained model to programs, with the usual interface of chat completions."""
+    """Serve a trained model over HTTP, with the usual chat completions API."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 is every one of this machine."""
+    """Address to listen on; 0.0.0.0: all addresses of this machine."""
     port: int = 8000
     """Port; 0: any free one."""
 

@@ -33,13 +33,13 @@ class Show(Stage):
     tokenizer: Annotated[str, Positional]
     """A tokenizer's folder, or gpt2, cl100k_base or o200k_base."""
     texts: Annotated[tuple[str, ...], Positional] = ()
-    """Texts; stdin if there is none."""
+    """Texts; default: stdin."""
     file: Path | None = None
-    """Text file to show instead."""
+    """Show the tokens of this text file."""
     table: bool = False
-    """A line for each token: its id, its bytes, its text."""
+    """Print a table with each token's id, bytes and text."""
     most: int = 2000
-    """Tokens to show."""
+    """Show at most this many tokens."""
 
     def run(self) -> None:
         subject = find(self.tokenizer)

@@ -32,7 +32,7 @@ from nanosnake.messages import aligned, duration
 from nanosnake.stages import Stage
 
 STALE = 30.0
-"""Seconds after which a run that wrote nothing counts as gone."""
+"""Seconds without a write after which a run counts as gone."""
 
 SHOWN = 10
 """How many running jobs, and how many failed ones, are named."""
@@ -46,9 +46,9 @@ class Status(Stage):
     """Show what exists, what is outdated, and what runs."""
 
     configfile: Path | None = None
-    """The configuration; config/config.yaml, the demo, if absent."""
+    """The configuration; default: config/config.yaml, the demo."""
     directory: Path = Path()
-    """Where the results are."""
+    """Folder of the results."""
     watch: bool = False
     """Follow the run in progress until it ends."""
     every: float = 2.0
@@ -80,7 +80,7 @@ class Status(Stage):
 
 
 def overview(config: Config, outdated: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each thing that is in the working directory's results, or should be."""
+    """Yield a row for each thing that is, or should be, in the results of the working directory."""
     wanted = expected(config)
     folders = wanted | {folder: kind for folder, kind in found().items() if folder not in wanted}
     to_do = Counter(_owner(path, folders) for path in outdated)
@@ -88,7 +88,7 @@ def overview(config: Config, outdated: Iterable[str]) -> Iterator[tuple[str, ...
     for folder, kind in sorted(folders.items()):
         files = [path for path in _files(Path(folder)) if _owner(str(path), folders) == folder]
         if not files and not to_do[folder]:
-            continue  # token shards that nobody asks for
+            continue  # token shards that no target asks for
         if folder not in wanted:
             state = "in no configuration"
         elif not to_do[folder]:
@@ -119,7 +119,7 @@ def expected(config: Config) -> dict[str, str]:
 
 
 def found() -> dict[str, str]:
-    """Return the folders that are there, and what is in each."""
+    """Return the folders that exist, and what is in each."""
     any_ = dict.fromkeys(("source", "dataset", "counting", "tokenizer", "model"), "*")
     folders: dict[str, str] = {}
     for pattern, marks, kind in (

@@ -10,7 +10,7 @@ from nanosnake.files import NanosnakeError
 from nanosnake.messages import named
 
 BASELINES = ("gpt2", "cl100k_base", "o200k_base")
-"""Vocabularies that can be named in place of a folder."""
+"""Published vocabularies that can be named instead of a folder."""
 
 CACHE = Path(".cache/baselines")
 
@@ -24,9 +24,9 @@ class Subject:
     bos: int
     """Id of the special token that begins a document."""
     cuts_at_lines: bool
-    """Whether a text may be cut before a line that begins with a letter, without changing its tokens."""
+    """Whether a text can be split before a line that begins with a letter without changing its tokens."""
     encode: Callable[[list[str], int], list[list[int]]]
-    """Return the ids of texts, given the threads to use; special tokens in a text are ordinary text."""
+    """Return the ids of texts, using some threads; special tokens in a text are ordinary text."""
     decode: Callable[[list[int]], bytes]
     """Return the bytes of ids.
 
@@ -68,7 +68,7 @@ def model_folder(path: Path) -> Path:
         )
     raise NanosnakeError(
         f"{path}: has no model.json; name a model's folder, such as results/demo/bpe-4096/tiny, or a model of this "
-        "project that is trained"
+        "project that has been trained"
     )
 
 
@@ -127,7 +127,7 @@ def _baseline(name: str) -> Subject:
         try:
             return named(f"tiktoken ({name})", encoding.decode_bytes)(ids)
         except KeyError as error:
-            raise NanosnakeError(f"{name}: {error.args[0]} is not an id of it") from None
+            raise NanosnakeError(f"{name}: has no id {error.args[0]}") from None
 
     return Subject(
         name=name,

@@ -16,7 +16,7 @@ BLOCK = 4 << 20
 """Bytes that are read at a time."""
 
 PIECE = 256 << 10
-"""Characters of a piece, about: a thread takes one at a time."""
+"""About how many characters a piece has: a thread encodes one at a time."""
 
 _CUT = re.compile(r"(?<=\S\n)(?=[A-Za-z])")
 """Where the known split patterns always cut: after a line's end that follows a letter or sign, before a letter."""
@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def written(path: Path | None) -> Iterator[BinaryIO]:
-    """Open stdout, or a file that gets its name when it is complete."""
+    """Open stdout, or a file that gets its final name when it is complete."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -47,7 +47,7 @@ def read_text(stream: BinaryIO, name: str) -> Iterator[str]:
     """Yield a stream's text in blocks.
 
     Raises:
-        NanosnakeError: where it is not UTF-8; it says where.
+        NanosnakeError: if it is not UTF-8; the message says where.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     done = 0
@@ -79,7 +79,7 @@ def whole_lines(blocks: Iterator[str]) -> Iterator[list[str]]:
 
 
 def pieces(blocks: Iterator[str], *, cut: bool, size: int = PIECE) -> Iterator[list[str]]:
-    """Yield a text in pieces that encode to the same tokens as the whole; all of it at once where `cut` is false."""
+    """Yield a text in pieces that encode to the same tokens as the whole; the whole text if `cut` is false."""
     rest = ""
     if not cut:
         yield ["".join(blocks)]

@@ -3,7 +3,7 @@
     nanosnake track results/demo/bpe-4096/tiny --to tensorboard
     nanosnake track checkpoints/d12 --to wandb --project gpt --follow
 
-Training itself writes one file, metrics.jsonl, and needs no network; this reads it. The tracker must be installed: pip
+Training only writes metrics.jsonl and needs no network; this command reads that file. Install the tracker first: pip
 install tensorboard, wandb or trackio.
 """
 
@@ -32,13 +32,13 @@ class Track(Stage):
     to: Literal["tensorboard", "wandb", "trackio"]
     """The tracker."""
     project: str = "nanosnake"
-    """Project at wandb or trackio."""
+    """Project in wandb or trackio."""
     name: str = ""
-    """Name of the run there; by default the folder's."""
+    """Name of the run in the tracker; default: the folder's name."""
     logdir: Path = Path("runs")
-    """Folder for TensorBoard's files, one folder a run."""
+    """Folder for TensorBoard's files, with one folder per run."""
     follow: bool = False
-    """Wait for more rows, until Ctrl-C."""
+    """Keep waiting for more rows, until Ctrl-C."""
     every: float = 5.0
     """Seconds between two checks of --follow."""
 
@@ -60,7 +60,7 @@ class Track(Stage):
 
 
 def metrics_file(place: Path) -> Path:
-    """Return the metrics table of a run; of several in a folder of checkpoints the one written last.
+    """Return the metrics table of a run; in a folder of checkpoints, the one written last.
 
     Raises:
         NanosnakeError: if there is none.

@@ -1,13 +1,12 @@
 """Re-hash results and compare them with their manifests.
 
-    nanosnake verify                                      every manifest of this project
-    nanosnake verify results/demo/bpe-4096/manifest.json     one of them
-    nanosnake verify --files-only copied/manifest.json    the files next to it, but not what they were made from
+    nanosnake verify                                              every manifest of this project
+    nanosnake verify results/demo/bpe-4096/manifest.json          one of them
+    nanosnake verify --files-only copied/manifest.json            the files next to it, but not their inputs
+    nanosnake verify --documents 20 results/demo/bpe-4096/tiny    also recompute 20 documents on the CPU
 
-    nanosnake verify --documents 20 results/demo/bpe-4096/tiny   also recompute 20 documents on the CPU
-
-The bits per byte of a model are summed again from nats.parquet. With --documents, some documents are run through each
-model again, and their nats compared. Prints a line for each difference, and exits with 1 if there is one.
+A model's bits per byte are recomputed from nats.parquet. With --documents, some documents are run through each model
+again, and their nats compared. Prints a line for each difference, and exits with 1 if there is any.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ class Verify(Stage):
     """Re-hash all results and their inputs, and list the files that differ from their manifest."""
 
     manifests: Annotated[tuple[Path, ...], Positional] = ()
-    """Manifests, or folders that hold one; default: all in results/."""
+    """Manifests, or folders that contain one; default: all in results/."""
     files_only: bool = False
-    """Leave the inputs out."""
+    """Do not check the inputs."""
     documents: int = 0
-    """Documents of each model whose nats are recomputed on the CPU, from model, tokenizer and text."""
+    """How many documents of each model to recompute on the CPU, from model, tokenizer and text."""
     threads: int = min(8, os.cpu_count() or 1)
-    """Files at once."""
+    """Number of files to hash at once."""
 
     def run(self) -> int:
         code = 0
@@ -59,7 +58,7 @@ class Verify(Stage):
             if note := older_code(path.parent, trainer):
                 print(f"{path}: {note}")
             if not outcome.looked_at_inputs and not self.files_only:
-                log(f"{path}: is outside its project, so the inputs were not looked at")
+                log(f"{path}: is outside its project, so the inputs were not checked")
             code = code or int(bool(outcome.problems or differing))
         return code
 
@@ -84,5 +83,5 @@ def evidence_problems(folder: Path) -> Iterator[str]:
 
 
 def has_evidence(folder: Path) -> bool:
-    """Return whether a folder is that of a model with an evaluation and what each document adds to it."""
+    """Return whether a folder is a model's, with an evaluation and each document's part in it."""
     return all((folder / Path(name).name).is_file() for name in (layout.EVALUATION, layout.NATS))

@@ -1,4 +1,4 @@
-"""What commands of the workflow share: the checkout, and its Snakemake."""
+"""What the commands that run the workflow share: the checkout, and its Snakemake."""
 
 from __future__ import annotations
 

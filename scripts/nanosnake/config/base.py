@@ -19,7 +19,7 @@ GONE = {
     "tensorboard": "was removed: `nanosnake track` shows the metrics of a run",
     "tokenizers": "pages that compare tokenizers are under `tokenizer_comparisons` now",
 }
-"""Keys of older versions, where they are not known any more."""
+"""Keys of older versions that are no longer known, and what to do instead."""
 
 
 class Model(BaseModel):
@@ -32,7 +32,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _keys_are_known(cls, data: Any) -> Any:
-        """Say which keys are allowed; pydantic's own refusal of an extra key does not."""
+        """Name the allowed keys, which pydantic's own message about an extra key does not."""
         if isinstance(data, dict):
             known = [field.alias or name for name, field in cls.model_fields.items()]
             for key in data:
@@ -43,7 +43,7 @@ class Model(BaseModel):
 
 
 class MadeModel(Model):
-    """A model that is made at run time: it has no source from which to read its keys' docstrings."""
+    """A model that is built at run time, so there is no source to read its keys' docstrings from."""
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 
@@ -65,10 +65,10 @@ Name = Annotated[str, AfterValidator(check_name)]
 
 
 def find_path(value: str) -> str:
-    """Return a path with `~` as the home folder; of our own `resources/`, from any working directory.
+    """Return a path with `~` expanded; a path in our own `resources/` works from any working directory.
 
     Raises:
-        ValueError: if it begins with the home folder of a user whom this host does not know.
+        ValueError: if it begins with the home folder of a user that this host does not know.
     """
     try:
         path = Path(value).expanduser()
@@ -87,24 +87,24 @@ FilePath = Annotated[str, Field(min_length=1), AfterValidator(find_path)]
 
 
 def wrong(key: object, value: object, message: str) -> PydanticCustomError:
-    """Return the error of a validator that sees a whole model, for the one key that is wrong."""
+    """Return an error about one key, for a validator that sees the whole model."""
     return PydanticCustomError(
         "wrong_key", "{message}", {"key": str(key), "value": value, "message": message}
     )
 
 
 def listed(names: Iterable[object]) -> str:
-    """Return names for a message: sorted, with commas."""
+    """Return names for a message, sorted and separated by commas."""
     return ", ".join(sorted(map(str, names)))
 
 
 def nearest(word: object, known: Iterable[object]) -> str:
-    """Return " (did you mean 'x'?)" where a known name is close to `word`, else nothing."""
+    """Return " (did you mean 'x'?)" if a known name is close to `word`, else an empty string."""
     found = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
-    """Return what to say of a name that nothing of its kind has."""
+    """Return the message for a name that is not defined."""
     known = list(known)
     return f"no {kind} is named {name!r}; defined: {listed(known) or 'none'}{nearest(name, known)}"

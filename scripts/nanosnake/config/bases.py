@@ -17,7 +17,7 @@ def with_bases(tokenizers: Mapping[Any, Any], dataset: str | None) -> dict[Any, 
         dataset: the only data set, if there is only one.
 
     Raises:
-        PydanticCustomError: if a base cannot be used, or its pattern is not the named one.
+        PydanticCustomError: if a base cannot be used, or has another pattern than the one named.
     """
     found = {}
     for name, settings in tokenizers.items():

@@ -13,7 +13,7 @@ from nanosnake.config.base import MadeModel
 
 
 class RowModel(MadeModel):
-    """Settings of one row; they hold only what was set, since everything else is as for all rows."""
+    """Settings of one row: only what was set; the rest is as for all rows."""
 
     @model_serializer(mode="wrap")
     def _what_was_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -24,13 +24,13 @@ def _threshold(threshold: Threshold) -> tuple[Any, Any]:
     """Return type and default of the key of a threshold."""
     kind: Any = int if threshold.whole else float
     bounds = Annotated[kind, Field(ge=threshold.least, le=threshold.most)]
-    return bounds | None, Field(threshold.default, description=f"{threshold.meaning}; null: not judged")
+    return bounds | None, Field(threshold.default, description=f"{threshold.meaning}; null: no threshold")
 
 
 def _mode(default: str | None) -> tuple[Any, Any]:
     """Return type and default of the key `mode`."""
     kind: Any = Literal["block", "warn", "off"]
-    words = "block: a failure closes the gate; warn: it is shown; off: not "
+    words = "block: a failure closes the gate; warn: it is only shown; off: not "
     if default is None:
         return kind | None, Field(None, description=f"{words}judged; null: as the check")
     return kind, Field(default, description=f"{words}run")
@@ -44,13 +44,9 @@ def _settings(check: Check) -> type[MadeModel]:
         own: dict[str, Any] = {
             key: _threshold(replace(it, default=None)) for key, it in check.row_thresholds.items()
         }
-        words = (
-            f"Thresholds of one row of the table of {check.title}; what it does not name is as for all rows."
-        )
+        words = f"Thresholds of one row of the table of {check.title}; those not named are as for all rows."
         row = create_model(f"{name}Row", __base__=RowModel, __doc__=words, mode=_mode(None), **own)
-        about = (
-            "thresholds and mode of single rows, by the row's name; what one does not name is as for all rows"
-        )
+        about = "thresholds and mode of single rows, by the row's name; those not named are as for all rows"
         fields["rows"] = (dict[str, row], Field(default_factory=dict, description=about))  # type: ignore[valid-type]
     return create_model(name, __base__=MadeModel, __doc__=check.meaning, mode=_mode(check.mode), **fields)
 
@@ -66,6 +62,6 @@ def _section() -> type[MadeModel]:
 
 
 if TYPE_CHECKING:
-    Checks = Any  # a type checker cannot see a model that is made at run time
+    Checks = Any  # a type checker cannot see a model that is built at run time
 else:
     Checks = _section()

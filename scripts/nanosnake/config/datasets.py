@@ -1,4 +1,4 @@
-"""Data sets: where their text is from, and which shards are for training and validation."""
+"""Data sets: where their text comes from, and which shards are for training and validation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HashSplit(Model):
 
     by: Literal["hash"]
     fraction: Annotated[float, Field(gt=0, lt=1)]
-    """Fraction of the documents that is not trained on; equal documents are on the same side."""
+    """Fraction of the documents that is held out; equal documents always end up on the same side."""
 
 
 class Dataset(Model):
@@ -49,8 +49,7 @@ class Dataset(Model):
     max_tokens: Annotated[int, Field(ge=16)] = LONGEST
     """Tokens after which a conversation is cut."""
     license: str | None = None
-    """Licence of the text, by Hugging Face's name for it (`cc-by-sa-4.0`), for model cards; known for the embedded
-    corpus."""
+    """Licence of the text by its Hugging Face name (`cc-by-sa-4.0`), for model cards; known for the embedded corpus."""
     train: ShardSpec = Field(default_factory=list)
     """Training shards: numbers, ranges such as "0-239", lists; file names or globs for a local folder. A mixture uses
     those of its parts."""
@@ -69,7 +68,7 @@ class Dataset(Model):
 
     @cached_property
     def train_shards(self) -> list[str]:
-        """Names of the training shards, in order. A glob takes what is not pinned for validation."""
+        """Names of the training shards, in order. A glob skips shards that are pinned for validation."""
         names = self.source.names(self.train)
         if isinstance(self.source, UrlSource | LocalSource | FilesSource | S3Source) and _has_glob(
             self.train
@@ -130,7 +129,7 @@ class Dataset(Model):
                     parquet.row_groups(file, self.text_column)
                 except parquet.WrongTextColumn:
                     raise
-                except NanosnakeError:  # the shard's own job says what is wrong with the file
+                except NanosnakeError:  # the job of the shard reports what is wrong with the file
                     return
 
     def reads_as(self, other: Dataset) -> bool:
@@ -187,7 +186,7 @@ class Dataset(Model):
             raise wrong(
                 "train",
                 self.train,
-                f"{both[0]} is pinned for validation; take it out of one of them, or every figure on "
+                f"{both[0]} is pinned for validation; remove it from one of the two, or every figure on "
                 "validation text is too good",
             )
         return self

@@ -35,11 +35,11 @@ class Ladder(Model):
     tokenizer: str | None = None
     """Name of the tokenizer."""
     dataset: str | None = None
-    """Name of the data set to train and evaluate on; the tokenizer's own if absent."""
+    """Name of the data set to train and evaluate on; default: the tokenizer's."""
     depths: Depths | None = None
     """Numbers of layers."""
     seeds: Seeds | None = None
-    """Seeds; two or more show how much a result differs by chance."""
+    """Seeds; two or more show how much results differ by chance."""
     order_seeds: Seeds | None = None
     """Seeds of the order of the data, each combined with each seed; if absent, the seed decides the order too."""
     options: LadderOptions = Field(default_factory=LadderOptions)
@@ -72,7 +72,7 @@ class Ladder(Model):
         """Yield the models of a whole ladder, by depth.
 
         Raises:
-            ValidationError: if there cannot be such a model.
+            ValidationError: if a model cannot exist.
         """
         options = self.given_options
         shape = {key: value for key, value in options.items() if key in SHAPE}
@@ -103,7 +103,7 @@ class Comparison(Model):
     direction: Literal["lower", "higher"] = "lower"
     """How the first ladder's metric is claimed to compare with the second's."""
     threshold: Annotated[str, BeforeValidator(_percentage), WithJsonSchema(PERCENTAGE)]
-    """By how much at least, relative to the second ladder's metric: 0.5%."""
+    """Smallest claimed difference, relative to the second ladder's metric, such as 0.5%."""
     at: Literal["compute", "depth"] = "compute"
     """What is held equal: the FLOPs of the training (the second ladder's curve is read at those of the first), or the
     depth."""
@@ -115,10 +115,10 @@ class Comparison(Model):
 
 
 def whole(ladders: Mapping[str, Ladder]) -> dict[str, Ladder]:
-    """Return the ladders with what they take from others.
+    """Return the ladders, completed with what they take from others by `like`.
 
     Raises:
-        PydanticCustomError: if a ladder is like one that is not above it, or lacks a key.
+        PydanticCustomError: if a ladder's `like` names none above it, or a key is missing.
     """
     found: dict[str, Ladder] = {}
     for name, ladder in ladders.items():
@@ -146,7 +146,7 @@ def ladder_models(
     A model that equals another one in all that decides its training is not made twice.
 
     Raises:
-        PydanticCustomError: if a name is taken by another model, or there cannot be such a model.
+        PydanticCustomError: if a name is taken by another model, or a model cannot exist.
     """
     known = {decisive(model): name for name, model in reversed(list(models.items()))}
     added: dict[str, GPT] = {}
@@ -175,7 +175,7 @@ def ladder_models(
 
 
 def decisive(model: GPT) -> str:
-    """Return in one word what decides a model; what it is evaluated on is left out."""
+    """Return a word that identifies a model by what decides its training, not by what it is evaluated on."""
     return model.model_dump_json(exclude=NOT_DECISIVE)
 
 
@@ -203,7 +203,7 @@ def ladder_problems(config: Config) -> Iterator[str]:
 
 
 def _comparison_problems(config: Config, key: str, comparison: Comparison) -> Iterator[str]:
-    """Find why two ladders cannot be compared."""
+    """Yield the reasons why two ladders cannot be compared."""
     first, second = (config.whole_ladders[one] for one in comparison.of)
     if comparison.of[0] == comparison.of[1]:
         yield f"{key}.of: compares {comparison.of[0]!r} with itself; name two ladders"

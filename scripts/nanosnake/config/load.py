@@ -1,4 +1,4 @@
-"""Read a configuration, or report everything that is wrong with it in one message."""
+"""Read a configuration; one message reports everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def load(
     """Return the configuration that `raw` describes.
 
     Args:
-        raw: what Snakemake made of the files and the command line.
+        raw: the configuration as Snakemake read it from files and command line.
         files: the YAML or JSON files that it read; they are named in messages.
         given: the `key=value` words after `--config`; Snakemake leaves their values as text.
         section: the keys below which the files have the configuration.
-        origin: what messages name if there is no file.
-        trials: folder of the engines' answers about patterns and special tokens; None: they are not asked.
+        origin: name to use in messages if there is no file.
+        trials: folder of the engines' cached answers about patterns and special tokens; None: do not ask the engines.
 
     Raises:
         NanosnakeError: one line for each mistake: the key's path, the value seen, what is allowed.
@@ -92,11 +92,11 @@ def _half_characters(value: Any, key: str = "the configuration") -> Iterator[str
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    """Find mistakes that no single section can see: names that are defined elsewhere, folders."""
+    """Find mistakes that show only across sections: names that are defined elsewhere, folders."""
     yield from _text_problems(config)
     if problems := list(mixture_problems(config)):
         yield from problems
-        return  # what follows asks for the parts
+        return  # what follows needs valid parts
     for name, settings in config.datasets.items():
         try:
             settings.look_at_text()
@@ -106,7 +106,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from conversation_problems(config)
     for name, model in config.models.items():
         if name in config.made_by_ladders:
-            continue  # the ladder's message says what is wrong
+            continue  # the ladder's own message says what is wrong
         if model.tokenizer not in config.tokenizers:
             yield f"models.{name}.tokenizer: {unknown('tokenizer', model.tokenizer, config.tokenizers)}"
         elif "gguf" in model.exports and (problem := gguf_problem(config.tokenizers[model.tokenizer].regex)):
@@ -163,7 +163,7 @@ def _contradictions(config: Config) -> Iterator[str]:
 
 
 def _text_problems(config: Config) -> Iterator[str]:
-    """Find folders without evaluation texts, and texts of the same name."""
+    """Find folders without evaluation texts, and texts with the same name."""
     names: dict[str, Path] = {}
     for folder in map(Path, config.evaluation.text_folders):
         files = sorted(folder.glob("*.txt"))
@@ -181,7 +181,7 @@ def _text_problems(config: Config) -> Iterator[str]:
 
 
 def _explain(detail: ErrorDetails) -> str:
-    """Return one line for one mistake that pydantic found."""
+    """Return the line for a mistake that pydantic found."""
     kind, value = detail["type"], detail["input"]
     path = _path(detail["loc"])
     if kind == "wrong_key":

@@ -1,4 +1,4 @@
-"""Mistakes in a mixture that only show next to the other data sets, and in a tokenizer that learns from one."""
+"""Mistakes in a mixture that show only together with its parts or with a tokenizer that learns from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def mixture_problems(config: Config) -> Iterator[str]:
                 if (value := getattr(tokenizer, key)) is not None:
                     yield (
                         f"tokenizers.{name}.{key}: {tokenizer.dataset} is a mixture, all of whose parts are counted; "
-                        f"leave the key out, and define parts with fewer shards or another text_column; got {value!r}"
+                        f"leave the key out, or define parts with fewer shards or another text_column; got {value!r}"
                     )
 
 
@@ -44,7 +44,7 @@ def _leaks(config: Config, name: str, key: str) -> Iterator[str]:
         for shard in config.datasets[part].validation_shards:
             if other := trained.get((config.source_of(part), shard)):
                 yield (
-                    f"{key}: {other} trains on {shard}, which {part} validates on; take it out of one of them, or every "
+                    f"{key}: {other} trains on {shard}, which {part} validates on; remove it from one, or every "
                     "figure on validation text is too good"
                 )
                 break

@@ -54,26 +54,26 @@ class CoreBundle(Model):
     def _a_download_has_a_hash(self) -> Self:
         if self.is_url and self.sha256 is None:
             raise wrong(
-                "sha256", None, "a bundle behind a URL needs its SHA-256; download it once to find out"
+                "sha256", None, "a bundle behind a URL needs its SHA-256; download it once to compute that"
             )
         return self
 
 
 class PublishedTask(Model):
-    """A task that is made from a published data set."""
+    """A task made from a published data set."""
 
     source: Annotated[HubSource | LocalSource, Field(discriminator="kind")]
-    """Where its parquet files are: all of a split, or of a folder."""
+    """Its parquet files: a whole split, or a folder."""
     form: Literal["gsm8k", "arc", "mmlu"]
-    """What its rows are."""
+    """Kind of the data set's rows."""
     chat: bool = False
-    """Ask in conversations, as nanochat does, and not in text that a base model goes on from."""
+    """Ask in conversations, as nanochat does, instead of in text that a base model continues."""
     few_shot: Annotated[int, Field(ge=0)] = 0
-    """Solved items before each, drawn from the others."""
+    """Number of solved items shown before each question, drawn from the others."""
     max_items: Annotated[int, Field(ge=0)] = 0
-    """Items that are asked, the first ones in nanochat's order; 0: all."""
+    """Number of items to ask, the first ones in nanochat's order; 0: all."""
     max_tokens: Annotated[int, Field(ge=1)] = 512
-    """Tokens of an answer that is written, at most."""
+    """Maximum length of a written answer, in tokens."""
 
     @property
     def files(self) -> list[str]:
@@ -83,7 +83,7 @@ class PublishedTask(Model):
 
     @property
     def sha256(self) -> list[str]:
-        """The hash of each file, if the hub gives them."""
+        """Hash of each file, if the hub provides them."""
         listed = [] if isinstance(self.source, LocalSource) else self.source.listing.files
         found = [file.sha256 for file in listed if file.sha256]
         return found if len(found) == len(listed) else []
@@ -110,7 +110,7 @@ class Evaluation(Model):
     """Whether the checks use the texts that come with the workflow."""
     parallel: FilePath | None = None
     """Folder of parallel text for the check of languages: one file per language, such as `deu_Latn.txt`, one sentence
-    per line, the same in all; null: the message catalogues of Django, if that package is installed."""
+    per line, in the same order in all; null: Django's message catalogues, if that package is installed."""
     sampled_documents: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Number of documents sampled from the training shards, and from the validation shards."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -137,9 +137,9 @@ class Downloads(Model):
     connect_timeout: Annotated[float, Field(gt=0)] = 10.0
     """Seconds to wait for a connection."""
     read_timeout: Annotated[float, Field(gt=0)] = 60.0
-    """Seconds to wait for the next bytes."""
+    """Seconds without data before an attempt fails."""
     retries: Annotated[int, Field(ge=0)] = 8
-    """Attempts after the first."""
+    """Retries after the first attempt."""
 
 
 class Config(Model):
@@ -150,7 +150,7 @@ class Config(Model):
     tokenizers: Annotated[dict[Name, AnyTokenizer], Field(min_length=1)]
     """Tokenizers by name."""
     models: Annotated[dict[Name, GPT], Field(default_factory=dict)]
-    """Models by name; none: the run ends with the tokenizers."""
+    """Models by name; if there are none, the run ends with the tokenizers."""
     ladders: Annotated[dict[Name, Ladder], Field(default_factory=dict)]
     """Ladders by name: models of several depths and seeds, which share all other settings."""
     comparisons: Annotated[dict[Name, Comparison], Field(default_factory=dict)]
@@ -161,7 +161,7 @@ class Config(Model):
     checks: Checks = Field(default_factory=Checks)
     downloads: Downloads = Downloads()
     publish: Publish | None = None
-    """Where results are published; absent: nowhere."""
+    """Where results are published; if absent, nothing is."""
     _members: dict[str, list[str]] = PrivateAttr(default_factory=dict)
     _made: set[str] = PrivateAttr(default_factory=set)
 
@@ -204,14 +204,14 @@ class Config(Model):
         return layout.CORE_TASKS if place == CORE_TASKS and self.evaluation.core is not None else place
 
     def task_files(self, place: str) -> list[str]:
-        """Return the task files that a model's `tasks` names, some of which rules make."""
+        """Return the task files that a model's `tasks` names; some are made by rules."""
         path = Path(self.task_place(place))
         if str(path) == layout.CORE_TASKS:
             return [f"{path}/{name}.json" for name in sorted(CORE)]
         return [str(path)] if path.suffix == ".json" else sorted(map(str, path.glob("*.json")))
 
     def task_problems(self, places: Sequence[str], tokenizer: str | None) -> Iterator[str]:
-        """Yield what is wrong with what the `tasks` of a model with this tokenizer name."""
+        """Yield what is wrong with the `tasks` of a model with this tokenizer."""
         stems = [Path(file).stem for place in places for file in self.task_files(place)]
         for place in places:
             if self.task_place(place) == place and not Path(place).exists():
@@ -231,7 +231,7 @@ class Config(Model):
 
     @cached_property
     def whole_ladders(self) -> dict[str, Ladder]:
-        """The ladders with what they take from others."""
+        """The ladders, completed with what they take from others."""
         return whole(self.ladders)
 
     @cached_property

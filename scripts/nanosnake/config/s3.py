@@ -26,9 +26,9 @@ class S3Endpoint(Model):
     """The server to use. Credentials come from the environment and the usual files (AWS_PROFILE, ~/.aws)."""
 
     endpoint_url: Annotated[str, AfterValidator(check_endpoint_url)] | None = None
-    """URL of an S3-compatible server; Amazon's, or AWS_ENDPOINT_URL_S3, if absent."""
+    """URL of an S3-compatible server; default: AWS_ENDPOINT_URL_S3, else Amazon's."""
     region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
-    """Region of the bucket; AWS_REGION or the profile names it if absent."""
+    """Region of the bucket; default: from AWS_REGION or the profile."""
     path_style: bool = False
     """Put the bucket in the path instead of the host name, as many S3-compatible servers require."""
 
@@ -52,7 +52,7 @@ class S3Endpoint(Model):
 
 
 class Publish(S3Endpoint):
-    """Where each tokenizer whose gate is open is published, with its reports."""
+    """Where to publish each tokenizer whose gate is open, with its reports."""
 
     destination: Annotated[str, AfterValidator(check_place)]
     """s3://bucket/prefix; below it, files are laid out as in results/."""

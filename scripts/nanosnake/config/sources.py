@@ -23,7 +23,7 @@ from nanosnake.sources.formats.look import Documents, Format, OnError
 
 
 def _check_spec(value: object) -> object:
-    """Refuse what is not a selection of shards; one message, where a union of types would give three."""
+    """Reject what is not a selection of shards, with one message; a union of types would give three."""
     items = value if isinstance(value, list) else [value]
     if any(isinstance(item, bool) or not isinstance(item, int | str) for item in items):
         raise ValueError("write shard numbers, ranges such as '0-239' or file names, or a list of these")
@@ -88,11 +88,11 @@ def _check_object(url: str) -> str:
 
 
 def _check_urls(value: str | list[str], check: Callable[[str], str]) -> str | list[str]:
-    """Refuse what is neither a template of numbered shards nor a list of files."""
+    """Reject what is neither a template of numbered shards nor a list of files."""
     for url in [value] if isinstance(value, str) else value:
         if ("shard" in template_fields(check(url))) != isinstance(value, str):
             raise ValueError(
-                "the URL names no shard; write the number's place as {shard:05d}, or a list of URLs"
+                "the URL has no place for the shard's number; write it as {shard:05d}, or give a list of URLs"
                 if isinstance(value, str)
                 else f"a list names files, and {url!r} is a template; write the template alone"
             )
@@ -101,7 +101,7 @@ def _check_urls(value: str | list[str], check: Callable[[str], str]) -> str | li
 
 def _check_messages(value: str) -> str:
     if "" in (fields := template_fields(value)) or not fields:
-        raise ValueError("write the names of a message's fields in braces, such as {role}: {content}")
+        raise ValueError("write the fields of a message in braces, such as {role}: {content}")
     return value
 
 
@@ -158,15 +158,15 @@ class UrlSource(Model):
     url: Annotated[
         str | list[str], Field(min_length=1), AfterValidator(lambda value: _check_urls(value, _check_url))
     ]
-    """Template with {shard:05d} and, where the host has them, {revision}; or a list of URLs, by their file names."""
+    """Template with {shard:05d} and, if the host has revisions, {revision}; or a list of URLs, by their file names."""
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
-    """Branch, tag or commit for {revision}; the commit that it resolved to is recorded."""
+    """Branch, tag or commit for {revision}; the commit that it resolves to is recorded."""
     shards: Annotated[int, Field(ge=1)] | None = None
-    """How many shards there are, so that a number past the end is found before anything is fetched."""
+    """Number of shards, to report a number past the end before anything is downloaded."""
     checksums: FilePath | None = None
-    """File of `sha256  name.parquet` lines, for hosts that give no checksum."""
+    """File of `sha256  name.parquet` lines, for hosts that provide no checksum."""
     allow_http_redirects: bool = False
-    """Whether a redirect may lead from https to http, where anyone on the way could change the file."""
+    """Whether to follow redirects from https to http, where anyone on the way could change the file."""
 
     def names(self, spec: ShardSpec) -> list[str]:
         """Return the names of the shards that `spec` selects."""
@@ -181,19 +181,19 @@ class UrlSource(Model):
 
 
 class HubSource(Model):
-    """A data set of a Hugging Face hub, by name: its parquet files, at the commit that was found first."""
+    """A data set on a Hugging Face hub, by name: its parquet files, pinned to the commit that was found first."""
 
     kind: Literal["huggingface"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
     """Name of the data set, such as HuggingFaceFW/fineweb-edu."""
     config: str | None = None
-    """Configuration, as the data set's page names it; its default if absent."""
+    """Configuration (subset), as on the data set's page; default: the data set's own default."""
     split: Annotated[str, Field(min_length=1)] = "train"
     """Split of the data set."""
     files: str | None = None
     """Pattern of the files, such as data/*/train-*.parquet, if the data set's card does not list them."""
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
-    """Branch, tag or commit; the commit that it resolved to is kept in history/hub/ until that file is deleted."""
+    """Branch, tag or commit; the commit that it resolves to stays in history/hub/ until that file is deleted."""
 
     @cached_property
     def listing(self) -> hub.Listing:
@@ -220,7 +220,7 @@ class HubSource(Model):
         }
 
     def sha256(self, shard: str) -> str | None:
-        """Return the hash that the hub gives for a shard."""
+        """Return the hash that the hub provides for a shard."""
         return self.listing.files[int(shard.removeprefix("shard_"))].sha256
 
 
@@ -252,7 +252,7 @@ class LocalSource(Model):
 
 
 def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str, str]]:
-    """Return the names and files of a folder or glob: paths from there, without the endings that say what they are.
+    """Return files of a folder or glob by their names: the paths relative to it, without file endings.
 
     Args:
         key: the source's key, for messages.
@@ -281,7 +281,7 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
 
 
 def _distinct(key: str, value: object, found: list[tuple[str, str]]) -> dict[str, str]:
-    """Return files by their names, which have to differ: `a.jsonl` and `a.txt` would be one shard."""
+    """Return files by their names, which must differ: `a.jsonl` and `a.txt` would be one shard."""
     _named(key, value, found)
     return dict(found)
 
@@ -300,7 +300,7 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
     for want in spec if isinstance(spec, list) else [spec]:
         if not isinstance(want, str):
             raise ValueError(
-                f"{want!r} is a number, and this source's shards go by file name, so that a new file moves "
+                f"{want!r} is a number, but the shards of this source are named after files, so that a new file moves "
                 f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
             )
         word = want.removesuffix(Path(want).name) + look.stem(want)
@@ -318,7 +318,7 @@ class FilesSource(Model):
     path: Annotated[FilePath | list[FilePath], Field(min_length=1)]
     """A folder, a file, a glob such as data/**/*.jsonl.gz, or a list of these."""
     shards: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """How many shards all files together become; if absent, each file becomes one, named after it."""
+    """Number of shards to make of all files together; if absent, each file becomes one, named after it."""
     format: Format | None = None
     """Format of the files; if absent, their names say it."""
     documents: Documents = "line"
@@ -326,7 +326,7 @@ class FilesSource(Model):
     template: Annotated[str, AfterValidator(_check_messages)] | None = None
     """Text of one message where the column is a conversation, such as "{role}: {content}" and a line feed."""
     on_error: OnError = "stop"
-    """Whether a document that cannot be read ends the run, or is left out and recorded."""
+    """Whether an unreadable document ends the run, or is left out and recorded."""
     filter: Annotated[str, AfterValidator(_check_filter)] | None = None
     """Function that decides which documents are kept, as module:function; its file is in the working directory."""
 
@@ -353,7 +353,7 @@ class FilesSource(Model):
 
     @property
     def together(self) -> list[str]:
-        """Names of the shards that all files become; none where each file is a shard."""
+        """Names of the shards that all files together become; empty if each file is a shard."""
         return [f"shard_{number:05d}" for number in range(self.shards or 0)]
 
     def names(self, spec: ShardSpec) -> list[str]:
@@ -370,7 +370,7 @@ class FilesSource(Model):
 
 
 def _check_parts(value: object) -> object:
-    """Refuse what is neither shares by name nor names; one message where a union of types would give several."""
+    """Reject what is neither shares by name nor names, with one message; a union of types would give several."""
     if not isinstance(value, dict | list) or not value:
         raise ValueError(
             "write a share for each data set, as {web: 6, code: 3}, or a list of names with temperature"
@@ -403,13 +403,13 @@ class MixtureSource(Model):
     ]
     """Share of each data set, of the bytes of text, in any unit, as {web: 6, code: 3}; or a list of data sets."""
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    """With a list: a share is the bytes of the part to this power; 1: as they are, 0: equal shares, 0.3: between."""
+    """With a list: a part's share is its bytes to this power; 1: proportional to bytes, 0: equal, 0.3: in between."""
     max_epochs: Annotated[float, Field(gt=0)] | None = 4.0
-    """How often a model may read any part; about four times is nearly as good as new text (arXiv:2305.16264). Null: as
-    often as its share takes."""
+    """How often a model may read any part; up to about four times is nearly as good as new text (arXiv:2305.16264).
+    Null: as often as its share requires."""
 
     def names(self, spec: ShardSpec) -> list[str]:
-        """Return no name: the shards are those of the parts."""
+        """Return no names: a mixture has no shards of its own."""
         return []
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
@@ -423,7 +423,7 @@ class MixtureSource(Model):
 
     @property
     def shares(self) -> list[float]:
-        """Share of each, where there is no temperature."""
+        """Share of each part, if there is no temperature."""
         return list(self.parts.values()) if isinstance(self.parts, dict) else []
 
     @model_validator(mode="after")
@@ -448,9 +448,9 @@ class S3Source(S3Endpoint):
     ]
     """A template such as s3://bucket/prefix/shard_{shard:05d}.parquet, or a list of s3:// URLs."""
     shards: Annotated[int, Field(ge=1)] | None = None
-    """How many shards a template has, so that a number past the end is found before anything is fetched."""
+    """Number of shards of a template, to report a number past the end before anything is downloaded."""
     checksums: FilePath | None = None
-    """File of `sha256  name.parquet` lines; our own published shards carry their checksum with them."""
+    """File of `sha256  name.parquet` lines; shards that nanosnake published carry their own checksum."""
 
     def names(self, spec: ShardSpec) -> list[str]:
         """Return the names of the shards that `spec` selects."""

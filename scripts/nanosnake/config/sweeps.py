@@ -1,4 +1,4 @@
-"""Lists in a tokenizer's settings: one tokenizer for each combination, named after what differs."""
+"""Lists in a tokenizer's settings: one tokenizer for each combination, named after its values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = ("pattern", "vocab_size")
 
 
 def expand(tokenizers: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the settings of every tokenizer, those with lists as one for each combination.
+    """Return the settings of every tokenizer; lists become one tokenizer for each combination.
 
     `bpe: {vocab_size: [8192, 16384]}` becomes `bpe-8192` and `bpe-16384`, each with `sweep: bpe`.
 

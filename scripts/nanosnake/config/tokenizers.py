@@ -32,37 +32,37 @@ NANOCHAT_SPECIAL_TOKENS = [
 
 
 def one_or_list(schema: dict[str, Any]) -> WithJsonSchema:
-    """Return the schema of a value that may be a list of values; what sees the model is always one."""
+    """Return the schema of a value that may also be a list; the model itself only ever gets a single value."""
     return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
 
 
 class Counted(Model):
-    """What every tokenizer has: text that it is checked with, and special tokens."""
+    """What every tokenizer has: text to check it with, and special tokens."""
 
     text_column: Annotated[str, Field(min_length=1)] | None = None
-    """Column to learn from, if it is not the dataset's."""
+    """Column to learn from; default: the dataset's."""
     doc_cap: Annotated[int, Field(ge=0)] = 0
-    """Characters of each document to learn from; 0 for all."""
+    """Learn from only this many characters of each document; 0: all."""
     max_chars: Annotated[int, Field(ge=1)] | None = None
     """Stop learning after the document that takes the total past this many characters."""
     min_count: Annotated[int, Field(ge=1)] = 1
-    """Leave out pre-tokens seen fewer times: saves memory, and is the only option that is not exact."""
+    """Leave out pre-tokens seen fewer times. Saves memory; the only option that makes the result inexact."""
     shards: ShardSpec | None = None
-    """Shards to learn from, if not all training shards."""
+    """Shards to learn from; default: all training shards."""
     special_tokens: list[Annotated[str, Field(min_length=1)]] = NANOCHAT_SPECIAL_TOKENS
     """Special tokens: added after the merges, never learned."""
     bos: str | None = None
-    """Special token that begins every document; the first if absent."""
+    """Special token that begins every document; default: the first."""
     eos: str | None = None
-    """Special token that ends generation; `bos` if absent, since a document ends only where the next one begins."""
+    """Special token that ends generation; default: `bos`, since a document ends only where the next one begins."""
     pad: str | None = None
-    """Special token that fills rows of a batch; `eos` if absent."""
+    """Special token that pads the rows of a batch; default: `eos`."""
     chat_template: FilePath | None = None
-    """File with a Jinja template of conversations; if absent, nanochat's, provided its special tokens exist."""
+    """File with a Jinja template of conversations; default: nanochat's, if its special tokens exist."""
     exports: Annotated[list[TokenizerFormat], Field(default_factory=list)]
-    """Further formats: nanochat's tokenizer.pkl and token_bytes.pt, llama.cpp's tokenizer.gguf."""
+    """Additional formats: nanochat (tokenizer.pkl, token_bytes.pt), llama.cpp (tokenizer.gguf)."""
     sweep: SkipJsonSchema[str | None] = None
-    """Name of the settings whose lists made this one."""
+    """Name of the sweep that this tokenizer belongs to."""
 
     if TYPE_CHECKING:
         dataset: str
@@ -108,7 +108,7 @@ class Counted(Model):
         if len(set(value)) < len(value):
             raise ValueError(f"a special token is given twice: {max(value, key=value.count)!r}")
         if dashed := next((token for token in value if token.startswith("-")), None):
-            raise ValueError(f"{dashed!r} begins with a dash, which a command line reads as an option")
+            raise ValueError(f"{dashed!r} begins with a dash, so a command line would read it as an option")
         return value
 
     @model_validator(mode="after")
@@ -140,7 +140,7 @@ class Tokenizer(Counted):
     """Tokenizer whose merges come first: the name of another one here, gpt2, cl100k_base, o200k_base, or a file or folder
     as in `path`."""
     seeds: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
-    """Texts that must be tokens; the merges that make them come before those that are learned."""
+    """Texts that must be tokens; the merges that make them come before the learned ones."""
 
     @model_validator(mode="after")
     def _vocabulary_holds_the_bytes(self) -> Self:
@@ -172,7 +172,7 @@ class Elsewhere(Model):
     """A tokenizer that was made elsewhere."""
 
     path: FilePath
-    """A tokenizer.json, the folder that transformers wrote it to, or a .tiktoken file."""
+    """A tokenizer.json, a folder with one (as transformers saves it), or a .tiktoken file."""
     pattern: Annotated[str, Field(min_length=1)] | None = None
     """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex."""
 
@@ -187,9 +187,9 @@ class Taken(Counted):
     """A tokenizer that was made elsewhere and is used as if it were one of ours."""
 
     path: FilePath
-    """gpt2, cl100k_base, o200k_base, or a tokenizer.json, the folder that transformers wrote it to, a .tiktoken file."""
+    """gpt2, cl100k_base or o200k_base; or a tokenizer.json, a folder with one, or a .tiktoken file."""
     dataset: str = ""
-    """Name of the dataset whose text it is checked with; the only one if absent."""
+    """Name of the dataset whose text it is checked with; default: the only one."""
     pattern: Annotated[str, Field(min_length=1)] = ""
     """Split pattern of a .tiktoken file: gpt2, gpt4, gpt4o, nanochat, or any regex. Other files contain it."""
     vocab_size: SkipJsonSchema[int] = 0
@@ -207,7 +207,7 @@ class Taken(Counted):
             raise wrong("path", data["path"], str(error)) from error
         for key in ("vocab_size", *(["special_tokens"] if found.special_tokens else [])):
             if key in data:
-                raise wrong(key, data[key], "the file says it; leave the key out")
+                raise wrong(key, data[key], "the file contains it; leave the key out")
         special = list(found.special_tokens or data.get("special_tokens", NANOCHAT_SPECIAL_TOKENS))
         says = {
             "pattern": found.pattern,
@@ -218,7 +218,7 @@ class Taken(Counted):
 
     @property
     def base(self) -> str:
-        """The tokenizer whose merges come first; there are no others."""
+        """The tokenizer that all merges come from."""
         return self.path
 
     @property
@@ -245,6 +245,6 @@ class TokenizerComparison(Model):
     tokenizers: Annotated[list[str], Field(min_length=1)]
     """Names of tokenizers, or of sweeps; all others are compared with the first."""
     baselines: list[BaselineName] = Field(default_factory=lambda: list(BASELINE_NAMES))
-    """Published vocabularies that are compared too."""
+    """Published vocabularies to compare as well."""
     others: dict[Name, Elsewhere] = Field(default_factory=dict)
-    """Tokenizers that were made elsewhere and are compared too, by a name for the page."""
+    """Tokenizers that were made elsewhere to compare as well, by their names on the page."""

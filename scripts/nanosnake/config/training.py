@@ -16,7 +16,7 @@ from nanosnake.training.config import VOCAB_MULTIPLE, ModelConfig, Shape, TrainO
 from nanosnake.training.schedule import steps_and_rows
 
 SET_BY_A_LADDER = ("depth", "seed", "order_seed")
-"""Options of a model that a ladder has lists of."""
+"""Options of a model for which a ladder has lists."""
 
 Tasks = Annotated[
     list[FilePath],
@@ -35,7 +35,7 @@ Tasks = Annotated[
 
 
 def _options(name: str, *kinds: type, without: Sequence[str] = ()) -> type[MadeModel]:
-    """Return a model with the fields of dataclasses of plain values, some left out."""
+    """Return a model with the fields of some dataclasses, which hold plain values, except some fields."""
     made: dict[str, Any] = {}
     for kind in kinds:
         meanings, types = docstrings(kind), get_type_hints(kind)
@@ -49,7 +49,7 @@ def _options(name: str, *kinds: type, without: Sequence[str] = ()) -> type[MadeM
     return create_model(name, __base__=MadeModel, __doc__=kinds[0].__doc__, **made)
 
 
-if TYPE_CHECKING:  # a type checker cannot see a model that is made at run time
+if TYPE_CHECKING:  # a type checker cannot see a model that is built at run time
     TrainingOptions = Any
     LadderOptions = Any
     ShapeOptions = Model
@@ -72,23 +72,23 @@ class Contamination(Model):
     """Items of tasks that share 13 tokens in a row with the training text."""
 
     mode: Literal["block", "warn", "off"] = "warn"
-    """block: too many of them end the run before training; warn: they are reported; off: no search."""
+    """block: too many of them stop the run before training; warn: they are reported; off: they are not looked for."""
     max_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Largest share of a task's items that may overlap."""
 
 
 class GPT(ShapeOptions):
-    """A GPT on the tokens of one tokenizer. Depth is the dial; the rest follows from it or has a default."""
+    """A GPT on the tokens of one tokenizer. Set the depth; the rest follows from it or has a default."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     tokenizer: str
     """Name of the tokenizer."""
     parent: Annotated[str | None, Field(alias="from")] = None
-    """Name of the model whose weights this one begins with, or NAME@STEP for those of a step that it keeps; its
-    tokenizer and shape are that one's."""
+    """Name of the model whose weights this one begins with, or NAME@STEP for a step that it keeps; tokenizer and
+    shape are taken from it."""
     dataset: str | None = None
-    """Name of the data set to train and evaluate on; the parent's or the tokenizer's own if absent."""
+    """Name of the data set to train and evaluate on; default: the parent's, else the tokenizer's."""
     options: TrainingOptions = Field(default_factory=TrainingOptions)
     """How it is trained."""
     keep: Annotated[list[Annotated[int, Field(ge=1)]], Field(default_factory=list)]
@@ -100,9 +100,9 @@ class GPT(ShapeOptions):
     tasks: Tasks = Field(default_factory=list)
     """Tasks to evaluate on: folders, files, names of `evaluation.published`, `core` for those of `evaluation.core`."""
     contamination: Contamination = Contamination()
-    """What is done about task items that also occur in the training text."""
+    """What to do about task items that also occur in the training text."""
     exports: Annotated[list[ModelFormat], Field(default_factory=list)]
-    """Further formats, with the tokenizer: a folder for transformers, a GGUF file for llama.cpp (llama)."""
+    """Additional formats, with the tokenizer: a folder for transformers, a GGUF file for llama.cpp (llama only)."""
 
     @property
     def begins(self) -> tuple[str, int | None] | None:
@@ -129,7 +129,7 @@ class GPT(ShapeOptions):
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:
-        try:  # messages of the trainer's own say what is wrong and what to do
+        try:  # the trainer's own messages say what is wrong and what to do
             shape = ModelConfig.of_shape(self.shape, VOCAB_MULTIPLE)
         except NanosnakeError as error:
             raise ValueError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Try patterns and special tokens in the engines before any job, and remember the answers."""
+"""Try patterns and special tokens in the engines before any job, and cache the answers."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ CODE = [REPOSITORY / "scripts/nanosnake/tokenizer" / name for name in ("trial.py
 """What an answer depends on, besides the engines' versions."""
 
 SECONDS = 60
-"""A pattern that takes longer than this on these few texts counts as never ending."""
+"""A pattern that takes longer than this on these few texts counts as one that never ends."""
 
 
 def engine_problems(config: Config, folder: Path) -> Iterator[str]:
-    """Find what would otherwise fail only after a tokenizer was trained: its settings are tried in each engine."""
+    """Try the settings of tokenizers in each engine, to find what would otherwise fail only after training."""
     blocks = {name for name, settings in config.checks if settings.mode == "block"}
     later = {"differs": "agreement", "loses": "round_trip"}
     for name, tokenizer in config.tokenizers.items():
         pattern = None if tokenizer.pattern in rustbpe.PATTERNS else tokenizer.pattern
         if pattern is None and tokenizer.special_tokens == NANOCHAT_SPECIAL_TOKENS:
-            continue  # a test tries these
+            continue  # the built-in patterns are covered by a test
         found = remembered(pattern, tokenizer.special_tokens, folder)
         for problem in found.pop("special_tokens", []):
             yield f"tokenizers.{name}.special_tokens: {problem}"
@@ -74,13 +74,13 @@ def remembered(pattern: str | None, special_tokens: Sequence[str], folder: Path)
         return dict(json.loads(path.read_text(encoding="utf-8"))["problems"])
     except (OSError, ValueError, KeyError):
         found = _in_a_process(asked)
-    with contextlib.suppress(OSError):  # what needs the folder reports that it cannot be written
+    with contextlib.suppress(OSError):  # another part reports that the folder cannot be written
         write_json(path, {**asked, "problems": found})
     return found
 
 
 def _in_a_process(asked: Mapping[str, object]) -> dict[str, list[str]]:
-    """Return the problems that a new process finds; dying or never ending is a problem too."""
+    """Return the problems that a new process finds; that it crashes or never ends is a problem too."""
     path = os.pathsep.join([str(REPOSITORY / "scripts"), os.environ.get("PYTHONPATH", "")])
     try:
         ended = subprocess.run(

@@ -17,7 +17,7 @@ _PLAIN = {
     "null": re.compile(r"~|null|", re.IGNORECASE),
     "merge": re.compile("<<"),
 }
-"""For each type that YAML 1.1 may take a word for, how such a word has to look."""
+"""For each type that YAML 1.1 may read a word as, how such a word must be written."""
 
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 """Numbers that YAML 1.1 takes for text."""
@@ -34,14 +34,14 @@ def file_problems(files: Sequence[str | Path], section: Sequence[str] = ()) -> I
 
 
 def given_problems(given: Sequence[str]) -> Iterator[str]:
-    """Find the same in `key=value` words of the command line."""
+    """Find the same mistakes in `key=value` words of the command line."""
     for word in given:
         key, _, text = word.partition("=")
         yield from _problems(text, "--config, ", key)
 
 
 def with_given(raw: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
-    """Return a configuration with the values of the command line by their type; Snakemake leaves them text."""
+    """Return a configuration whose command-line values have their types; Snakemake leaves them as text."""
     merged = dict(raw)
     for word in given:
         key, _, text = word.partition("=")
@@ -76,7 +76,7 @@ def _problems(text: str, where: str, key: str = "", section: Sequence[str] = ())
 
 
 def _narrow(node: yaml.Node | None, section: Sequence[str]) -> None:
-    """Take everything out of a tree that is not below some keys."""
+    """Remove everything from a tree that is not below some keys."""
     if section and isinstance(node, yaml.MappingNode):
         node.value = [(name, value) for name, value in node.value if name.value == section[0]]
         for _, value in node.value:

@@ -41,7 +41,7 @@ class Board:
         self.total = sum(self.planned.values())
 
     def expect(self, jobs: Sequence[Job]) -> None:
-        """Note the jobs themselves: how long they will take, and which are only targets, which make nothing."""
+        """Note the jobs themselves: how long they should take, and which are mere targets, which make nothing."""
         stages = self.times.stages(jobs)
         self.each = {stage.rule: stage.seconds / len(stage.jobs) for stage in stages}
         self.planned = {stage.rule: len(stage.jobs) for stage in stages}
@@ -49,7 +49,7 @@ class Board:
         self.estimate = wall_seconds(stages, cores())
 
     def start(self, job: Job) -> None:
-        """Note that a job begins, or waits on a cluster; also when it is retried."""
+        """Note that a job begins, or waits on a cluster; also called for retries."""
         self.failed.pop(job.number, None)
         self.running[job.number] = job
 
@@ -78,7 +78,7 @@ class Board:
         return sum(self.done.values())
 
     def seconds_left(self) -> float:
-        """Return how long the rest will take: by this run's jobs, else earlier ones; as many at a time as so far."""
+        """Estimate how long the rest will take, from this run's jobs or earlier ones, as many at a time as so far."""
         now = time.time()
         each = {rule: self.spent[rule] / self.done[rule] for rule in self.planned if self.done[rule]}
         each = self.each | each
@@ -88,7 +88,7 @@ class Board:
         return max(left, 0.0) / (max(1.0, work / passed) if work > 60 else 1.0)
 
     def write(self, *, ended: bool = False) -> None:
-        """Write the state for those who watch from another terminal."""
+        """Write the state for `status --watch` in another terminal."""
         rules = [
             {
                 "stage": rule,

@@ -1,4 +1,4 @@
-"""Snakemake's log as a line for each job that ends, with its figures; on a terminal with a bar below."""
+"""Snakemake's log as one line per finished job, with its figures, and on a terminal a progress bar below."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ BLOCKS = 24
 """Characters of the bar itself."""
 
 NAMES_VARIABLE = "NANOSNAKE_PLAN_JOBS"
-"""Environment variable that asks a dry run for a line for each job too."""
+"""Environment variable that makes a dry run also print a line for each job."""
 
 FILE_VARIABLE = "NANOSNAKE_PLAN_FILE"
-"""Environment variable that names a file: a dry run writes the outputs of its jobs into it, as JSON."""
+"""Environment variable with a file to which a dry run writes the outputs of its jobs, as JSON."""
 
 SAID_ELSEWHERE = (
     "Building DAG of jobs",
@@ -44,12 +44,12 @@ SAID_ELSEWHERE = (
     "At least one job did not complete",
     "WorkflowError:\nAt least one job did not complete",
     "RuleException:\nCalledProcessError",
-    "No SLURM account given, trying to guess",  # the executor says so whatever its options
+    "No SLURM account given, trying to guess",  # the executor prints this whatever its options
     "No account was given, not able to get a SLURM account",
     "Unable to guess SLURM account",
     "Exiting because a job execution failed",
 )
-"""Beginnings of lines that tell a user nothing, or that the final summary says better."""
+"""Beginnings of lines that tell a user nothing, or that the final summary explains better."""
 
 
 _REFUSAL = re.compile(r"WorkflowError in file .*?, line \d+:\n(.*?)\n  File .*, in refuse", re.DOTALL)
@@ -102,7 +102,7 @@ class LogHandler(LogHandlerBase):
     def _start(self, job: Job) -> None:
         if (
             not self.ticker.is_alive() and not self.ended.is_set()
-        ):  # the first job: by now the Snakefile has said more
+        ):  # the first job: by now the Snakefile has provided more
             estimate = f", about {duration(self.board.estimate)}" if self.board.estimate else ""
             jobs = "job" if self.board.total == 1 else "jobs"
             self._print(f"{self.board.total:,} {jobs}{estimate}")
@@ -133,7 +133,9 @@ class LogHandler(LogHandlerBase):
         if not message.strip() or message.startswith(SAID_ELSEWHERE):
             return
         if message.startswith("This was a dry-run") and not self.planned:
-            message = table((), self.board.times)  # Snakemake says so only where no target is left out either
+            message = table(
+                (), self.board.times
+            )  # Snakemake prints this only if no target is left out either
         during = self.started and not message.startswith("Nothing to be done")
         if record.levelno >= logging.WARNING or not during:
             self._print(message)
@@ -176,7 +178,7 @@ class LogHandler(LogHandlerBase):
         self.stream.write(text)
 
     def _tick(self) -> None:
-        """Draw the bar again, and leave the state of the run for others, until it ends."""
+        """Redraw the bar, and write the state of the run for others, until it ends."""
         while not self.ended.wait(EVERY):
             with self.drawing:
                 self._clear()
@@ -202,7 +204,7 @@ class LogHandler(LogHandlerBase):
         super().close()
 
     def _plan(self) -> str:
-        """Return the plan of a dry run, as `nanosnake plan` was asked for it."""
+        """Return the plan of a dry run, in the form that `nanosnake plan` was asked for."""
         given = os.environ.get
         rate = given(RATE_VARIABLE)
         return table(

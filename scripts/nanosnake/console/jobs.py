@@ -12,7 +12,7 @@ from typing import Any
 from nanosnake.files import NanosnakeError, read_json
 
 TAIL = 1 << 16
-"""Bytes of a log's end that are looked at."""
+"""How many bytes at the end of a log are read."""
 
 ERROR = re.compile(r"^\S+: error: ", re.MULTILINE)
 """How a script's message begins in its log; see `nanosnake.process`."""
@@ -35,7 +35,7 @@ class Job:
     began: float = field(default_factory=time.time)
     ended: float | None = None
     problem: str | None = None
-    """What Snakemake or the scheduler said, if it failed."""
+    """The message of Snakemake or the scheduler, if it failed."""
 
     model: str = ""
     """The model that it is about, if any."""
@@ -74,7 +74,7 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """How long it ran: as its record says, else since it began, which on a cluster includes the queue."""
+        """How long it ran: by its record, else since it began, which on a cluster includes the queue."""
         seconds = recorded_seconds(self.record, since=self.began)
         return (self.ended or time.time()) - self.began if seconds is None else seconds
 
@@ -86,7 +86,7 @@ class Job:
 
     @property
     def cause(self) -> str:
-        """Why it failed: its script's own message, else the end of its log, else what Snakemake said."""
+        """Why it failed: its script's own message, else the end of its log, else Snakemake's message."""
         text = tail(self.text_log, since=self.began).strip()
         if found := list(ERROR.finditer(text)):
             return text[found[-1].end() :]
@@ -100,7 +100,7 @@ class Job:
 
 
 def _short(problem: str | None) -> str:
-    """Return what a scheduler said, without the call and the advice that follow it."""
+    """Return a scheduler's message, without the call and the advice that follow it."""
     return re.split(r"\n\s*sbatch call:|For further error details", problem or "")[0].strip()
 
 

@@ -29,12 +29,12 @@ NAMED = 5
 
 
 class Outcome:
-    """What became of a run's targets.
+    """Which of a run's targets were made, and which failed.
 
     Args:
         config: the configuration.
         run: the running Snakemake.
-        trainer: what decides the trainer's result now, to say so if other code has trained a model.
+        trainer: what decides the trainer's result now, to report models that were trained by other code.
     """
 
     def __init__(self, config: Config, run: Run, trainer: Mapping[str, str]) -> None:
@@ -43,16 +43,16 @@ class Outcome:
         BOARD.times = Times(config)
 
     def catch_up(self) -> None:
-        """Write the page of all results if a killed run did not; a run with nothing to do has no end that does."""
+        """Write the page of all results if a killed run did not; a run with nothing to do never reaches its end."""
         for _ in _readable(_index):
             pass
 
     def start(self) -> None:
-        """Tell whoever shows the run which jobs there will be."""
+        """Pass the planned jobs to the run's display."""
         BOARD.expect([Job.of(job.fields) for job in self.run.planned() if job.state == "left"])
 
     def say(self) -> None:
-        """Print the final summary on stderr; Snakemake has left the folder of the run by then."""
+        """Print the final summary on stderr. By then, Snakemake has left the run's folder."""
         here = Path.cwd()
         with contextlib.chdir(self.folder):
             planned = list(self.run.planned())
@@ -62,7 +62,7 @@ class Outcome:
                 lambda: failures(planned, self.began),
             )
             text = "\n".join(line for part in parts for line in _readable(part))
-        if here != self.folder:  # a path helps only as seen from where the reader is
+        if here != self.folder:  # paths are relative to the folder that the reader is in
             folder = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
             text = re.sub(r"(?<![\w/.])(?=(?:results|logs)/)", f"{folder}/", text)
         if text:
@@ -92,7 +92,7 @@ class Outcome:
 
 
 def _readable(part: Callable[[], Iterator[str]]) -> list[str]:
-    """Return lines; if a result cannot be read, what is wrong with it."""
+    """Return lines, or a note if a result cannot be read."""
     try:
         return list(part())
     except (NanosnakeError, OSError, KeyError, TypeError) as error:
@@ -111,7 +111,7 @@ SHOWN = (
 
 
 def index_is_stale(project: Path) -> bool:
-    """Return whether a result is newer than the page: nothing told of it yet, or the run that made it was killed."""
+    """Return whether a result is newer than the page, for instance because the run that made it was killed."""
     page = project / layout.INDEX
     written = page.stat().st_mtime_ns if page.is_file() else 0
     found = (path for pattern in SHOWN for path in project.glob(re.sub(r"{\w+}", "*", pattern)))
@@ -119,11 +119,13 @@ def index_is_stale(project: Path) -> bool:
 
 
 def _index() -> Iterator[str]:
-    """Write the page of all results, if one of them is newer, and say where it is."""
+    """Write the page of all results if one of them is newer, and return a line that says where it is."""
     try:
         if not index_is_stale(Path()):
             return
-        from nanosnake.report.index import write_index  # takes as long as all else that a run begins with
+        from nanosnake.report.index import (
+            write_index,
+        )  # takes as long as everything else at the start of a run
 
         if page := write_index(Path()):
             yield f"all results: {page}"
@@ -141,7 +143,7 @@ def _tokenizer(name: str, folder: str, states: Mapping[str, str]) -> Iterator[st
     made = f"{folder}/gate.json"
     if made not in mine:
         if tokens := [path for path in mine if path.endswith(".ds")]:
-            yield f"{name}: {sum(mine[path] != 'left' for path in tokens):,} of {len(tokens):,} token shards are there"
+            yield f"{name}: {sum(mine[path] != 'left' for path in tokens):,} of {len(tokens):,} token shards exist"
         return
     known = [path for path in mine if "/checks/" in path and mine[path] in ("made", "up to date")]
     gate = Gate.read(path for path in map(Path, known) if path.exists())
@@ -190,11 +192,11 @@ def _age(state: str) -> str:
 
 
 def _older(path: Path) -> str:
-    """Say that a file is from an earlier run, if it exists."""
+    """Note that a file is from an earlier run, if it exists."""
     if not path.exists():
         return ""
     when = datetime.fromtimestamp(path.stat().st_mtime)
-    return f"; {path.parent} is of an earlier run, {when:%Y-%m-%d %H:%M}"
+    return f"; {path.parent} is from an earlier run, {when:%Y-%m-%d %H:%M}"
 
 
 def _page(folder: str, states: Mapping[str, str]) -> str:
@@ -215,7 +217,7 @@ def failures(planned: Sequence[Planned], began: float) -> Iterator[str]:
     failed = [_job(job, began) for job in planned if job.state == "failed"]
     if not failed:
         return
-    # in a batch, those that did not fail themselves have nothing to say
+    # in a batch, jobs that did not fail themselves have no message
     telling = [job for job in failed if job.explains_itself] or failed
     causes: dict[str, Failure] = {}
     for job in telling:
@@ -235,19 +237,19 @@ def failures(planned: Sequence[Planned], began: float) -> Iterator[str]:
         yield "  " + failure.cause.replace("\n", "\n  ")
     if left:
         yield ""
-        jobs = "1 job that waits for these was" if left == 1 else f"{left:,} jobs that wait for these were"
-        yield f"{jobs} not run; what is made stays. Mend the cause and run the same command again."
+        jobs = "1 job that depends on these was" if left == 1 else f"{left:,} jobs that depend on these were"
+        yield f"{jobs} not run; finished results are kept. Fix the cause and run the same command again."
 
 
 def _job(job: Planned, began: float) -> Job:
-    """Return a failed job, with what the scheduler said of it if our logger heard it."""
+    """Return a failed job, with the scheduler's message if our logger received it."""
     found = Job.of(job.fields)
     found.began = began
     return BOARD.failed.get(found.number, found)
 
 
 def _shape(job: Job) -> str:
-    """Return a cause without what differs from job to job: the names in its wildcards, and numbers."""
+    """Return a cause without what differs between jobs: the names in its wildcards, and numbers."""
     text = job.cause
     for word in sorted(job.what.split(), key=len, reverse=True):
         text = text.replace(word, "*")

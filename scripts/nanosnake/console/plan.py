@@ -34,8 +34,8 @@ def table(
     Args:
         times: what earlier jobs took.
         names: add a line for each job.
-        gpu: the GPU that the price of training is for.
-        rate: what an hour of it costs.
+        gpu: the GPU to price training for.
+        rate: its price per hour.
     """
     made = times.stages(jobs)
     if not made:
@@ -66,14 +66,14 @@ def _summary(stages: Sequence[Stage]) -> Iterator[str]:
     total = sum(len(stage.jobs) for stage in stages)
     basis = "by the records of earlier jobs here"
     if guessed == total:
-        basis = "a guess from bytes and operations (~), as no such job has run here yet"
+        basis = "estimated from bytes and operations (~), because no such job has run here yet"
     elif guessed:
-        basis += f"; for {guessed:,} jobs (~) there is none, and a guess from bytes and operations stands in"
+        basis += f"; {guessed:,} jobs (~) have none and are estimated from bytes and operations"
     hours = sum(stage.gpu_seconds for stage in stages) / 3600
     gpus = f", {hours:,.1f} GPU-hours" if hours else ""
     yield f"About {duration(seconds)} on {cores()} cores{gpus}: {basis}."
     if past := how_far_off():
-        yield f"How good such estimates are: {past}."
+        yield f"Past accuracy: {past}."
 
 
 def reasons(jobs: Iterable[Job]) -> str:

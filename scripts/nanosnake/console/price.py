@@ -11,9 +11,9 @@ from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import duration
 
 GPU_VARIABLE = "NANOSNAKE_PLAN_GPU"
-"""Environment variable that names the GPU of the price."""
+"""Environment variable that names the GPU to price training for."""
 RATE_VARIABLE = "NANOSNAKE_PLAN_RATE"
-"""Environment variable with what an hour of it costs."""
+"""Environment variable with its price per hour."""
 
 USUAL_GPU = "H200"
 SHARES = {1: 0.50, 8: 0.49}
@@ -21,7 +21,7 @@ SHARES = {1: 0.50, 8: 0.49}
 docs/benchmarks.md; more than two were not measured."""
 
 SMALL_PRICE = 360
-"""Seconds on one GPU below which no price is told."""
+"""Seconds on one GPU below which no price is given."""
 
 
 def speed(gpu: str, count: int) -> float:
@@ -35,7 +35,7 @@ def speed(gpu: str, count: int) -> float:
     peak = peak_flops(gpu)
     if peak is None:
         raise NanosnakeError(
-            f"--gpu {gpu}: its peak is not known; known are {', '.join(name for name, _ in PEAKS)}"
+            f"--gpu {gpu}: its peak is not known; known GPUs: {', '.join(name for name, _ in PEAKS)}"
         )
     return peak * count * SHARES[1 if count == 1 else 8]
 
@@ -69,7 +69,7 @@ def tokens_of(config: Config, dataset: str, tokenizer: str) -> int | None:
 
 
 def price(config: Config, names: Iterable[str], gpu: str = USUAL_GPU, rate: float | None = None) -> str:
-    """Return what the training of models costs, in words; nothing if it is little.
+    """Describe what the training of models costs; empty if it is little.
 
     Args:
         rate: price of one GPU for an hour.

@@ -1,4 +1,4 @@
-"""How long jobs will take: from the records of earlier ones, else from what their inputs hold."""
+"""How long jobs will take: from the records of earlier jobs, else from the size of their inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ESTIMATES = LOGS / "estimates.jsonl"
 """A line for each run: how long it was expected to take, and how long it took."""
 
 ONE_LIKE_NO_OTHER = ("train_model",)
-"""Stages whose jobs differ so much that one tells nothing about another."""
+"""Stages whose jobs differ so much that the time of one says nothing about another."""
 
 KEPT = 20
 """How many earlier runs are considered."""
@@ -49,7 +49,7 @@ CPU_FLOPS = 2e10
 
 
 def guess(job: Job, config: Config | None) -> float:
-    """Return the seconds of a job that has no earlier one to go by: from bytes or operations."""
+    """Estimate the seconds of a job without an earlier one to go by, from bytes or operations."""
     if job.rule in ("train_model", "evaluate_model") and config is not None and job.model in config.models:
         reached = speed(USUAL_GPU, job.gpus) if job.gpus else CPU_FLOPS * cores()
         seconds = (training_flops(config, job.model) or 0.0) / reached
@@ -60,7 +60,7 @@ def guess(job: Job, config: Config | None) -> float:
 
 
 def _size(name: str, config: Config | None) -> float:
-    """Return the bytes of a file, or what a shard usually has."""
+    """Return the bytes of a file; of a missing one, a shard's usual size."""
     try:
         return Path(name).stat().st_size
     except OSError:
@@ -76,14 +76,14 @@ class Stage:
     rule: str
     jobs: list[Job] = field(default_factory=list)
     seconds: float = 0.0
-    """Of all of them, one after the other."""
+    """Total seconds, one job after the other."""
     guessed: int = 0
-    """How many have no earlier job to go by."""
+    """How many jobs have no earlier one to go by."""
     gpu_seconds: float = 0.0
 
 
 class Times:
-    """Knows how long jobs took in this project.
+    """How long jobs took in this project.
 
     Args:
         config: the configuration, for guesses.
@@ -127,7 +127,7 @@ class Times:
 
 
 def wall_seconds(stages: Sequence[Stage], cores: int) -> float:
-    """Return how long stages take one after the other, each with as many jobs at a time as there are cores for."""
+    """Return how long the stages take in turn, each with as many jobs at a time as the cores allow."""
     total = 0.0
     for stage in stages:
         slots = max(1, cores // max(job.threads for job in stage.jobs)) if stage.jobs else 1
@@ -152,7 +152,7 @@ def remember(estimated: float, took: float, jobs: int) -> None:
 
 
 def how_far_off() -> str:
-    """Return how far earlier estimates were off, in words; nothing if there are none."""
+    """Describe how far earlier estimates were off; empty if there are none."""
     try:
         lines = ESTIMATES.read_text(encoding="utf-8").splitlines()[-KEPT:]
         ratios = sorted(

@@ -1,4 +1,4 @@
-"""The model card: what a model was trained on, its figures, how to load it. The same facts as in its manifest."""
+"""The model card: training data, figures, and how to load the model, with the same facts as its manifest."""
 
 from __future__ import annotations
 

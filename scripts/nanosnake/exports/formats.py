@@ -1,4 +1,4 @@
-"""The table of formats: their files, and what they cannot hold. Read while Snakemake plans, so it imports nothing heavy.
+"""The table of formats: their files, and their limits. Read while Snakemake plans, so it imports nothing heavy.
 
 A format has its own module here, an entry in a table below, and one in the script that calls it.
 """
@@ -19,7 +19,7 @@ TOKENIZER_FILES: Mapping[TokenizerFormat, tuple[str, ...]] = {
 }
 
 ModelFormat = Literal["transformers", "gguf"]
-"""Formats of a model, its tokenizer with it."""
+"""Formats of a model with its tokenizer."""
 
 _TRANSFORMERS = (
     *("README.md", "config.json", "generation_config.json", "model.safetensors"),

@@ -114,7 +114,7 @@ def new_writer(path: Path) -> GGUFWriter:
         from gguf import GGUFWriter
     except ImportError as error:
         raise NanosnakeError(
-            f"gguf: the package is not installed ({error}); run `uv sync --group gguf`, or take gguf out of exports"
+            f"gguf: the package is not installed ({error}); run `uv sync --group gguf`, or remove gguf from exports"
         ) from error
     return GGUFWriter(path, "llama")
 

@@ -44,7 +44,7 @@ def token_bytes(tokenizer: TokenizerFolder) -> bytes:
     except ImportError as error:
         raise NanosnakeError(
             f"{TOKEN_BYTES} is a torch file and torch is not installed ({error}); install the dependency group "
-            "train (uv sync --group train), or take nanochat out of the tokenizer's exports"
+            "train (uv sync --group train), or remove nanochat from the tokenizer's exports"
         ) from error
     stream = io.BytesIO()  # a path would put its own name into the file
     torch.save(torch.from_numpy(tokenizer.token_lengths), stream)

@@ -1,4 +1,4 @@
-"""A folder that transformers loads: configuration, weights, tokenizer, model card, and code where it needs ours."""
+"""A folder that transformers loads: configuration, weights, tokenizer, model card, and our code if it is needed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Form:
     config: Callable[[ModelConfig], dict[str, Any]]
     """Its part of `config.json`."""
     tensors: Callable[[GPT], dict[str, Tensor]]
-    """Its weights by the names that the modeling file has; rows after the vocabulary are left out."""
+    """Its weights by their names in the modeling file, without the rows after the vocabulary."""
     code: bool
-    """Whether our modeling file goes with it."""
+    """Whether it needs our modeling file."""
 
 
 def nanosnake_config(config: ModelConfig) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def export(model: GPT, tokenizer: Path, folder: Path, *, dtype: str = "bfloat16"
         card: content of README.md.
 
     Raises:
-        NanosnakeError: if the type is another, or a file of the tokenizer is missing.
+        NanosnakeError: if the type is not one of these, or a file of the tokenizer is missing.
     """
     if dtype not in TYPES:
         raise NanosnakeError(f"export: dtype is {dtype!r}; use {' or '.join(TYPES)}")

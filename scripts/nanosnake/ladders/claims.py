@@ -14,7 +14,7 @@ def claim(
     """Return the content of `claims/NAME.json`.
 
     Args:
-        terms: the comparison as the configuration has it.
+        terms: the settings of the comparison.
         comparison: what `compare` returned.
         preregistration: what `preregistration.judge` returned.
     """

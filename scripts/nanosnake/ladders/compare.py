@@ -1,7 +1,7 @@
 """Two ladders: how far apart their bits per byte are, and the compute multiplier, with intervals.
 
 The compute multiplier of a depth is the FLOPs with which the second ladder's curve reaches the bits per byte of the
-first one's models, over the FLOPs of these: above 1, the first ladder gets more out of the same computation. An
+first one's models, divided by their own FLOPs: above 1, the first ladder gets more from the same computation. An
 interval is over seeds (see `curve`) and over documents, which are drawn with replacement, the same for all models.
 """
 
@@ -188,10 +188,10 @@ def _multipliers(first: Side, second: Side, a: Floats, b: Floats) -> list[Effect
 
 
 def _summary(effects: Sequence[Effect], noise: Noise, back: Any, *, still: float) -> dict[str, Any]:
-    """Return each depth's effect and that over all depths that need no extrapolation, as ratios.
+    """Return the effect of each depth, and of all depths that need no extrapolation together, as ratios.
 
     Args:
-        back: from a logarithm to the value that is reported.
+        back: converts a logarithm to the reported value.
         still: the value that means no difference.
     """
 

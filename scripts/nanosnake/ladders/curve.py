@@ -1,8 +1,7 @@
 """The curve of a ladder: bits per byte over the FLOPs of the training, and how much seeds change it.
 
 Noise is the standard deviation of ln(bits per byte) over the models of a depth, taken to be the same at all depths.
-An interval is made of draws from the distribution of the means that this leaves possible, which for a single mean is
-Student's t.
+Intervals come from draws of the means given this noise; for a single mean, their distribution is Student's t.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Noise:
-    """How much ln(bits per byte) differs between models that differ in seeds alone."""
+    """How much ln(bits per byte) differs between models that differ only in seeds."""
 
     sd: float
     degrees: int
@@ -82,7 +81,7 @@ class Noise:
         return cls(math.sqrt(squares / degrees) if degrees else math.nan, degrees)
 
     def draws(self, points: Sequence[Point], random: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return what the means may be off by, [draws, points], and the standard deviations that were drawn."""
+        """Return possible errors of the means, [draws, points], and the standard deviations that were drawn."""
         if not self.degrees:
             return np.zeros((DRAWS, len(points))), np.zeros(DRAWS)
         sd = self.sd * np.sqrt(self.degrees / random.chisquare(self.degrees, DRAWS))
@@ -171,7 +170,7 @@ def curve_through(x: Floats, y: Floats) -> Curve:
 
 
 def is_outside(x: Floats, value: float) -> bool:
-    """Return whether a curve with points at x is read where it has none nearby."""
+    """Return whether a curve with points at x is read where it has no points nearby."""
     low, high = x[0] - EDGE * (x[1] - x[0]), x[-1] + EDGE * (x[-1] - x[-2])
     return not low <= value <= high
 

@@ -138,7 +138,7 @@ def _noise(points: Sequence[Point]) -> dict[str, Any]:
 
 
 def _line(points: Sequence[Point]) -> dict[str, Any]:
-    """Return the line through the points, with the interval that seeds leave, and what it is."""
+    """Return the line through the points, its interval due to seeds, and its kind."""
     if len(points) < 2:
         return {"kind": "none", "why": "one depth makes no curve"}
     x = np.log([point.flops for point in points])
@@ -177,7 +177,7 @@ def _numbers(law: PowerLaw, draws: Sequence[PowerLaw], noise: Noise) -> dict[str
 
 
 def _notes(models: Sequence[tuple[Path, Mapping[str, Any], Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield what else differs between the models, which their seeds do not explain."""
+    """Yield what else differs between the models besides their seeds."""
     code = {json.dumps(training.get("recipe", {}).get("code"), sort_keys=True) for _, training, _ in models}
     if len(code) > 1:
         yield f"The models were trained by {len(code)} versions of the trainer's code."

@@ -1,7 +1,7 @@
 """What a comparison claims, written down before its first model is trained.
 
 `history/preregistrations/NAME.json` has an entry for each time that the terms changed: the terms, when they were
-recorded, and which of the comparison's models had been begun by then. A run writes it before its first job.
+recorded, and which of the comparison's models had been started by then. A run writes it before its first job.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def entries(path: Path) -> list[dict[str, Any]]:
         isinstance(one, dict) and {"recorded", "terms", "begun"} <= one.keys() for one in kept
     ):
         raise NanosnakeError(
-            f"{path}: is not a record of a comparison's terms; take back the edit, or delete the file: the claim is then "
+            f"{path}: is not a record of a comparison's terms; undo the edit, or delete the file: the claim is then "
             "not preregistered"
         )
     return kept

@@ -1,1 +1,1 @@
-"""What was made from what: a record of each job, a manifest of what is published, and a check of it."""
+"""What was made from what: a record of each job, a manifest of what is published, and its verification."""

@@ -14,10 +14,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 """Folder of the Snakefile that this library belongs to."""
 
 CODE = ("Snakefile", "rules", "scripts", "rustbpe")
-"""Where an untracked file counts as a change; elsewhere it does not, as for git itself."""
+"""Where an untracked file counts as a change; elsewhere it does not, as in git."""
 
 ATTEMPTS = 3
-"""How often git is asked, if something kills it."""
+"""How often to run git, if something kills it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class WorkTree:
     dirty: bool | None
     """Whether a tracked file differs from the commit, or an untracked file is among the code."""
     changes_sha256: str | None
-    """SHA-256 of all that differs: two dirty trees with the same are the same."""
+    """SHA-256 of all that differs: two dirty trees with the same digest are the same."""
     problem: str | None
 
     def as_json(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _changes(folder: Path, others: list[str]) -> str:
 def _git(folder: Path, *arguments: str) -> str:
     """Return what git prints; it takes no lock, so that parallel jobs do not collide.
 
-    A git that was killed, for instance by the kernel for memory, is asked again: a missing answer is not a fact.
+    If git was killed, for instance when memory ran out, it is run again: no answer says nothing about the repository.
     """
     for _ in range(ATTEMPTS):
         done = subprocess.run(
@@ -98,7 +98,7 @@ def _why(error: Exception) -> str:
 
 
 def loaded_files() -> dict[str, Path]:
-    """Return our own files that this process has loaded, by their names: the script, modules, the crate."""
+    """Return our own files that this process has loaded, by name: the script, modules, the crate."""
     script = Path(sys.argv[0]).resolve()
     found = {script.name: script} if script.suffix == ".py" and script.is_file() else {}
     for name, module in list(sys.modules.items()):

@@ -1,9 +1,9 @@
 """A history of figures: one JSON line per state, in a file outside the outputs that only ever grows.
 
-A record is a state (what, from what, figures; without times) with two facts about the run that saw it: `time`
+A record is a state (the tokenizer, its inputs and figures; no times) with two facts about the run that saw it: `time`
 (UTC) and `commit` (of the repository, null if unknown). The same state twice in a row is one record.
 
-Lines are appended whole, under a lock; a line that a crash cut off stays where it is and is skipped.
+Lines are appended whole, under a lock; a line that a crash cut off remains in the file and is skipped.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def append(path: str | Path, state: Mapping[str, Any]) -> bool:
             fcntl.flock(stream, fcntl.LOCK_EX)
         content = stream.read() or b""
         records = _records(content)
-        state = json.loads(json.dumps(state))  # as it will be read back
+        state = json.loads(json.dumps(state))  # the state as it will be read back
         if records and {key: value for key, value in records[-1].items() if key not in FACTS} == state:
             return False
         record = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(), **state}
         line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         if content and not content.endswith(b"\n"):
-            line = b"\n" + line  # the line before was cut off: do not make ours a part of it
+            line = b"\n" + line  # the previous line was cut off: do not append ours to it
         stream.write(line)
         os.fsync(stream.fileno())
     return True

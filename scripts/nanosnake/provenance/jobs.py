@@ -1,7 +1,7 @@
-"""The job that made a file: what Snakemake noted about it, the record that its script left, and its benchmark.
+"""The job that made a file: Snakemake's notes on it, the record that its script wrote, and its benchmark.
 
-Snakemake notes, for each output, the rule, the inputs and the logs of the job that made it, and decides with that
-whether the output is up to date. It is the one place that knows what a file was made from when it was made.
+For each output, Snakemake notes the rule, the inputs and the logs of the job that made it, to decide whether the output
+is up to date. Only these notes say what a file was made from at the time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Job:
     key: str
     """The same for all outputs of the job."""
     record: Mapping[str, Any]
-    """What the script recorded about itself; empty if that is gone."""
+    """What the script recorded about itself; empty if the record is gone."""
     benchmark: Mapping[str, Any]
     """What Snakemake measured; empty if the rule has no benchmark."""
 
@@ -79,7 +79,7 @@ class Jobs:
                 code += self._modules_of(path)
             elif (
                 Path(path).parent != Path(layout.RECIPE).parent
-            ):  # written while planning; training.json has it
+            ):  # written while planning; training.json has the same
                 data.append(path)
         return data, sorted(code)
 

@@ -1,4 +1,4 @@
-"""The manifest: for each file that is published, what it was made from, by whom, where and when.
+"""The manifest: what each published file was made from, by which job, where and when.
 
 A manifest is JSON:
 
@@ -34,15 +34,15 @@ FORMAT = "nanosnake.manifest.1"
 SEAL = "seal"
 
 Kind = Literal["given", "code", "shard", "tokens", "made"]
-"""What an input is: the user's own, ours, a shard, a token shard, another file that a rule made."""
+"""Kinds of inputs: the user's own, our code, a shard, a token shard, another file that a rule made."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a manifest is of."""
+    """What a manifest describes."""
 
     path: str
-    """Where the manifest will be."""
+    """Path of the manifest."""
     files: tuple[str, ...]
     dataset: str
     tokenizer: str
@@ -50,14 +50,14 @@ class Subject:
     """tokenizer, tokens, or the model's name."""
     config: Mapping[str, Any]
     code: str
-    """Folder of the Snakefile, as the rules name it: what is below it in `scripts` and `rustbpe` is code."""
+    """Folder of the Snakefile, as the rules name it; files below its `scripts` and `rustbpe` are code."""
 
 
 def build(subject: Subject, project: Path) -> dict[str, Any]:
     """Return the manifest of files that exist.
 
     Args:
-        subject: what the manifest is of.
+        subject: what the manifest describes.
         project: the folder that all paths are relative to.
 
     Raises:
@@ -89,13 +89,13 @@ def build(subject: Subject, project: Path) -> dict[str, Any]:
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the manifest with the digest of its content, in place of an earlier one."""
+    """Return the manifest with the digest of its content, which replaces an earlier one."""
     content = {key: value for key, value in manifest.items() if key != SEAL}
     return {**content, SEAL: seal_of(content)}
 
 
 def seal_of(manifest: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest's content, whatever its spaces and its order of keys."""
+    """Return the SHA-256 of a manifest's content, independent of white space and the order of keys."""
     content = {key: value for key, value in manifest.items() if key != SEAL}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -109,7 +109,7 @@ HASHES_NEXT_TO = (
 
 
 class Hashes:
-    """Sizes and hashes of files: hashes taken when a file was made are reused."""
+    """Sizes and hashes of files; hashes taken when a file was made are reused."""
 
     def __init__(self, project: Path) -> None:
         self.project = project
@@ -125,7 +125,7 @@ class Hashes:
             stat = (self.project / path).stat()
         except FileNotFoundError:
             raise NanosnakeError(f"{path}: is missing; run Snakemake again to make it") from None
-        key = (stat.st_dev, stat.st_ino)  # a linked shard and the file it links to are one
+        key = (stat.st_dev, stat.st_ino)  # a linked shard and its target are the same file
         if key not in self._by_file:
             self._by_file[key] = self._noted(path) or sha256_file(self.project / path)
         return {"path": path, "bytes": stat.st_size, "sha256": self._by_file[key]}
@@ -164,8 +164,8 @@ class Walk:
     def inputs(self) -> Iterator[dict[str, Any]]:
         """Yield the entries of what the files were made from, after all files were followed.
 
-        Counts of single shards and the like, which lie between a shard and a direct input, are named by their jobs and
-        not hashed; nor is what a rule made and somebody has deleted since.
+        Intermediate files, such as counts of single shards, are named by their jobs but not hashed; nor are files that a
+        rule made and somebody has deleted since.
         """
         for path in self._code:
             yield {**self.hashes.of(path), "kind": "code", "meaning": meaning(self.hashes.project / path)}
@@ -220,14 +220,14 @@ class Walk:
 
 
 def place(table: list[Any], value: Any) -> int:
-    """Return the place of a value in a table, where it is put if it is new."""
+    """Return the place of a value in a table; a new value is added."""
     if value not in table:
         table.append(value)
     return table.index(value)
 
 
 def unrecorded(manifest: Mapping[str, Any]) -> list[str]:
-    """Return the files of which it is not known how they were made."""
+    """Return the files without a record of how they were made."""
     jobs = manifest["jobs"]
     return [
         entry["path"]

@@ -1,8 +1,8 @@
 """The record of a job: written by the script itself, on the host it ran on, next to its log.
 
 A rule names the file in NANOSNAKE_RECORD; without that variable, as when a script is run by hand, nothing is
-written. The record is of the state when the job ran: a result that is not recomputed keeps its record, whatever the
-commit is now.
+written. The record describes the state when the job ran: a result that is not recomputed keeps its record, whatever
+the commit is now.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WHERE_LOADED = ("altair", "boto3", "numpy", "pyarrow", "safetensors", "tiktoken"
 def recorded(main: Callable[[list[str] | None], int]) -> int:
     """Run a script's `main`, leave the record that its rule asks for, and return the code of `main`.
 
-    A job that fails leaves no record, not even one of an earlier run. Of a job of many processes, the first
+    A job that fails leaves no record, not even that of an earlier run. In a job of many processes, the first
     writes it.
     """
     path = os.environ.get(VARIABLE)
@@ -55,16 +55,16 @@ _of_this_job: list[Record] = []
 
 
 def write_environment(path: Path) -> None:
-    """Write what this job runs in, for a job that takes over its result; nothing if the job is not recorded."""
+    """Write this job's environment, for a later job that takes over its result; nothing if the job is not recorded."""
     for record in _of_this_job:
         write_json(path, record.environment())
 
 
 def take_environment(path: Path) -> None:
-    """Let the record say what an earlier job ran in, whose result this job takes over.
+    """Record the environment of the earlier job whose result this job takes over.
 
     That job may have been killed between its last result and its record. Without a file at `path`, the record
-    says what this job ran in.
+    has this job's environment.
     """
     for record in _of_this_job:
         if path.is_file():
@@ -88,7 +88,7 @@ class Record:
         write_json(self.path, {**self._job(), "environment": self.taken or self.environment()})
 
     def _hash_new_files(self) -> None:
-        """Hash what was loaded since the last time: files may change while a long job runs."""
+        """Hash the files loaded since the last call, because files may change while a long job runs."""
         new = {name: path for name, path in loaded_files().items() if name not in self.files}
         self.files |= {name: sha256_file(path) for name, path in new.items()}
 
@@ -140,7 +140,7 @@ def versions() -> dict[str, str]:
 
 
 def gpus() -> list[str]:
-    """Return the names of the GPUs that this process has used; PyTorch is not loaded to find out."""
+    """Return the names of the GPUs that this process has used, without importing PyTorch to find out."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return []

@@ -12,8 +12,8 @@ RUN_VARIABLE = "NANOSNAKE_RUN_ID"
 def run_id() -> str:
     """Return the name of this run, and set it for the processes that it starts.
 
-    The first process of a run makes it: the time in UTC and eight random digits. A script that is run by hand
-    is a run of its own.
+    The first process of a run creates it: the time in UTC and eight random digits. A script that is run by hand
+    is its own run.
     """
     made = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     return os.environ.setdefault(RUN_VARIABLE, made)

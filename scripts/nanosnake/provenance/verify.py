@@ -35,27 +35,27 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """The last line: how much was checked, and the result."""
+        """The last line of the output: how much was checked, and the result."""
         parts = [f"{self.files:,} files, {self.file_bytes:,} bytes"]
         if self.looked_at_inputs:
             parts.append(f"made from {self.inputs:,} inputs, {self.input_bytes:,} bytes")
         if self.problems:
-            parts.append(f"{len(self.problems):,} of these do not fit")
+            parts.append(f"{len(self.problems):,} of these differ")
         else:
             parts.append("all as recorded")
         if self.gone:
-            parts.append(f"{self.gone:,} more inputs were deleted since, as they may be")
+            parts.append(f"{self.gone:,} more inputs were deleted since, which is allowed")
         return ", ".join(parts)
 
 
 def verify(path: Path, *, inputs: bool = True, threads: int = 4, say: Say | None = None) -> Outcome:
-    """Look at everything that a manifest names.
+    """Check everything that a manifest names.
 
     Args:
         path: the manifest.
-        inputs: whether to look at the inputs too. They are found only if the manifest is in its project.
+        inputs: whether to check the inputs too, which exist only if the manifest is in its project.
         threads: how many files are hashed at once.
-        say: is called with how many bytes of how many are done.
+        say: called with the bytes that are done and their total.
 
     Raises:
         NanosnakeError: if it is not a manifest.
@@ -105,7 +105,7 @@ class Entry:
         """Return the difference, if there is one."""
         size = self.path.stat().st_size
         if self.meaning is not None and sha256 != self.sha256 and meaning(self.path) == self.meaning:
-            return None  # code with other comments
+            return None  # code in which only comments changed
         if size != self.bytes:
             return f"{self.name}: has {size:,} bytes, recorded were {self.bytes:,}"
         if sha256 != self.sha256:
@@ -140,7 +140,7 @@ def edited(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def in_place(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Return whether a manifest is in its project, with something around it that it was made from.
+    """Return whether a manifest is in its project, together with inputs that it was made from.
 
     A copy of all results has the same names of folders but none of the user's files and the code.
     """
@@ -159,12 +159,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
         NanosnakeError: if it is not a manifest; the message says what it is.
     """
     if not path.is_file():
-        raise NanosnakeError(f"{path}: no such file; name a manifest.json that a run of Snakemake left")
+        raise NanosnakeError(f"{path}: no such file; name a manifest.json written by a run of Snakemake")
     value = read_json(path)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         seen = value.get("format") if isinstance(value, dict) else type(value).__name__
         raise NanosnakeError(
-            f"{path}: is no manifest that this version reads: its format is {seen!r}, wanted {FORMAT!r}"
+            f"{path}: is not a manifest that this version can read: its format is {seen!r}, wanted {FORMAT!r}"
         )
     missing = [key for key in ("path", "files", "inputs") if key not in value]
     if missing:

@@ -1,4 +1,4 @@
-"""One bucket and prefix: what is there, what has to be sent, and that it arrived."""
+"""One bucket and prefix: what it holds, what has to be sent, and the check that it arrived."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Found:
 
     bytes: int
     sha256: str | None
-    """What our own metadata say; None for an object of another writer."""
+    """From our own metadata; None for an object that another program wrote."""
     etag: str
     version: str | None
 
@@ -120,9 +120,9 @@ class Destination:
         raise problem
 
     def _send(self, path: Path, place: Place, sha256: str, found: Found | None) -> None:
-        """Send a file; on an error the library takes back the parts that were sent.
+        """Send a file; on an error, the library deletes the parts that were sent.
 
-        It replaces what `found` describes and nothing else: if another process has written the object in the meantime,
+        It replaces only the object that `found` describes: if another process has written the object in the meantime,
         the server refuses, and the caller checks what is there now.
         """
         extra = {

@@ -15,10 +15,10 @@ MANIFEST = "manifest.json"
 
 
 def extend(manifest: dict[str, Any], published: Sequence[Published], *, destination: str) -> dict[str, Any]:
-    """Return the manifest of what was made, with `files` cut to what was published and completed by it.
+    """Return the manifest with `files` reduced to what was published, and extended by it.
 
     Raises:
-        NanosnakeError: if a file was remade after it was published.
+        NanosnakeError: if a file was recomputed after it was published.
     """
     known = {entry["path"]: entry for entry in manifest.get("files", ())}
     files = []
@@ -51,6 +51,6 @@ def check_complete(published: Iterable[Published], there: dict[str, tuple[str, i
     if bad:
         names = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
         raise NanosnakeError(
-            f"objects that were published are gone or were changed since: {names}; delete the receipts in the folder "
+            f"published objects are gone or were changed since: {names}; delete the receipts in the folder "
             "published/ and run again, which sends what is missing"
         )

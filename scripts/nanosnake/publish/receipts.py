@@ -47,7 +47,7 @@ def read_receipt(path: Path, destination: str) -> list[Published]:
     """Return what a receipt says was published to a destination.
 
     Raises:
-        NanosnakeError: if it is not a receipt, or is of another destination.
+        NanosnakeError: if it is not a receipt, or is for another destination.
     """
     value = read_json(path)
     try:
@@ -58,5 +58,5 @@ def read_receipt(path: Path, destination: str) -> list[Published]:
             f"{path}: not a receipt of publishing ({error}); delete it and run again"
         ) from error
     if said != destination:
-        raise NanosnakeError(f"{path}: of {said}, wanted {destination}; delete it and run again")
+        raise NanosnakeError(f"{path}: is for {said}, wanted {destination}; delete it and run again")
     return files

@@ -26,7 +26,7 @@ LINE_OFFSETS, POINT_OFFSETS = (-14, 18), (-14, 18, -30)
 
 
 def data(rows: Rows) -> alt.Data:
-    """Rows as a chart's data; texts are made visible, so that no control character reaches the drawing."""
+    """Rows as a chart's data; control characters in texts are replaced by visible ones."""
     shown = [
         {key: visible(value) if isinstance(value, str) else value for key, value in row.items()}
         for row in rows
@@ -99,7 +99,7 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
     """Bytes per token against vocabulary size on a logarithmic axis, baselines as single points.
 
     Args:
-        points: those with `prefix` are joined, where they have a `line` those of the same one.
+        points: those with `prefix` are joined, or, if they have a `line`, those of the same line.
         name: of the tokenizer that has the first colour, and of the line where points do not name theirs.
     """
     names = list(dict.fromkeys([name, *(point["tokenizer"] for point in points)]))
@@ -183,7 +183,7 @@ def room_around(values: Sequence[float]) -> list[float]:
 
 
 def length_bars(lengths: Rows) -> Figure:
-    """How many tokens have how many bytes; what is longer than 40 bytes shares the last bar."""
+    """How many tokens have how many bytes; all tokens longer than 40 bytes share the last bar."""
     short = [dict(row) for row in lengths if row["bytes"] < LONGEST_LENGTH]
     rest = sum(row["tokens"] for row in lengths if row["bytes"] >= LONGEST_LENGTH)
     top = max(row["bytes"] for row in lengths)
@@ -305,7 +305,7 @@ def ranked_bars(name: str, rows: Rows, measures: Sequence[tuple[str, str]], word
 
 
 def histograms(name: str, measures: Sequence[tuple[str, Sequence[float]]], words: str) -> Figure:
-    """How many shards have which value, a panel for each measure; for too many shards for a bar each."""
+    """Histograms of shards, a panel for each measure, if there are too many shards for a bar each."""
 
     def draw(width: int) -> Any:
         columns = len(measures) if width > 500 else 1

@@ -33,7 +33,7 @@ class Contestant:
         tokens: bytes of each token by id; b"" for special tokens and ids that are not used.
         encode: texts to ids; special tokens within a text are ordinary text.
         engine: the library that encodes.
-        ours: whether it was made here, so that sizes of one training can be told.
+        ours: whether it was made here, so it is known which sizes come from one training.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Comparison:
     cuts: Table
     words: Table
     bars: Figure
-    """Of as many tokenizers as there are colours."""
+    """For as many tokenizers as there are colours."""
     drawn: int
-    """How many these are."""
+    """Number of these tokenizers."""
     curve: Figure | None
-    """Sizes of each training; None where there are not two of one."""
+    """Sizes from the same training; None unless there are at least two."""
     notes: Sequence[str]
 
 
@@ -131,7 +131,7 @@ def comparison_page(found: Comparison) -> Page:
 
 
 def _headline(first: str, sample: Item, against: Sequence[Row]) -> str:
-    """One line: how many tokens the others take on the sample, and whether documents tell them apart."""
+    """One line: how many tokens the others need on the sample, and whether the difference is beyond noise."""
     parts = []
     for row in against:
         if row["text"] == sample.name:
@@ -143,7 +143,7 @@ def _headline(first: str, sample: Item, against: Sequence[Row]) -> str:
 
 
 def _lines(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
-    """Return our tokenizers by size, those in one list whose tokens are all among those of the next larger one."""
+    """Return lists of our tokenizers by size, in which all tokens of each are among those of the next larger one."""
     lines: list[list[Contestant]] = []
     for one in sorted((one for one in contestants if one.ours), key=lambda one: one.vocabulary):
         tokens = set(one.tokens)
@@ -227,7 +227,7 @@ def _speed(one: Contestant, sample: Item) -> float:
 
 
 def _sizes(contestants: Sequence[Contestant], sample: Item, encoded: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield the tokenizers of each line by size, each with what it saves against the next smaller one of its line."""
+    """Yield the tokenizers of each line by size, with what each saves over the next smaller one of its line."""
     others = [[one] for one in sorted(contestants, key=lambda one: one.vocabulary) if not one.ours]
     for line in [*_lines(contestants), *others]:
         smaller: tuple[int, int] | None = None
@@ -256,7 +256,7 @@ def _borders(one: Contestant, ids: Sequence[int], size: int) -> set[int]:
     ends, at = (
         set(),
         size - sum(len(one.tokens[id_]) for id_ in ids),
-    )  # below 0 by a space that was put before the text
+    )  # below 0 because of a space that was put before the text
     for id_ in ids:
         at += len(one.tokens[id_])
         ends.add(at)
@@ -284,7 +284,7 @@ def _cuts(
 
 
 def _words(contestants: Sequence[Contestant], sample: Item) -> Iterator[Row]:
-    """Yield the most frequent words of a sample that not all tokenizers cut at the same places."""
+    """Yield the most frequent words of a sample that the tokenizers do not all cut at the same places."""
     counts = Counter(f" {word}" for text in sample.texts for word in text.split())
     words = [word for word, _ in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))]
     ways = {one.name: one.encode(words) for one in contestants}

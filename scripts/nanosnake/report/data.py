@@ -1,4 +1,4 @@
-"""Gather what a report shows from the files of a run; every part but the tokenizer itself may be absent."""
+"""Collect what a report shows from the files of a run; all but the tokenizer itself may be missing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was run, from the tokenizer's metadata file."""
+    """Settings of the tokenizer, from its metadata file."""
 
     pattern_name: str
     pattern: str
@@ -84,7 +84,7 @@ class Facts:
     shards: Sequence[tuple[str, str]]
     versions: Sequence[tuple[str, str]]
     counting: Sequence[tuple[str, str]]
-    """What was learned from, and how it was counted, in words."""
+    """The training text and how it was counted, in words."""
     learned: Sequence[tuple[str, str]]
     """When and where the merges were learned, and by which code; empty if there is no record of it."""
 
@@ -143,9 +143,9 @@ def gather(
 
     Args:
         sources: where the files are.
-        tokenizer: the tokenizer's folder, which may be unsound: the gate says so then.
+        tokenizer: the tokenizer's folder; if it is unsound, the gate reports that.
         encodings: this tokenizer first, then the available baselines; they cut the texts.
-        notes: what the reader must know besides, such as a baseline that is not available.
+        notes: what else the reader must know, such as a baseline that is not available.
     """
     figures = read_json(sources.curve) if sources.curve else {}
     texts = read_texts(*sources.texts)
@@ -172,7 +172,7 @@ def gather(
 
 
 def read_facts(metadata: Mapping[str, Any], record: Path | None) -> Facts:
-    """Read what was run out of the tokenizer's metadata, and the record of the job that learned it."""
+    """Read the settings from the tokenizer's metadata and the record of the job that learned it."""
     files = [{"file": name, **facts} for name, facts in sorted(metadata.get("files", {}).items())]
     return Facts(
         pattern_name=str(metadata.get("pattern_name") or ""),

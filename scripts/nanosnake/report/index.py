@@ -1,6 +1,6 @@
 """The page of all results in a folder: its data sets, tokenizers and models, with links to their pages.
 
-It shows what is there, whatever configurations it was made by, so a run writes it at its end; no job depends on it.
+It shows all existing results, whichever configuration made them. A run writes it at its end; no job depends on it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ LADDERS = (
 
 
 def write_index(project: Path) -> Path | None:
-    """Write the page of a project; return where it is, None if there is nothing to show."""
+    """Write the page of a project; return its path, or None if there is nothing to show."""
     results = project / layout.RESULTS
     found = {
         "tokenizers": (Table("Tokenizers", TOKENIZERS, list(tokenizers(results))), TOKENIZER_WORDS),
@@ -144,7 +144,7 @@ def models(results: Path) -> Iterator[Row]:
 
 
 def comparisons(results: Path) -> Iterator[Row]:
-    """Yield a row for each page that compares tokenizers or ladders, with what became of the claim on these."""
+    """Yield a row for each page that compares tokenizers or ladders, with the verdict on the claim about ladders."""
     for path in sorted(results.glob("*/comparisons/*/index.html")):
         name, home = path.parent.name, path.parents[2]
         claim = _read(home / f"claims/{name}.json")
@@ -168,14 +168,14 @@ def ladders(results: Path) -> Iterator[Row]:
 
 
 def _page(folder: Path, results: Path) -> dict[str, str]:
-    """Return the link to a page; to the folder, where there is no page yet."""
+    """Return the link to a page, or to the folder if there is no page yet."""
     page = folder / "report/index.html"
     target = page if page.is_file() else folder
     return {"href": target.relative_to(results).as_posix(), "text": folder.name}
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a file of figures holds; nothing if it is missing or unreadable."""
+    """Return the content of a file of figures; empty if it is missing or unreadable."""
     try:
         found = read_json(path)
     except (NanosnakeError, OSError):

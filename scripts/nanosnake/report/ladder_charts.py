@@ -17,7 +17,7 @@ POWERS = "replace(datum.label, '+', '')"
 
 
 def ladder_curves(points: Rows, lines: Rows, names: Sequence[str], words: str) -> Figure:
-    """Bits per byte over FLOPs, both ladders where there are two.
+    """Bits per byte over FLOPs, of one ladder or two.
 
     Args:
         points: `ladder`, `flops`, `bits_per_byte` of each depth, `low` and `high` where they are known.

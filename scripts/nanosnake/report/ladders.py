@@ -182,7 +182,7 @@ def draw(curves: Sequence[Found]) -> Drawn:
 
 
 def said(curve: Found) -> list[str]:
-    """Say what the line through a ladder's points is, and what else to know about it."""
+    """Describe the line through a ladder's points, with notes about it."""
     line, name = curve["line"], curve["ladder"]
     if line["kind"] == "power law":
         parts = [
@@ -254,7 +254,7 @@ def facts(claim: Found) -> list[tuple[str, str]]:
 
 
 def _tile(effect: Found, *, percent: bool) -> tuple[str, str]:
-    """Return a headline figure and its interval; if it is within noise, only that is said."""
+    """Return a headline figure and its interval, or only `within noise`."""
     if effect["value"] is None:
         return "not known", "no value"
     bounds = (

@@ -72,7 +72,7 @@ class History:
 
 
 def number(value: Any) -> float | None:
-    """Read a number out of a table's cell; None for an empty cell, a dash or a word."""
+    """Read a number from a table's cell; None for an empty cell, a dash or a word."""
     try:
         result = float(value)
     except (TypeError, ValueError):
@@ -81,7 +81,7 @@ def number(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """Read a whole number out of a table's cell."""
+    """Read a whole number from a table's cell."""
     result = number(value)
     return None if result is None else int(result)
 
@@ -160,10 +160,10 @@ def read_benchmarks(folder: Path, tokenizer: str) -> Benchmarks | None:
 
 
 def measured_by_itself(benchmark: Path) -> dict[str, Any]:
-    """Return what the job's record says about its CPU time and memory; nothing if it left none.
+    """Return CPU time and memory from the job's record; empty if there is none.
 
-    Snakemake samples a job twice a second: if it ends sooner, Snakemake sees only the shell, and 3 MiB. The record has
-    what the operating system counted; of a job of many processes, it is that of one of them.
+    Snakemake samples a job twice a second: of a shorter job it sees only the shell, with 3 MiB. The record has what the
+    operating system counted; for a job of many processes, only for one of them.
     """
     try:
         record = json.loads(benchmark.with_suffix(".json").read_text(encoding="utf-8"))
@@ -234,11 +234,11 @@ CHANGES = {
     "versions": "versions",
     "commit": "code",
 }
-"""Keys of a record that can explain other figures, and what to call them."""
+"""Keys of a record that can explain a change of figures, and what to call them."""
 
 
 def changed(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
-    """Return what differs between two records that can explain why their figures do."""
+    """Return the differences between two records that can explain why their figures differ."""
     found = [words for key, words in CHANGES.items() if earlier.get(key) != later.get(key)]
     same = earlier.get("tokenizer_sha256") == later.get("tokenizer_sha256")
     return (", ".join(found) or "texts or settings of checks") + (

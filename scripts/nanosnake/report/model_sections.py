@@ -1,4 +1,4 @@
-"""What each section of a model's page draws, made from the gathered figures."""
+"""The charts and tables of each section of a model's page, from the collected figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelDrawings:
 
 
 def draw_model(model: ModelReport) -> ModelDrawings:
-    """Draw everything there are figures for."""
+    """Draw everything for which there are figures."""
     parts = [f"{visible(str(row['label']))} {row['bits_per_byte']:.3f}" for row in model.scores]
     words = f"Bar chart of bits per byte, lower is better: {', '.join(parts)}."
     columns = (Column("label", "what"), Column("bits_per_byte", "bits per byte", "number"))
@@ -92,7 +92,7 @@ def tiles(model: ModelReport) -> list[tuple[str, str, str]]:
         ("parameters", f"{figures['parameters'] / 1e6:,.1f} M", "of them all"),
         ("trained on", f"{count_of(figures['tokens'])} tokens", f"in {figures['steps']:,} steps"),
     ]
-    if figures["tokens_per_second"] is not None:  # of a run with nothing left to train it is not known
+    if figures["tokens_per_second"] is not None:  # not known for a run with nothing left to train
         found.append(("speed", f"{figures['tokens_per_second']:,.0f}", "tokens per second"))
     name, mean = ("tasks", model.mean_centred) if model.core is None else ("CORE", model.core)
     if mean is not None:
@@ -120,7 +120,7 @@ def written_answers(talks: Mapping[str, Any]) -> Table:
 
 
 def hardly_learned(found: Mapping[str, Any]) -> Table | None:
-    """The seen tokens that the indicator ranks first, where it could rank."""
+    """The seen tokens that the indicator ranks first, if it could rank any."""
     rows = found.get("worst")
     return from_records("Seen tokens whose rows are most like those of unseen ones", rows) if rows else None
 

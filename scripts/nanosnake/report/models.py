@@ -24,14 +24,14 @@ SERIES = {
     "learning_rate": "learning rate",
     "data_wait": "share of the time spent waiting for data",
 }
-"""Keys of a row of the metrics that are drawn, and the titles of their panels."""
+"""Keys of a metrics row that are drawn, and the titles of their panels."""
 
 BASELINES = {
     "order_0": "token frequencies alone",
     "zlib": "zlib -9",
     "lzma": "lzma, extreme",
 }
-"""What a model has to beat on the same text, as `evaluation.json` names it and as the page does."""
+"""What a model has to beat on the same text: its name in `evaluation.json`, and on the page."""
 
 MOST_CHARACTERS = 300
 """Of a question or an answer on the page."""
@@ -52,11 +52,11 @@ class ModelReport:
     """Scores on the validation text of each part of a mixture."""
     tasks: Table | None
     mean_centred: float | None
-    """Mean over tasks of the accuracy above chance, over what is possible above chance."""
+    """Mean over tasks of the accuracy above chance, as a fraction of the possible accuracy above chance."""
     core: float | None
     """The same over CORE's tasks, if they are among them."""
     answers: Table | None
-    """Some items that were answered rightly, and some that were not."""
+    """Some items that were answered correctly, and some that were not."""
     points: Sequence[Mapping[str, Any]]
     """Curves in long form: `step`, `series`, `panel`, `value`."""
     samples: Sequence[tuple[str, str]]
@@ -85,11 +85,11 @@ class ModelReport:
 def read_model(
     dataset: str, tokenizer: str, folder: Path, benchmarks: Path | None, trainer: Path | None = None
 ) -> ModelReport:
-    """Read what training and evaluation left in a model's folder, which has the model's name.
+    """Read what training and evaluation wrote to a model's folder, which has the model's name.
 
     Args:
         benchmarks: the folder of the benchmark files of its jobs.
-        trainer: the closure of the trainer, to say so if other code has trained the model.
+        trainer: the closure of the trainer, to report if other code has trained the model.
     """
     older = older_code(folder, read_closure(trainer)) if trainer else None
     training, evaluation = read_json(folder / "training.json"), read_json(folder / "evaluation.json")
@@ -132,18 +132,18 @@ def read_model(
 
 
 def some_answers(path: Path) -> Table:
-    """The first item of each task that was answered rightly, and the first that was not."""
+    """The first item of each task that was answered correctly, and the first that was not."""
     rows = []
     for task, given in answers.read(path).items():
         for right in (True, False):
             if found := next((row for row in given if row["right"] is right), None):
                 texts = {key: shortened(found[key]) for key in ("asked", "expected", "given")}
                 rows.append({"task": task, "answer": "right" if right else "wrong", **texts})
-    return from_records("An item of each task that was answered rightly, and one that was not", rows)
+    return from_records("An item of each task that was answered correctly, and one that was not", rows)
 
 
 def shortened(text: str) -> str:
-    """The end of a long question, or of a long answer, where what matters is."""
+    """The end of a long question or answer, which is the part that matters."""
     return text if len(text) <= MOST_CHARACTERS else f"…{text[-MOST_CHARACTERS:]}"
 
 
@@ -178,7 +178,7 @@ def step_points(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except ValueError as error:
             raise NanosnakeError(
-                f"{path}: line {place} is no JSON ({error}); delete the file and train again"
+                f"{path}: line {place} is not JSON ({error}); delete the file and train again"
             ) from error
         for name, panel in SERIES.items():
             if record.get(name) is not None:

@@ -24,7 +24,7 @@ def shown(value: Any) -> Any:
 
 
 def environment() -> Environment:
-    """Return the environment of the templates, in which no value reaches the page unchanged."""
+    """Return the environment of the templates, in which every value is escaped."""
     made = Environment(
         loader=PackageLoader("nanosnake.report"),
         autoescape=True,
@@ -33,13 +33,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # `plain`: text that is visible already and keeps its line breaks
+    # `plain`: text that is already visible and keeps its line breaks
     made.filters.update(value=format_value, size=format_size, label=label, plain=escape)
     return made
 
 
 def asset(name: str) -> Markup:
-    """Read a file of this package that goes into the page as it is."""
+    """Read a file of this package that goes into the page unchanged."""
     return Markup((resources.files("nanosnake.report") / name).read_text(encoding="utf-8"))
 
 

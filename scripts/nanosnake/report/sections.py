@@ -1,4 +1,4 @@
-"""What each section of the page draws, made from the gathered figures."""
+"""The charts and tables of each section of the page, from the collected figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Drawings:
 
 
 def draw(report: Report) -> Drawings:
-    """Draw everything there are figures for."""
+    """Draw everything for which there are figures."""
     rows = compression_rows(report)
     names = list(dict.fromkeys([report.tokenizer, *(row["tokenizer"] for row in rows)]))
     return Drawings(

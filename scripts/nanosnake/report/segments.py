@@ -11,7 +11,7 @@ from nanosnake.report.visible import Run, hex_bytes, runs
 
 
 class Encoding(Protocol):
-    """What is needed of a tokenizer: `tiktoken.Encoding` has it."""
+    """The methods needed of a tokenizer; `tiktoken.Encoding` has them."""
 
     def encode_ordinary(self, text: str) -> list[int]: ...
 
@@ -72,7 +72,7 @@ def panel(name: str, encoding: Encoding, text: str) -> Panel:
     """Cut `text` with one tokenizer."""
     try:
         ids = named("tiktoken", encoding.encode_ordinary)(text)
-    except Panicked as panic:  # the page is written all the same: it shows the verdicts that say so too
+    except Panicked as panic:  # the page is written all the same, because its verdicts report the problem too
         return Panel(name, (), 0, 0.0, str(panic))
     shown = tuple(pieces((token, encoding.decode_single_token_bytes(token)) for token in ids))
     return Panel(name, shown, len(ids), len(text.encode()) / len(ids) if ids else 0.0)

@@ -87,7 +87,7 @@ def theme(width: int) -> dict[str, Any]:
 
 
 def render(chart: altair.TopLevelMixin, width: int, name: str, alternative: str) -> Markup:
-    """Convert one chart to an inline `<svg>` element with nothing in it that the page does not need."""
+    """Convert one chart to an inline `<svg>` element that holds only what the page needs."""
     spec = chart.to_dict()
     spec["config"] = theme(width)
     root = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))
@@ -103,7 +103,7 @@ def render(chart: altair.TopLevelMixin, width: int, name: str, alternative: str)
 
 
 def tidy(element: ElementTree.Element, name: str) -> None:
-    """Drop attributes that say nothing here and make ids unique in the page."""
+    """Drop attributes without a use here, and make ids unique in the page."""
     for key, value in list(element.attrib.items()):
         is_default = DEFAULTS.get(key) == value
         if key in DROPPED_ATTRIBUTES or key.startswith(("aria-", "{")) or is_default:

@@ -67,7 +67,7 @@ class Table:
 def from_records(caption: str, records: Sequence[Mapping[str, Any]], *, limit: int = 0) -> Table:
     """Make a table of flat records whose keys are not known beforehand.
 
-    What a row is of and how large it is come first, the rest in order of first appearance.
+    What a row is about and its size come first, the rest in order of first appearance.
 
     Args:
         caption: what the table shows.
@@ -93,7 +93,7 @@ def label(key: str) -> str:
 
 
 def guess_kind(key: str, values: Iterable[Any]) -> Kind:
-    """The kind of a column whose meaning only its key and values tell."""
+    """Guess the kind of a column from its key and values."""
     if key == "token":
         return "token"
     present = [value for value in values if value is not None]

@@ -70,7 +70,7 @@ def picture(character: str) -> str:
 def visible(text: str) -> str:
     """Return `text` as one line, each shapeless character replaced by its name in angle quotes.
 
-    A leading combining mark gets a dotted circle to stand on, so that it cannot join what comes before it.
+    A leading combining mark gets a dotted circle as its base, so it cannot join what comes before it.
     """
     if text.isascii() and text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""Runs in a folder: who is at work, what a killed one left, the disk and the clock."""
+"""Runs in a folder: which are active, what a killed run left, the disk and the clock."""
 
 from nanosnake.runs.orphans import stop_orphans
 from nanosnake.runs.owner import OWNERS, Owner, owners, sign, take_turn

@@ -15,15 +15,15 @@ from pathlib import Path
 from nanosnake.files import NanosnakeError
 
 SKEW = 60.0
-"""Seconds by which the clocks of hosts may differ."""
+"""Seconds by which clocks of different hosts may differ."""
 
 
 def check_times(files: Iterable[str]) -> None:
     """Check that no file was modified in the future; those that do not exist yet are skipped.
 
     Raises:
-        NanosnakeError: if one was. What is made from it would be older than it: Snakemake would refuse it at the end
-            of the job, after a day of training for instance.
+        NanosnakeError: if one was. Its outputs would be older than it, so Snakemake would reject them at the end of the
+            job, for instance after a day of training.
     """
     latest = time.time() + SKEW
     found = {}

@@ -1,4 +1,4 @@
-"""Say once, in words that help, that the folder where Snakemake runs is full or read-only."""
+"""Report once, with advice, that the folder where Snakemake runs is full or read-only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ROOM = 1 << 20
 
 
 def cannot_write(error: OSError, folder: Path | None = None) -> str:
-    """Return what to say if Snakemake's folder is full or read-only."""
+    """Return the message for a folder of Snakemake that is full or read-only."""
     return (
         f"{folder or Path.cwd()}: {error.strerror}; results, logs and notes are made in the folder where Snakemake runs: "
-        "make room there, or run in a folder that you may write (--directory)"
+        "free some space there, or run in a folder that you can write to (--directory)"
     )
 
 

@@ -19,7 +19,7 @@ from nanosnake.provenance.record import VARIABLE
 from nanosnake.provenance.run_id import RUN_VARIABLE
 
 PATIENCE = 120.0
-"""Seconds in which a job that was told to stop has to end: a trainer writes a checkpoint first."""
+"""Seconds that a job gets to end after it was told to stop: a trainer first writes a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def orphans(folder: Path, living: Collection[str]) -> list[Orphan]:
     """Return the processes of jobs in `folder` on this host that belong to none of the living runs.
 
     A process is one of a job if it works in the folder and its environment names a run and the record that a rule
-    asks for; none are known where there is no /proc.
+    asks for; without /proc, none are found.
     """
     found = []
     for place in Path("/proc").glob("[0-9]*"):
@@ -83,7 +83,7 @@ def stop_orphans(folder: Path, living: Collection[str], *, patience: float = PAT
     if not found:
         return []
     log(
-        f"processes of jobs that nobody waits for are still at work here: {', '.join(map(str, found[:3]))}"
+        f"processes of jobs that no run waits for are still running here: {', '.join(map(str, found[:3]))}"
         f"{', …' if len(found) > 3 else ''}; stopping them, because their jobs will rerun"
     )
     for orphan in found:

@@ -1,7 +1,7 @@
-"""Which Snakemake runs the jobs of a folder, so that a killed one can be told from one at work.
+"""Which Snakemake runs the jobs of a folder, to tell a killed one from an active one.
 
-Each run leaves a file named after its host and process in `.snakemake/nanosnake`, and removes it when it ends; a
-killed one cannot.
+Each run writes a file named after its host and process to `.snakemake/nanosnake`, and removes it when it ends, which a
+killed run cannot do.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Owner:
 
 
 def sign(folder: Path) -> Path:
-    """Register this process as running the jobs of `folder`; return the file, which it removes in the end."""
+    """Register this process as running the jobs of `folder`; return the file, which it removes at its end."""
     file = folder / OWNERS / f"{socket.gethostname()}.{os.getpid()}"
     with replacing(file) as temporary:
         temporary.write_text(f"{born(os.getpid())} {run_id()} {_space()}")

@@ -95,7 +95,7 @@ def _explain_answer(error: ClientError, endpoint: Endpoint, place: Place | None,
     if code == "RequestTimeTooSkewed":
         return f"the clock of this machine differs from that of {host} ({code}); set it right"
     if code == "NoSuchBucket":
-        return f"{host} has no bucket {bucket!r}; make it, or correct the s3:// URL in the configuration"
+        return f"{host} has no bucket {bucket!r}; create it, or correct the s3:// URL in the configuration"
     if code in _NO_RIGHT:
         return f"no right to {doing} here ({code} from {host}); ask for it, {RIGHTS}"
     if code in _REGION:
@@ -103,12 +103,12 @@ def _explain_answer(error: ClientError, endpoint: Endpoint, place: Place | None,
     if code in _NOT_THERE:
         return f"{host} has no such object; check the s3:// URL"
     if code in _FULL or status == 507:
-        return f"the storage of {host} is full ({code}); make room there and run again: only what is missing is transferred"
+        return f"the storage of {host} is full ({code}); free space and run again: only missing data is transferred"
     if code in _BUSY:
-        return f"{host} is too busy ({code}), though it was asked several times; run again later"
+        return f"{host} is too busy ({code}), even after several attempts; run again later"
     if status >= 500:
         return (
-            f"{host} failed to {doing} ({code or status}), though it was asked several times; its disk may be full: "
+            f"{host} failed to {doing} ({code or status}), even after several attempts; its disk may be full: "
             "look at its log, then run again"
         )
     return f"{host} refused to {doing} ({code}, {status}); look up the code in the server's documentation"
@@ -134,7 +134,7 @@ def _explain_silence(error: Exception, endpoint: Endpoint, doing: str) -> str:
         return f"no connection to {host}: refused, or no such host; check `endpoint_url` and that the server runs"
     if isinstance(error, exceptions.HTTPClientError | exceptions.IncompleteReadError):
         return (
-            f"the connection to {host} broke off; nothing half-written stands under a final name: run again, and "
+            f"the connection to {host} broke off; no half-written file has a final name: run again, and "
             "only what is missing is transferred"
         )
     return (

@@ -67,7 +67,7 @@ def unfinished(folder: Path) -> list[Unfinished]:
 def leftovers(folder: Path, *, quiet: bool = False) -> list[Unfinished]:
     """Return the jobs of a folder that have not ended, as `unfinished` does; none if SLURM does not answer.
 
-    A workstation may have its commands but no cluster; with `quiet`, nothing is said about that.
+    A workstation may have SLURM's commands but no cluster; `quiet` suppresses the note about that.
     """
     try:
         return unfinished(folder)
@@ -86,12 +86,11 @@ def settle(folder: Path, *, unlock: Callable[[], None], local: bool = False, eve
     Args:
         folder: where Snakemake runs.
         unlock: removes Snakemake's locks.
-        local: whether this run's own jobs run on this host, in which case a cluster that does not answer is not worth
-            a message.
+        local: whether this run's own jobs run on this host; then a cluster that does not answer needs no message.
         every: seconds between questions to SLURM.
 
     Raises:
-        NanosnakeError: if jobs are running and the Snakemake that submitted them ran on another host.
+        NanosnakeError: if jobs are running that a Snakemake on another host has submitted.
     """
     known = owners(folder)
     living = {file: owner for file, owner in known.items() if owner.alive}

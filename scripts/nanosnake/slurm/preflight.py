@@ -22,12 +22,12 @@ KEYS = (
         "slurm_partition, gres, nodes, mem_mb, cores (the most threads of a job) or cpus_per_task",
     ),
 )
-"""What SLURM's words are about, and the keys of the profile that decide it; the first that fits counts."""
+"""Patterns of SLURM's messages, and the keys of the profile to change; the first match counts."""
 
 UNREACHABLE = re.compile(r"unable to contact|resolve_ctls|connection refused|communication", re.IGNORECASE)
 
 PASSES = re.compile(UNREACHABLE.pattern + r"|timed out|temporarily|submit limit|try again", re.IGNORECASE)
-"""Words of refusals that may pass with time."""
+"""Patterns of refusals that may be temporary."""
 
 
 def check(submissions: Iterable[Submission]) -> None:

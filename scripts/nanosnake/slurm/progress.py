@@ -1,4 +1,4 @@
-"""Say when a job on the cluster begins to wait, to run, or ends: one line for each change."""
+"""Report when a job on the cluster begins to wait, begins to run, or ends: one line for each change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def changes(before: Iterable[Unfinished], now: Iterable[Unfinished]) -> list[str
 
 
 def watch(folder: Path, *, say: Callable[[str], None], every: float = 10.0) -> None:
-    """Say what changes with the jobs of a folder, from a thread that ends with this process.
+    """Report changes of the jobs of a folder, from a thread that ends with this process.
 
     Args:
         folder: where Snakemake runs.

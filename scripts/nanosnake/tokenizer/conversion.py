@@ -1,4 +1,4 @@
-"""Merges of tokenizers that were made elsewhere, where ours cut every text as theirs do.
+"""Merges of tokenizers that were made elsewhere, if ours can then encode every text as they do.
 
 A tokenizer is `gpt2`, `cl100k_base` or `o200k_base`, or a file: `tokenizer.json` or a folder with one, a `.tiktoken`
 file, or merges of ours (`.arrow`). What is read is byte-level byte-pair encoding behind one split pattern; anything
@@ -35,12 +35,12 @@ _CL100K = (
 
 @dataclass(frozen=True)
 class Header:
-    """What is known about a tokenizer without its merges.
+    """What is known about a tokenizer apart from its merges.
 
     Attributes:
         pattern: name of a split pattern, or a regex.
-        tokens: how many there are, special tokens left out.
-        special_tokens: in the order of their ids; none for a file that does not say them.
+        tokens: how many there are, without special tokens.
+        special_tokens: in the order of their ids; none if the file does not contain them.
         roles: those of bos, eos and pad that are known.
     """
 
@@ -59,7 +59,7 @@ PUBLISHED = {
     ),
     "o200k_base": Header("gpt4o", 199_998, ("<|endoftext|>", "<|endofprompt|>")),
 }
-"""As tiktoken has them; a test compares."""
+"""The same as in tiktoken; a test compares them."""
 
 
 def is_published(source: str) -> bool:
@@ -87,14 +87,14 @@ def file_of(source: str) -> Path | None:
 
 @functools.cache
 def header(source: str, pattern: str | None = None) -> Header:
-    """Return what a tokenizer says about itself besides its merges; its vocabulary is not looked at.
+    """Return what a tokenizer's files say besides its merges, without reading its vocabulary.
 
     Args:
         source: a published name or a file, see above.
-        pattern: split pattern of a file that does not say it.
+        pattern: split pattern, for a file that does not contain it.
 
     Raises:
-        NanosnakeError: if it cannot be converted, with what it is.
+        NanosnakeError: if it cannot be converted; the message says why.
     """
     file = file_of(source)
     if file is not None and file.suffix == MERGES_ENDING:
@@ -119,7 +119,7 @@ def convert(source: str, pattern: str | None, cache: Path) -> list[tuple[int, in
         cache: where published vocabularies are kept.
 
     Raises:
-        NanosnakeError: if they would not cut every text as the original does.
+        NanosnakeError: if they would not encode every text as the original does.
     """
     file = file_of(source)
     if file is None:
@@ -167,7 +167,7 @@ def _published_tokens(name: str, cache: Path) -> list[bytes]:
 
 
 def _of_order(source: object, tokens: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Return the merges of tokens where any two neighbours merge if together they are a token, the lowest first."""
+    """Return merges for a vocabulary in which any two neighbours merge if together they are a token, lowest first."""
     return _ordered(source, tokens).pairs
 
 
@@ -199,13 +199,13 @@ class _Order:
         self.ranks[left + right] = len(self.ranks)
 
     def add_whole(self, source: object, token: bytes) -> None:
-        """Add a token that no merges of earlier ones lead to, from any two that make it up: no text ever has these so."""
+        """Add a token that merging never reaches, from any two that make it up, which no text has side by side."""
         self.whole.append(token)
         for at in range(1, len(token)):
             if token[:at] in self.ranks and token[at:] in self.ranks:
                 return self.add(token[:at], token[at:])
         raise NanosnakeError(
-            f"{source}: {token!r} is not made of two earlier tokens, so that it cannot be written as a merge"
+            f"{source}: {token!r} is not made of two earlier tokens, so it cannot be written as a merge"
         )
 
 
@@ -215,7 +215,7 @@ def _check_bytes(source: object, tokens: Sequence[bytes]) -> None:
         raise NanosnakeError(f"{source}: two ids are the same token")
     if missing := [byte for byte in range(BYTES) if bytes([byte]) not in known]:
         raise NanosnakeError(
-            f"{source}: lacks {len(missing)} of the 256 bytes, the first 0x{missing[0]:02x}, so that it loses text"
+            f"{source}: lacks {len(missing)} of the 256 bytes, the first 0x{missing[0]:02x}, so it loses text"
         )
 
 
@@ -250,7 +250,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what keeps a tokenizer from being byte-level byte-pair encoding as we have it."""
+    """Yield the reasons why a tokenizer is not byte-level byte-pair encoding like ours."""
     model = content["model"]
     kind = model.get("type", "BPE")
     if kind != "BPE":
@@ -288,7 +288,7 @@ def _split(pre_tokenizer: Mapping[str, Any] | None) -> str | Refused:
             f"its pre-tokenizer is {' then '.join(kinds)}, and does not end with ByteLevel: its tokens are not bytes"
         )
     if parts[-1].get("add_prefix_space"):
-        return Refused("it puts a blank before each text (add_prefix_space)")
+        return Refused("it puts a space before each text (add_prefix_space)")
     if len(parts) == 1 and parts[0].get("use_regex", True):
         return "gpt2"
     if kinds != ["Split", "ByteLevel"] or parts[1].get("use_regex", True):
@@ -349,7 +349,7 @@ def _of_json(file: Path, content: Mapping[str, Any]) -> list[tuple[int, int]]:
     for merge in content["model"]["merges"]:
         left, right = map(read, merge.split(" ") if isinstance(merge, str) else merge)
         if left + right not in known:
-            raise NanosnakeError(f"{file}: merges {left!r} and {right!r}, which are no token together")
+            raise NanosnakeError(f"{file}: merges {left!r} and {right!r}, which together are not a token")
         merges.append((left, right))
     ignores = bool(content["model"].get("ignore_merges"))
     if found := _of_sorted(file, tokens, merges, ignores=ignores):

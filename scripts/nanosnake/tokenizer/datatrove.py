@@ -18,7 +18,7 @@ def metadata(tokenizer: str, token_bytes: int, tokens: int) -> str:
     """Return the content: `TOKENIZER|BYTES`, the number of tokens, and the same rounded for people.
 
     Args:
-        tokenizer: where `AutoTokenizer.from_pretrained` finds the tokenizer, which nanotron calls with it.
+        tokenizer: where `AutoTokenizer.from_pretrained`, as nanotron calls it, finds the tokenizer.
 
     Raises:
         NanosnakeError: if the name has a bar or a line end, which both readers split at.

@@ -57,7 +57,7 @@ def load_elsewhere(name: str, path: Path, pattern: str | None = None) -> Elsewhe
     if file.suffix == ".tiktoken":
         if pattern is None:
             raise NanosnakeError(
-                f"{name}: {file} does not say its split pattern; name it beside the path, as `pattern`"
+                f"{name}: {file} does not say its split pattern; name it next to the path, as `pattern`"
             )
         return _of_ranks(name, file, pattern)
     return _of_json(name, file)

@@ -6,15 +6,15 @@ Ids: 0 to 255 are the bytes in their order, then the merges in theirs, then the 
 - the split keeps what the pattern matches and drops what it does not (`Removed`, inverted); with the usual
   `Isolated` unmatched text would become separate pieces, which tiktoken does not do;
 - `ignore_merges`: a piece that is a token is that token, without merging, as in tiktoken;
-- a text begins with the bos token, unless special tokens are not wanted (`add_special_tokens=False`): every
-  document of training began so;
+- a text begins with the bos token, unless special tokens are turned off (`add_special_tokens=False`), because every
+  training document began that way;
 - the merges are the learned pairs. tiktoken joins any two neighbours whose bytes are a token, but a learned
   pair is the only way in which merging by rank arrives at its token, so both agree. Where merges were given, a
   token may be merged from tokens with higher ids, and that pair is written.
 Its regex engine differs from ours and tiktoken's: nanosnake.tokenizer.oniguruma writes the pattern for it.
 
-Equal inputs give equal bytes: none of the files contains times, hosts or paths. `meta.json` says which versions wrote
-them, since another version may write other bytes. When a tokenizer was made and how long it took is in the rules'
+Equal inputs give equal bytes: none of the files contains times, hosts or paths. `meta.json` names the versions that
+wrote them, since another version may write other bytes. When a tokenizer was made and how long it took is in the rules'
 benchmark files and in the history, which are not outputs that others are compared with.
 """
 
@@ -98,13 +98,13 @@ def export(merges: Sequence[tuple[int, int]], recipe: Recipe, folder: str | Path
     if len(merges) < recipe.num_merges:
         most = BYTES + len(merges) + len(recipe.special_tokens)
         raise NanosnakeError(
-            f"tokenizers.{recipe.name}.vocab_size: {recipe.vocab_size:,} wants {recipe.num_merges:,} merges, the "
+            f"tokenizers.{recipe.name}.vocab_size: {recipe.vocab_size:,} needs {recipe.num_merges:,} merges, the "
             f"text gave {len(merges):,}; set it to {most:,} or less, or learn from more text"
         )
     if recipe.num_merges < 0:
         least = BYTES + len(recipe.special_tokens)
         raise NanosnakeError(
-            f"tokenizers.{recipe.name}.vocab_size: {recipe.vocab_size:,} does not hold {BYTES} bytes and "
+            f"tokenizers.{recipe.name}.vocab_size: {recipe.vocab_size:,} has no room for {BYTES} bytes and "
             f"{len(recipe.special_tokens)} special tokens; set it to {least} or more"
         )
     merges = merges[: recipe.num_merges]
@@ -112,7 +112,7 @@ def export(merges: Sequence[tuple[int, int]], recipe: Recipe, folder: str | Path
     special_tokens = {text: len(tokens) + index for index, text in enumerate(recipe.special_tokens)}
     if len(special_tokens) < len(recipe.special_tokens):
         raise NanosnakeError(
-            f"special_tokens: one stands twice in {list(recipe.special_tokens)}; name each once"
+            f"special_tokens: one is listed twice in {list(recipe.special_tokens)}; list each once"
         )
     roles = Roles.of(recipe.special_tokens, **recipe.roles)
     pairs = [*as_merged(merges[: recipe.given]), *merges[recipe.given :]]
@@ -218,7 +218,7 @@ def hugging_face_json(
             "byte_fallback": False,
             "ignore_merges": True,
             "vocab": {token: rank for rank, token in enumerate(written)},
-            # as words, not as pairs, which tokenizers reads since 0.20: the alphabet of bytes has no blank
+            # as words, not as pairs, which only tokenizers 0.20 and newer reads: the alphabet of bytes has no blank
             "merges": [f"{written[left]} {written[right]}" for left, right in merges],
         },
     }

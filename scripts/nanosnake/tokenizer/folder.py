@@ -97,7 +97,7 @@ class TokenizerFolder:
         return lengths
 
     def tiktoken(self) -> tiktoken.Encoding:
-        """Return the tokenizer as tiktoken has it."""
+        """Return the tokenizer as a `tiktoken.Encoding`."""
         return tiktoken.Encoding(
             name=self.name,
             pat_str=self.pattern,
@@ -111,7 +111,7 @@ class TokenizerFolder:
         return rustbpe.Encoder(self.tokens, pattern=self.pattern, special_tokens=self.special_tokens)
 
     def hugging_face(self) -> tokenizers.Tokenizer:
-        """Return the tokenizer that `tokenizers` makes of `tokenizer.json`.
+        """Return the tokenizer that the `tokenizers` library loads from `tokenizer.json`.
 
         Special tokens within a text are read as ordinary text, as `encode_ordinary` of tiktoken does; a
         tokenizer that is loaded without this function finds them.
@@ -134,11 +134,13 @@ def load(folder: str | Path) -> TokenizerFolder:
     folder = Path(folder)
     meta_path = folder / META
     if not meta_path.is_file():
-        raise NanosnakeError(f"{folder}: holds no {META}, so it is no tokenizer folder; export the tokenizer")
+        raise NanosnakeError(
+            f"{folder}: holds no {META}, so it is not a tokenizer folder; export the tokenizer"
+        )
     meta = read_json(meta_path)
     wanted = ("name", "pattern", "vocab_size", "special_tokens", "bos", "files")
     if not isinstance(meta, dict) or (missing := [key for key in wanted if key not in meta]):
-        lacks = f"lacks {', '.join(missing)}" if isinstance(meta, dict) else "is no JSON object"
+        lacks = f"lacks {', '.join(missing)}" if isinstance(meta, dict) else "is not a JSON object"
         raise NanosnakeError(f"{meta_path}: {lacks}; {_AGAIN}")
     if meta["bos"] not in meta["special_tokens"]:
         raise NanosnakeError(f"{meta_path}: bos is {meta['bos']!r}, which is not a special token; {_AGAIN}")
@@ -193,7 +195,7 @@ def _read_verified(path: Path, facts: Mapping[str, Any]) -> bytes:
 def _problems(
     ranks: Sequence[tuple[bytes, int]], special_tokens: Mapping[str, int], vocab_size: int
 ) -> Iterator[str]:
-    """Yield what keeps ids and tokens from mapping one to one."""
+    """Yield the reasons why ids and tokens do not map one to one."""
     by_bytes: dict[bytes, int] = {}
     owners: dict[int, str] = {}
     for token, rank in ranks:

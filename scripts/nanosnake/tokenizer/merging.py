@@ -1,4 +1,4 @@
-"""What merges make of bytes, and merges that make given texts.
+"""How merges turn bytes into tokens, and merges that make given texts.
 
 Within the bytes of a token, merging does what it does to these bytes alone. So only one pair ever makes a token: the
 two parts that are left of its bytes when all earlier merges are done (`last_parts`).
@@ -63,7 +63,7 @@ def as_merged(pairs: Pairs) -> list[tuple[int, int]]:
 def with_seeds(pairs: Pairs, seeds: Sequence[str]) -> list[tuple[int, int]]:
     """Return merges with more of them at the end, so that each seed is a token.
 
-    A seed is merged with what there is, then its first two parts become a token, and so on until it is one.
+    A seed is merged with the existing merges, then its first two parts become a token, and so on until it is one token.
     """
     ranks = {token: rank for rank, token in enumerate(tokens_of(pairs))}
     found = list(pairs)

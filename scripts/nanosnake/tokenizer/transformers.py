@@ -11,7 +11,7 @@ from nanosnake.files import NanosnakeError
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 NO_LENGTH = int(1e30)
-"""What transformers itself writes for a tokenizer without a longest text."""
+"""The value that transformers writes for a tokenizer without a maximum length."""
 
 CHAT_TOKENS = ("<|user_start|>", "<|user_end|>", "<|assistant_start|>", "<|assistant_end|>")
 """The special tokens that nanochat's conversations need."""
@@ -56,14 +56,14 @@ CHAT_TEMPLATE = """\
 
 @dataclass(frozen=True)
 class Roles:
-    """Which special token does what."""
+    """The roles of the special tokens."""
 
     bos: str
     """Begins every document."""
     eos: str
-    """Ends generation. Nothing ends a document but the next one's start, so this is `bos` by default."""
+    """Ends generation. A document ends only where the next one begins, so this is `bos` by default."""
     pad: str
-    """Fills rows of a batch; masked, so that any token will do."""
+    """Fills rows of a batch; masked, so any token will do."""
     chat_template: str | None
     """Jinja template of conversations; None: the tokens for nanochat's are missing and no other was given."""
 

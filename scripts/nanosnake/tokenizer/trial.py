@@ -47,12 +47,12 @@ HINTS = (
 
 PANICS = {
     "tiktoken": "it does where a pattern matches nothing; let each alternative take a character, with + for *",
-    "tokenizers": "it gives up on patterns that backtrack much; use one that backtracks less",
+    "tokenizers": "it gives up on patterns that backtrack a lot; use one that backtracks less",
 }
 
 
 def try_all(pattern: str | None, special_tokens: Sequence[str]) -> dict[str, list[str]]:
-    """Return what is wrong with a pattern and special tokens, by its kind.
+    """Return the problems of a pattern and special tokens, by kind.
 
     The kinds: `fails` (an engine cannot do it), `differs` (they do not agree), `loses` (text is left out) and
     `special_tokens`.
@@ -118,7 +118,7 @@ def _piece(pieces: Sequence[str], at: int) -> str:
 
 
 def _unsafe(special_tokens: Sequence[str]) -> Iterator[str]:
-    """Find special tokens that some version of an engine mistakes, whatever the installed one does."""
+    """Find special tokens that some version of an engine misreads, even if the installed one does not."""
     of_bytes = {character for character in byte_characters() if not character.isascii()}
     for text in special_tokens:
         if bad := next((character for character in text if character in of_bytes), None):

@@ -1,6 +1,6 @@
 """Attention that stays inside each document, through PyTorch's own kernels.
 
-Ways to the same result: `flash4` and `varlen` (flash kernels over documents laid end to end; the first is an
+Backends with the same result: `flash4` and `varlen` (flash kernels over documents laid end to end; the first is an
 optional package, the second PyTorch's own), `flex` (FlexAttention with block masks), `sdpa` (scaled dot
 product with a dense mask; the CPU's way, and the reference in tests). Rows of T tokens lie end to end in N
 = B x T; a document never crosses the end of a row.
@@ -23,14 +23,14 @@ from nanosnake.training.config import ModelConfig
 from nanosnake.training.kernels import flash4, packages
 
 _varlen_attn: Callable[..., Any] | None = None
-if torch.cuda.is_available():  # it brings the compiler along: seconds on a CPU, which has no use for it
+if torch.cuda.is_available():  # it imports the compiler, which takes seconds and is of no use on a CPU
     with contextlib.suppress(ImportError):  # PyTorch before 2.10
         from torch.nn.attention.varlen import varlen_attn as _varlen_attn
 _VARLEN_NAMES = set(inspect.signature(_varlen_attn).parameters) if _varlen_attn else set()
 
 BACKENDS = ("flash4", "varlen", "flex", "sdpa")
 _VARLEN_WINDOW = "window_size" in _VARLEN_NAMES
-# how to say "shared key/value heads" differs between versions; the kernel takes them in all
+# the argument for shared key/value heads differs between versions; the kernel supports them in all
 _VARLEN_GQA = "enable_gqa" in _VARLEN_NAMES
 
 
@@ -50,7 +50,7 @@ class Documents:
 
 
 def choose_backend(wanted: str, device: torch.device) -> str:
-    """Return the backend to use: the one wanted, or the fastest there is for the device."""
+    """Return the backend to use: the requested one, or the fastest available on the device."""
     if wanted == "auto":
         if device.type != "cuda":
             return "sdpa"
@@ -70,7 +70,7 @@ def choose_backend(wanted: str, device: torch.device) -> str:
 
 
 def describe_kernels(backend: str, fused: bool) -> str:
-    """Return one line for people: which attention and which products run, and what would bring faster ones."""
+    """Return a log line: which attention and matrix products run, and what would make them faster."""
     line = f"attention by {backend}, products by {'quack-kernels and ' if fused else ''}PyTorch"
     return "; ".join([line, *packages.missing()])
 
@@ -90,7 +90,7 @@ def describe_documents(
         return Documents(length, ends=ends)
     document_BT = (positions_N == 0).cumsum(0).view(-1, length)
     mask = _dense_mask if backend == "sdpa" else _block_mask
-    # a row of evaluation may be longer than those of training, with windows as there
+    # an evaluation row may be longer than a training row, with the same windows
     whole = length if config.architecture == "llama" else min(length, config.sequence_length)
     return Documents(length, long=mask(document_BT, whole), short=mask(document_BT, config.short_window))
 

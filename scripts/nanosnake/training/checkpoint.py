@@ -39,7 +39,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write a checkpoint and remove all but the last `keep`.
 
     Raises:
-        NanosnakeError: if the disk does not take it; existing checkpoints are not touched.
+        NanosnakeError: if it cannot be written; existing checkpoints are not touched.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob(".step_*"):
@@ -56,7 +56,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
         shutil.rmtree(side, ignore_errors=True)
         raise NanosnakeError(
             f"{final}: the checkpoint of step {checkpoint.step} could not be written ({error}); earlier "
-            "ones are kept. Make room, then start again: the run continues from the newest"
+            "ones are kept. Free some space, then start again: the run continues from the newest"
         ) from error
     if final.exists():
         shutil.rmtree(final)
@@ -82,7 +82,7 @@ def load(path: Path) -> Checkpoint:
     """Return the checkpoint in a folder.
 
     Raises:
-        NanosnakeError: where it is not whole.
+        NanosnakeError: if it is not complete.
     """
     if not (path / STATE).is_file():
         raise NanosnakeError(f"{path}: no {STATE}; the checkpoint was not finished")

@@ -23,8 +23,8 @@ Architecture = Literal["nanosnake", "llama"]
 EXIT_STOPPED = 75
 """Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: restart it to resume."""
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
-"""Environment variable with the file that such a run writes its exit status to, for a launcher that would otherwise
-not learn it (torchrun's own status is 1 for anything but 0)."""
+"""Environment variable with the file that such a run writes its exit status to, for a launcher that cannot see it
+(torchrun's own status is 1 for anything but 0)."""
 
 
 class Stopped(Exception):
@@ -54,7 +54,7 @@ class Shape:
     depth: int = field(metadata={"ge": 1, "le": 512})
     """Layers; width, heads, learning rates, batch and horizon follow from it."""
     sequence_length: int = field(default=2048, metadata={"ge": 16})
-    """Tokens of a row."""
+    """Length of a row in tokens (sequence length)."""
     architecture: Architecture = "nanosnake"
     """nanosnake, or llama, which other tools load without our code."""
     window_pattern: str = field(default="", metadata={"pattern": "^[SL]*$"})
@@ -66,7 +66,7 @@ class Shape:
     head_dim: int = field(default=128, metadata={"ge": 2, "multiple_of": 2})
     """Dimension of an attention head."""
     kv_share: int = field(default=0, metadata={"ge": 0})
-    """Query heads that share one key/value head; 0: three to five, where their number allows it."""
+    """Query heads that share one key/value head; 0: three to five, if the number of heads allows."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ModelConfig:
     head_dim: int
     """Dimension of a head (E), even."""
     vocab_size: int
-    """Token ids that exist, special tokens included."""
+    """Number of token ids, including special tokens."""
     sequence_length: int
     """Positions of a row (T), and the longest context."""
     architecture: Architecture = "nanosnake"
@@ -97,9 +97,9 @@ class ModelConfig:
     tied_head: bool = False
     """The head is the embedding (llama)."""
     mlp_ratio: int = 4
-    """Hidden width of the MLP over the width; of llama's, which has three matrices, two thirds of it."""
+    """Hidden width of the MLP over the width; llama's, which has three matrices, gets two thirds of it."""
     softcap: float = 15.0
-    """Logits are squashed smoothly to plus or minus this; 0: they are not."""
+    """Logits are squashed smoothly to plus or minus this; 0: not squashed."""
     rotary_base: float = 100_000.0
     """Base of the rotary frequencies."""
 
@@ -223,7 +223,7 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return the configuration that `to_dict` gave."""
+        """Return the configuration that `to_dict` returned."""
         names = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - names):
             raise NanosnakeError(f"model configuration: unknown keys {unknown}; written by another version?")
@@ -232,22 +232,22 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a model is trained. What is 0 or -1 by default follows from the model and the machine."""
+    """How a model is trained. Options that are 0 or -1 by default follow from the model and the machine."""
 
     global_batch: int = 0
     """Global batch size in tokens per step; 0: from the horizon (524,288 at depth 12)."""
     micro_batch: int = 0
-    """Sequences per rank and forward pass; 0: as many as fit in memory, which on a GPU is found by trial."""
+    """Sequences per rank and forward pass; 0: as many as fit in memory, found by trial on a GPU."""
     steps: int = 0
     """Steps to train; 0: from `epochs` or `tokens_per_parameter`."""
     epochs: float = 0.0
-    """How often the training shards are read; 0: not given."""
+    """How often to read the training shards; 0: set by `steps` or `tokens_per_parameter`."""
     tokens_per_parameter: float = 12.0
     """Horizon in tokens over parameters (matrices and head)."""
     seed: int = 1
     """Seed of the initial weights and, unless `order_seed` is given, of the order of the data."""
     order_seed: int = -1
-    """Seed of the order of the data; -1: as `seed`."""
+    """Seed of the order of the data; -1: the same as `seed`."""
     lr_scale: float = 1.0
     """Factor on all learning rates, for a model that begins with trained weights."""
     matrix_lr: float = 0.02
@@ -268,7 +268,7 @@ class TrainOptions:
     final_lr: float = 0.05
     """Learning rate at the end, over that of the plateau."""
     compile: bool = True
-    """Compile the model and the optimizer; False is for the CPU and for debugging."""
+    """Compile the model and the optimizer; use False on a CPU or for debugging."""
     attention: str = "auto"
     """flash4, varlen, flex or sdpa; auto: the fastest available."""
     eval_every: int = 250
@@ -276,10 +276,10 @@ class TrainOptions:
     eval_tokens: int = 0
     """Validation tokens per evaluation; 0: all."""
     checkpoint_minutes: float = 15.0
-    """Minutes between checkpoints, and one at the end."""
+    """Minutes between checkpoints; one more is written at the end."""
     checkpoint_every: int = -1
-    """Steps between checkpoints, and one at the end, in place of `checkpoint_minutes`; 0: only when told to stop;
-    -1: by minutes."""
+    """Steps between checkpoints, instead of `checkpoint_minutes`, and one at the end; 0: only when told to stop; -1: by
+    minutes."""
     checkpoint_keep: int = 2
     """Checkpoints kept."""
     log_every: int = 10
@@ -328,7 +328,7 @@ class TrainOptions:
 
 
 def resolved(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with the values that those left at 0, -1 or empty take from the other options."""
+    """Return options in which those left at 0, -1 or empty have the values that follow from the other options."""
     found = dict(options)
     if found.get("kv_share") == 0:
         found["kv_share"] = usual_share(query_heads(found["depth"], found["aspect_ratio"], found["head_dim"]))

@@ -1,4 +1,4 @@
-"""Ranks: who am I, and the few collective operations that training needs.
+"""Ranks: which one this process is, and the few collective operations that training needs.
 
 Started by torchrun (RANK, WORLD_SIZE, LOCAL_RANK), or alone as rank 0 of 1.
 """
@@ -19,7 +19,7 @@ from nanosnake.files import NanosnakeError
 T = TypeVar("T")
 
 TIMEOUT = timedelta(minutes=15)
-"""A rank that hears nothing from the others for this long gives up; longer than a cold compilation."""
+"""How long a rank waits for the others before it gives up; longer than a cold compilation."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Ranks:
 
 @dataclass
 class Pending:
-    """The result of a collective operation that may still be under way."""
+    """The result of a collective operation that may still be running."""
 
     value: Tensor
     work: Any = None
@@ -97,7 +97,7 @@ class Pending:
 
 
 def reduce_scatter(ranks: Ranks, whole: Tensor) -> Pending:
-    """Begin to sum `whole` [n, ...] over the ranks; each gets its part [n / world, ...]."""
+    """Start to sum `whole` [n, ...] over the ranks; each gets its part [n / world, ...]."""
     if ranks.world == 1:
         return Pending(whole)
     if whole.is_cuda:
@@ -109,14 +109,14 @@ def reduce_scatter(ranks: Ranks, whole: Tensor) -> Pending:
 
 
 def all_reduce(ranks: Ranks, whole: Tensor) -> Pending:
-    """Begin to sum `whole` over the ranks, in place."""
+    """Start to sum `whole` over the ranks, in place."""
     if ranks.world == 1:
         return Pending(whole)
     return Pending(whole, dist.all_reduce(whole, async_op=True))
 
 
 def all_gather(ranks: Ranks, whole: Tensor, part: Tensor) -> Pending:
-    """Begin to fill `whole` [n, ...] with the parts [n / world, ...] of all ranks."""
+    """Start to fill `whole` [n, ...] with the parts [n / world, ...] of all ranks."""
     if ranks.world == 1:
         return Pending(whole)
     part = part.contiguous() if part.is_cuda else part.clone()  # NCCL gathers in place, gloo need not

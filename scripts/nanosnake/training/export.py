@@ -2,8 +2,8 @@
 
 `model.json`: {"format": "nanosnake.model.2", "model": the configuration, "tokenizer": {vocab_size, bos,
 special_tokens}, "step", "figures"}. docs/training.md describes each tensor. The architecture (value
-embeddings, smear, learnt residual scalars, windows) is not in any class of `transformers`, so that a file in its
-format could not be loaded without our code; this layout states it plainly instead.
+embeddings, smear, learnt residual scalars, windows) is not in any class of `transformers`, so a file in its
+format could not be loaded without our code; this layout is explicit instead.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_model(folder: Path, device: torch.device, *, backend: str = "sdpa") -> 
     """Load the model in a folder for evaluation.
 
     Raises:
-        NanosnakeError: where the files are of another format, or tensors are missing or of another shape.
+        NanosnakeError: if the files have another format, or tensors are missing or have another shape.
     """
     weights, description = folder / "model.safetensors", folder / "model.json"
     said = read_json(description)

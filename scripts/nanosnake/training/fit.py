@@ -1,4 +1,4 @@
-"""The largest micro-batch that a GPU holds: an estimate first, then a try."""
+"""The largest micro-batch that fits on a GPU: estimated first, then tried."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import CHUNK_ELEMENTS
 
 USED = 0.95
-"""Part of the memory that the estimate may fill."""
+"""Fraction of the memory that the estimate may fill."""
 ASIDE = 1.0e9
-"""Bytes for kernels' own workspace and for what fragmentation costs."""
+"""Bytes for the kernels' workspace and for fragmentation."""
 CPU_TOKENS = 8192
 """Tokens of a micro-batch on a CPU, where the caches, not the memory, are the limit."""
 
@@ -30,13 +30,13 @@ def available(device: torch.device) -> float:
 
 
 def needed(model: ModelConfig, rows: int) -> float:
-    """Return about how many bytes training needs with a micro-batch of so many rows."""
+    """Estimate the bytes that training needs with a micro-batch of so many rows."""
     table = model.padded_vocab * model.width
     values = model.padded_vocab * model.kv_heads * model.head_dim * len(model.value_layers)
     # weights, gradients and the optimizer's state, by the types that each has
     state = 16.0 * model.matrix_parameters + 22.0 * table + 12.0 * (table + values)
     update = 24.0 * model.depth * model.mlp_ratio * model.width**2  # Muon on the largest bank
-    # what the backward pass needs: about 17 tensors of the width per layer in bf16
+    # kept for the backward pass: about 17 tensors of the width per layer in bf16
     tokens = rows * model.sequence_length
     activations = (34.0 * model.depth * model.width + 4096.0) * tokens
     logits = 2.0 * min(CHUNK_ELEMENTS, tokens * model.padded_vocab)
@@ -59,7 +59,7 @@ def divisors(number: int) -> list[int]:
 
 
 def largest_depth(model: ModelConfig, memory: float) -> int:
-    """Return the most layers that fit with one row at a time, of models of the same kind; 0: none."""
+    """Return the largest depth of the same kind of model that fits with one row at a time; 0: none."""
     for depth in range(model.depth, 0, -1):
         smaller = ModelConfig.from_depth(
             depth, model.vocab_size, model.sequence_length, window_pattern=model.window_pattern
@@ -75,7 +75,7 @@ def largest_that_runs(
     """Return the largest micro-batch, `first` at most, that `tries` gets through on every rank.
 
     Raises:
-        NanosnakeError: where not even one row fits.
+        NanosnakeError: if not even one row fits.
     """
     for rows in (d for d in divisors(share) if d <= first):
         failed = torch.zeros(1, device=ranks.device)

@@ -1,4 +1,4 @@
-"""Floating-point operations of the model, and what GPUs can do at best."""
+"""Floating-point operations of the model, and the peak rates of GPUs."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def linear(x_NI: Tensor, weight_OI: Tensor) -> Tensor:
 def weight_gradient(grad_NO: Tensor, x_NI: Tensor) -> Tensor:
     """Return grad.T @ x [O, I], of a wide weight as the sum over pieces of the tokens.
 
-    Its tiles do not fill the GPU's multiprocessors evenly: one and a half rounds of them take as long as two.
-    With as many tiles again for each piece, the last round matters less.
+    The tiles of a product do not fill the GPU's multiprocessors evenly: one and a half rounds take as long as two.
+    Each piece adds as many tiles again, so the last round matters less.
     """
     pieces = grad_NO.size(0) // PIECE
     narrow = min(grad_NO.size(1), x_NI.size(1)) < WIDE

@@ -1,4 +1,4 @@
-"""The table of a run: one JSON object a line, and one log line for people."""
+"""The metrics of a run: one JSON object per line, and log lines for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def log(message: str) -> None:
 class Metrics:
     """Appends rows to a JSON Lines file.
 
-    A run that resumes from step s drops rows after s, so that no step is in the table twice.
+    A run that resumes from step s drops the rows after s, so no step is in the table twice.
     """
 
     def __init__(self, path: Path | None, *, resume_step: int) -> None:
@@ -41,13 +41,13 @@ class Metrics:
 
 @dataclass
 class Spent:
-    """What the steps of a run have cost, over all attempts; those that no checkpoint kept are not counted."""
+    """What the steps of a run cost, over all attempts, without steps that were lost for lack of a checkpoint."""
 
     seconds: float = 0.0
-    """In steps, but for each attempt's first, which compiles."""
+    """Seconds of all steps except each attempt's first, which compiles."""
     steps: int = 0
     waited: float = 0.0
-    """Seconds of them that were spent waiting for data."""
+    """Seconds of those steps spent waiting for data."""
     attempts: int = 1
 
     def add(self, seconds: float, steps: int, waited: float) -> None:

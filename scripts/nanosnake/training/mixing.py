@@ -1,8 +1,8 @@
-"""The plan of a mixture: block by block, which shard and documents a model is trained on, and when.
+"""The plan of a mixture: the blocks that a model is trained on, in order; each is a run of documents of a shard.
 
-A plan is made for one training: it has the tokens that fill its rows. Each part has a budget of tokens, exact to the
+A plan is made for one training run: it has the tokens that fill its rows. Each part has a budget, exact to the
 token: whole passes over its blocks and, of a last pass, as many blocks as are left, the last one cut. Each pass has its
-own order, and the blocks of all parts are spread evenly over the plan. The loader takes them as they come.
+own order, and the blocks of all parts are spread evenly over the plan. The loader reads them in that order.
 
 As JSON: `blocks` holds [shard, pass, first document, one past the last, tokens] for each, in order; a shard is a number
 in `shards`. `parts` says what each part's budget came to.
@@ -34,7 +34,7 @@ from nanosnake.training.shards import (
 
 LEAST_BLOCK = 1 << 14
 BLOCKS = 1 << 12
-"""Blocks of a plan, about, unless they would be larger than those of a data set of its own."""
+"""About how many blocks a plan has, unless they would be larger than those of a plain data set."""
 TRIES = 20
 
 
@@ -77,7 +77,7 @@ def parts_of(names: Sequence[str], words: Sequence[str]) -> list[Part]:
 
 
 def budgets(parts: Sequence[Part], wanted: Mapping[str, Fraction], tokens: int) -> dict[str, int]:
-    """Return the tokens of each part: those whose bytes have its share, and `tokens` in all.
+    """Return the tokens of each part, so that their bytes have its share; they sum to `tokens`.
 
     Args:
         wanted: the shares of bytes, by part.
@@ -93,7 +93,7 @@ def budgets(parts: Sequence[Part], wanted: Mapping[str, Fraction], tokens: int) 
 
 
 def check_repetition(parts: Sequence[Part], budget: Mapping[str, int], most: float | None) -> None:
-    """Refuse a budget that reads a part more often than it may be.
+    """Reject a budget that reads a part more often than allowed.
 
     Raises:
         NanosnakeError: names the part, its budget and what there is.
@@ -117,7 +117,7 @@ def make_plan(
 ) -> dict[str, Any]:
     """Return the content of a plan file.
 
-    A row may lose a position to a start token, so that fewer tokens than positions fit: their number is lowered until
+    A row may lose a position to a start token, so fewer tokens than positions fit: their number is lowered until
     the whole plan fits the rows of the training, few of which stay empty.
     """
     share = shares(given, {part.name: part.bytes for part in parts}, temperature)

@@ -1,6 +1,6 @@
 """The models: nanosnake's own, and one of Llama's shape, which other tools load; `MODELS` chooses.
 
-nanosnake's: pre-norm layers on a residual stream, with what paid off for nanochat and again in our runs.
+nanosnake's: pre-norm layers on a residual stream, with the changes that helped nanochat and also our own runs.
 
 RMS norm without parameters, rotary embeddings, QK norm, squared ReLU, untied head with softcapped logits,
 sliding windows, value embeddings behind a gate, a learnt mix of the embedding into each layer, and a "smear"

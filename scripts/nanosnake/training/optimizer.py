@@ -1,11 +1,11 @@
 """Muon for the matrices, AdamW for the rest, with gradients, state and work shared by the ranks.
 
 Each bank of matrices is cut along its first dimension: a rank gets the summed gradient of its part, updates
-it, and the parts are gathered. A parameter's sum begins when the last backward pass has made its gradient,
-and each gathering runs while the next parameter is worked on.
+it, and the parts are gathered. The sum of a gradient starts as soon as the last backward pass has computed it,
+and each gathering runs while the next parameter is updated.
 
 Muon here: Nesterov momentum, rows of the gradient set to equal length (arXiv:2603.28254), Polar Express
-(arXiv:2505.16932) in place of Newton-Schulz, the norm of an exact orthogonal matrix restored
+(arXiv:2505.16932) instead of Newton-Schulz, the norm of an exact orthogonal matrix restored
 (arXiv:2602.21545), a per-row or per-column second moment (NorMuon, arXiv:2510.05491), and weight decay only
 where it agrees with the update.
 """
@@ -214,7 +214,7 @@ class Optimizer:
         return slot
 
     def arm(self) -> None:
-        """Sum each gradient as soon as the next backward pass has made it: call before a step's last one."""
+        """Sum each gradient as soon as the next backward pass has computed it; call before a step's last one."""
         self._armed = self.ranks.world > 1
 
     def _early(self, slot: Slot, parameter: Tensor) -> None:
@@ -321,7 +321,7 @@ class Optimizer:
         return found
 
     def load_state_dict(self, values: dict[str, Tensor], steps: int) -> None:
-        """Take over the state that `state_dict` gave, after `steps` steps."""
+        """Restore the state that `state_dict` returned, after `steps` steps."""
         self.steps = steps
         for slot in self.slots:
             for name, part in slot.state.items():

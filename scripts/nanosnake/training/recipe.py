@@ -1,4 +1,4 @@
-"""What decides a model: the options that were given and the data; and what the existing model was made from.
+"""What decides a model: the given options and the data; and the same of the existing model.
 
 An option counts as changed if it was given, now or when the model was trained, and its value differs. So a new option
 at its default is not a change, and neither is a new default, which is a change of code.
@@ -22,7 +22,7 @@ RESULTS = ("model.safetensors", "model.json", "metrics.jsonl", "training.json")
 """Files of a finished model."""
 
 NOT_DECISIVE = {"checkpoint_minutes", "checkpoint_every", "checkpoint_keep", "log_every"}
-"""Options that change nothing in the model or its figures."""
+"""Options that change neither the model nor its figures."""
 
 DECISIVE = (
     *(
@@ -38,20 +38,20 @@ FINISHED = "finished"
 """Folder of the files of a finished model, next to those of its checkpoints."""
 
 KEPT = "steps"
-"""Folder of the weights that were kept on the way, next to those of a finished model: one for each step."""
+"""Folder of the weights kept after intermediate steps, next to those of the finished model: one for each step."""
 
 FORCED = "NANOSNAKE_TRAIN_AGAIN"
 """Environment variable with the folders of the models to retrain although nothing has changed."""
 
 
 def name_of(folder: Path) -> str:
-    """Return the name of the model in a folder, NAME@STEP for weights that were kept on the way."""
+    """Return the name of the model in a folder; NAME@STEP for weights kept after an intermediate step."""
     return f"{folder.parents[1].name}@{folder.name}" if folder.parent.name == KEPT else folder.name
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is made from, or was."""
+    """What a model is, or was, made from."""
 
     options: Mapping[str, Any]
     """Decisive options with every default."""
@@ -80,18 +80,18 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """The name of the folder of a model's checkpoints: another for other options or other data."""
+        """The name of the folder of a model's checkpoints, which depends on options and data."""
         data = {part: [digest for _, digest in pairs] for part, pairs in self.data.items()}
         said = json.dumps([resolved(self.options), data], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @property
     def code_key(self) -> str:
-        """The name of the folder of one trainer's checkpoints."""
+        """The name of the folder of the checkpoints of one version of the trainer."""
         return hashlib.sha256(json.dumps(self.code, sort_keys=True).encode()).hexdigest()[:16]
 
     def changed_options(self, then: Self) -> list[str]:
-        """Return what was changed since another recipe, in words: `steps from 3 to 4`."""
+        """Describe what changed since another recipe: `steps from 3 to 4`."""
         now, before = resolved(self.options), resolved(then.options)
         return [
             f"{name} from {before.get(name, 'nothing')} to {value}"
@@ -100,7 +100,7 @@ class Recipe:
         ]
 
     def changed_data(self, then: Self) -> list[str]:
-        """Return which data differ from another recipe's, in words."""
+        """Describe which data differ from another recipe's."""
         found = []
         for part in sorted(self.data.keys() | then.data.keys()):
             now, before = self.data.get(part, ()), then.data.get(part, ())
@@ -123,7 +123,7 @@ def _has(then: Any, name: str, now: Any) -> bool:
 
 
 def older_code(folder: Path, code: Mapping[str, str]) -> str | None:
-    """Return in words what has changed in the trainer's code since the model in a folder; None if nothing has.
+    """Describe what changed in the trainer's code since the model in a folder was trained; None if nothing.
 
     Args:
         folder: the folder of a finished model.

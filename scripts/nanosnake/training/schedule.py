@@ -10,11 +10,11 @@ from nanosnake.files import NanosnakeError
 from nanosnake.training.config import ModelConfig, TrainOptions
 
 REFERENCE_BATCH = 1 << 19
-"""The batch in tokens that the learning rates are meant for, best at the reference depth."""
+"""The batch in tokens that the learning rates were tuned for, the best at the reference depth."""
 REFERENCE_DEPTH = 12
 MOMENTUM_STEPS = 400
 MOST_DECAY = 4.0
-"""Factor that weight decay grows by, at most, for models smaller than the reference."""
+"""Largest factor by which weight decay grows for models smaller than the reference."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def make_plan(
         memory_bytes: what a rank may use of its GPU; 0 for the CPU.
         reference: the model that the settings are meant for; None: depth 12 of the same kind.
     """
-    from nanosnake.training import fit  # imports torch, which who only asks for the steps does not need
+    from nanosnake.training import fit  # imports torch, which callers that only need the steps can do without
 
     size = _size(model, reference)
     steps, rows = steps_and_rows(model, options, reference)
@@ -81,7 +81,7 @@ def steps_and_rows(
         batch = max(length, 2 ** round(math.log2(best)))
     if batch % length:
         raise NanosnakeError(
-            f"training: global_batch is {batch} tokens, no whole number of sequences of {length}; "
+            f"training: global_batch is {batch} tokens, which is not a multiple of the sequence length {length}; "
             f"use {max(1, round(batch / length)) * length}"
         )
     horizon = options.tokens_per_parameter * model.scaling_parameters

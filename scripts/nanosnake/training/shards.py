@@ -1,8 +1,8 @@
 """Token shards on disk: memory-mapped tokens and document ends, and the blocks that epochs are shuffled in.
 
 A shard is `NAME.ds` (little-endian uint16 or uint32 tokens) next to `NAME.ds.index` (uint64 ends of documents, in
-tokens) and, where there are such files, `NAME.json` (counts and hashes) and `NAME.ds.mask` (uint8 for each token: 1 if
-a model learns to predict it; of conversations).
+tokens) and, if they exist, `NAME.json` (counts and hashes) and `NAME.ds.mask` (uint8 for each token: 1 if
+a model learns to predict it; only for conversations).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from nanosnake.naming import expand
 BLOCK_TOKENS = 1 << 21
 """Neighbouring documents that stay together in the shuffle: 4 MiB of 16-bit tokens, read in one sweep."""
 MASK = ".mask"
-"""What is added to the name of a shard of conversations for the file of what is learned."""
+"""Suffix of the file that marks the learned tokens of a shard of conversations."""
 PARTS = {"": "", "index_": ".index", "mask_": MASK}
-"""Files of a shard that decide what is trained on, by how their hashes are called in `NAME.json`."""
+"""Files of a shard that decide what is trained on, by the names of their hashes in `NAME.json`."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def open_shard(path: Path) -> Shard:
     """Memory-map a shard.
 
     Raises:
-        NanosnakeError: where a file is missing, or sizes, ends and metadata contradict each other.
+        NanosnakeError: if a file is missing, or sizes, ends and metadata contradict each other.
     """
     index = path.with_name(path.name + ".index")
     for part in (path, index):
@@ -101,8 +101,8 @@ def open_shard(path: Path) -> Shard:
     count, size = int(ends[-1]), path.stat().st_size
     if count == 0 or size not in (2 * count, 4 * count):
         raise NanosnakeError(
-            f"{path}: {size} bytes, but {index.name} ends at token {count}: 2 or 4 bytes a token are wanted; "
-            "one of the two is cut off or from another run, make both again"
+            f"{path}: {size} bytes, but {index.name} ends at token {count}: wanted 2 or 4 bytes per token; "
+            "one of the two is cut off or from another run, recompute both"
         )
     metadata = path.with_suffix(".json")
     if metadata.is_file():
@@ -155,11 +155,11 @@ class TokenShards:
         self.documents = sum(len(s.ends) for s in self.shards)
         self.bos = int(self.shards[0].tokens[0])
         self.packed_rows: dict[tuple[int, int, int, bool], list[int]] = {}
-        """Rows of each pool, by length, seed, epoch and whether it is shuffled, where packing has counted them."""
+        """Rows of each pool that packing has counted, by length, seed, epoch and whether it is shuffled."""
 
     @property
     def blocks(self) -> Sequence[Block]:
-        """What an epoch is made of; the order is that of a plan, where there is one."""
+        """The blocks of an epoch, in the order of the plan if there is one."""
         return self._own_blocks if self.planned is None else self.planned.blocks
 
     def _read_plan(self, path: Path) -> Planned:
@@ -216,7 +216,7 @@ class TokenShards:
         return shard.tokens[where]
 
     def learned(self, document: int) -> npt.NDArray[np.uint8] | None:
-        """Return which tokens of a document a model learns; None if it is a text, all of which is."""
+        """Return which tokens of a document a model learns; None for a text, which is learned in full."""
         shard, where = self._place(document)
         return None if shard.learned is None else shard.learned[where]
 
@@ -229,7 +229,7 @@ class TokenShards:
         return shard, slice(first, int(shard.ends[document]))
 
     def check(self, bos: int, vocab_size: int) -> None:
-        """Refuse shards of another tokenizer, as far as the first tokens show it."""
+        """Reject shards of another tokenizer, as far as the first tokens show it."""
         for shard in self.shards:
             first = int(shard.tokens[0])
             if first != bos:
@@ -253,7 +253,7 @@ class TokenShards:
     def digests(self) -> tuple[tuple[str, str], ...]:
         """The name of each shard and 16 hexadecimal digits of its content, in order.
 
-        They are those that were taken when a shard was written, if it has them next to it.
+        Taken from the JSON file next to a shard, if it has one.
         """
         return tuple((shard.path.stem, digest(shard.path)) for shard in self.shards)
 

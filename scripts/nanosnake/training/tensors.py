@@ -1,4 +1,4 @@
-"""Safetensors files: forced to disk, and with one kind of error for everything that can be wrong with one."""
+"""Safetensors files: forced to disk when written, and one kind of error for every defect when read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     """Write tensors to `path` and force them to disk.
 
     Raises:
-        OSError: if the disk does not take all of it.
+        OSError: if not all of it can be written.
     """
     try:
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path, metadata)
@@ -30,7 +30,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return all tensors of a safetensors file, on the CPU.
 
     Raises:
-        NanosnakeError: where the file is cut off or not a safetensors file.
+        NanosnakeError: if the file is cut off or not a safetensors file.
     """
     try:
         return load_file(path)

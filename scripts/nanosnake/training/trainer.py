@@ -35,12 +35,12 @@ from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
 
 COMPILE: dict[str, Any] = {"emulate_precision_casts": True}
-"""Options of the compiler. Round where the model says so: with values that stay in float32 inside of fused
-kernels, and are rounded only on their way to memory, training begins worse (docs/experiments.md)."""
+"""Options of the compiler. Round where the model says so: if values stay in float32 inside fused kernels and
+are rounded only on their way to memory, training starts worse (docs/experiments.md)."""
 
 
 class NotFinite(NanosnakeError):
-    """A loss or a gradient is infinite or not a number; nothing was updated with it."""
+    """A loss or a gradient is infinite or not a number; no parameter was updated with it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def with_steps(config: ModelConfig, options: TrainOptions, data: TokenShards) ->
 
 
 class Trainer:
-    """One run on one rank. `run` trains to the end, from the newest checkpoint where there is one."""
+    """One run on one rank. `run` trains to the end, from the newest checkpoint if there is one."""
 
     def __init__(
         self,
@@ -134,16 +134,16 @@ class Trainer:
         self.metrics = Metrics(files.metrics if ranks.first else None, resume_step=self.step)
         self._before: dict[int, Any] = {}
         self.stop_asked = False
-        """This rank was told to stop; a signal may say so at any moment."""
+        """This rank was told to stop, by a signal that may arrive at any moment."""
         self.stopping = False
-        """Some rank had been told when the last step was summed: all ranks know the same."""
+        """Some rank had been told to stop when the last step was summed; all ranks agree on it."""
         self.overdue = False
-        """By the first rank's clock a checkpoint was due when the last step was summed."""
+        """By the first rank's clock, a checkpoint was due when the last step was summed."""
         self.last_scores: Scores | None = None
         self.first_step_seconds = 0.0
 
     def _check_plan(self) -> None:
-        """Check that the plan of a mixture was made for this run: all of it is trained on, and nothing twice."""
+        """Check that the plan of a mixture was made for this run, so that each block is trained on exactly once."""
         planned, rows = self.files.train.planned, self.plan.steps * self.plan.rows_per_step
         length = self.config.sequence_length
         if planned and (planned.rows, planned.sequence_length) != (rows, length):
@@ -190,7 +190,7 @@ class Trainer:
         if found is None:
             if parent := self.files.parent:
                 fill(self.model, parent, parent.with_name("model.json"))
-                self.say(f"begins with the weights of {parent}")
+                self.say(f"starts from the weights of {parent}")
             return None
         was = ModelConfig.from_dict(found.state["model"])
         if was != self.config:
@@ -212,7 +212,7 @@ class Trainer:
         self.best_bits = found.state["best_bits_per_byte"] or math.inf
         self.spent = Spent(**found.state.get("spent", {}))
         self.spent.attempts += 1
-        self.say(f"goes on from step {self.step} ({self.files.checkpoints})")
+        self.say(f"resumes from step {self.step} ({self.files.checkpoints})")
         return Position.from_dict(found.state["position"])
 
     def save(self) -> None:
@@ -278,7 +278,9 @@ class Trainer:
         others = [self.stop_asked, self._by_clock(), counted]
         asked = torch.tensor(others, dtype=torch.float32, device=squares.device)
         totals = self.ranks.sum(torch.cat([torch.stack([torch.stack(losses).sum(), squares]), asked]))
-        loss, square, told, overdue, targets = totals.tolist()  # the step's one wait for the GPU
+        loss, square, told, overdue, targets = (
+            totals.tolist()
+        )  # the only point of a step that waits for the GPU
         loss *= self.targets_per_step / targets if targets else 1.0
         self.stopping, self.overdue = told > 0, overdue > 0
         if not (math.isfinite(loss) and math.isfinite(square)):
@@ -351,7 +353,7 @@ class Trainer:
         self.stop_asked = True
         if number == signal.SIGINT:
             signal.signal(number, self._before[number])  # a second Ctrl-C stops at once
-            if self.ranks.first:  # not by print, which the signal may have interrupted
+            if self.ranks.first:  # os.write, because the signal may have interrupted a print
                 os.write(2, b"stopping after this step with a checkpoint; Ctrl-C again: without one\n")
 
     def _by_clock(self) -> bool:
@@ -395,14 +397,14 @@ class Trainer:
         return steps > 0 and self.step % steps == 0
 
     def _after_first_step(self) -> None:
-        # another rank may still compile its last update, and would hold up the second step
+        # another rank may still be compiling its update, which would delay the second step
         self.ranks.sum(torch.zeros(1, device=self.ranks.device))
         if self.ranks.device.type == "cuda":
             torch.cuda.synchronize()
         self.first_step_seconds = time.perf_counter() - self.started
         self.say(f"first step after {duration(self.first_step_seconds)}")
         gc.collect()
-        gc.freeze()  # what exists now stays: the collector need not look at it again
+        gc.freeze()  # objects that exist now stay: the garbage collector need not scan them again
 
     def evaluate(self) -> None:
         """Measure bits per byte on the validation tokens, not compiled: a second compilation, for the forward
@@ -421,7 +423,7 @@ class Trainer:
     # figures and log lines
 
     def rates(self, seconds: float, steps: int) -> tuple[float, float | None]:
-        """Return (tokens per second of all ranks, MFU or None) of some steps."""
+        """Return (tokens per second over all ranks, MFU or None) for some steps."""
         if steps == 0:
             return 0.0, None
         tokens = steps * self.plan.rows_per_step * self.config.sequence_length / seconds
@@ -507,7 +509,7 @@ class Trainer:
             "validation_loss": scores.loss if scores else None,
             "validation_tokens": scores.tokens if scores else None,
             "tokens_per_second": tokens_per_second
-            or None,  # a run that was killed after its last step has none to do
+            or None,  # a run that was killed after its last step has no steps left
             "mfu": mfu,
             "memory_gib": self.memory(),
             "data_wait": spent.waited / spent.seconds if spent.seconds else None,

@@ -1,4 +1,4 @@
-"""What training needs of a tokenizer: the bytes of each token, the special tokens, and text to ids and back.
+"""What training needs from a tokenizer: the bytes of each token, the special tokens, and conversion of text and ids.
 
 Reads the tokenizer's folder (`tokenizer.tiktoken` and `meta.json`) with the standard library; only `encode` needs
 tiktoken, which is imported when it is used.
@@ -63,7 +63,7 @@ class Vocabulary:
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Bytes of each token; special tokens have 0, so that they count nothing in bits per byte."""
+        """Bytes of each token; 0 for special tokens, which do not count in bits per byte."""
         lengths = np.array([len(token) for token in self.tokens], dtype=np.int64)
         lengths[list(self.special.values())] = 0
         return lengths

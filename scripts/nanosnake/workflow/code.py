@@ -1,4 +1,4 @@
-"""What a rule takes as the code of its stage: one file with a line for each part that decides the result."""
+"""A rule's input for the code of its stage: one file with a line for each part that decides the result."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nanosnake.stages import Stage
 
 
 class Code:
-    """Returns the file that a rule names; written by the process that plans, and by none of its jobs.
+    """Returns the file that a rule names; only the planning process writes it, not its jobs.
 
-    A job rereads the rules, perhaps on a host with other packages: that must not outdate anything.
+    A job rereads the rules, perhaps on a host with other packages, which must not outdate anything.
     """
 
     def __init__(self, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Data sets: which shards they have, where each comes from, and what is sampled from them."""
+"""Data sets: their shards, where each comes from, and the samples drawn from them."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Datasets:
 
     @per_job
     def download(self, wildcards: Wildcards) -> str:
-        """Return the options that say where a shard is, what it has to hold, and how long to try."""
+        """Return the options of a download: where the shard is, what it must contain, and how long to try."""
         dataset = self.config.datasets[wildcards.source]
         source = dataset.source
         values: dict[str, Any] = self.config.downloads.model_dump()

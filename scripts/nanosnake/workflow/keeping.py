@@ -1,9 +1,9 @@
 """Finished models are kept: retrained only if options or data have changed, and restored if that fails.
 
-Snakemake compares times of files and deletes a job's outputs before it runs. So a model's rule takes no code, and
-instead of its options a small file, the recipe, whose time changes only if the options really differ from those that
-the model was trained with. The old files get second names before the first job, and their first ones back if the job
-fails.
+Snakemake compares times of files and deletes a job's outputs before it runs. So a model's rule has no code
+among its inputs, and instead of options it takes a small file, the recipe, whose time changes only if the options
+really differ from those that the model was trained with. Before the first job, the old files get second names; if the
+job fails, they get their first names back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nanosnake.workflow.models import Models
 from train_model import TrainModel
 
 TICK = 1_000_000
-"""Nanoseconds by which one time must exceed another for Snakemake to take it as later."""
+"""Nanoseconds by which one time must exceed another to count as later for Snakemake."""
 
 
 class Keeper:
@@ -38,7 +38,7 @@ class Keeper:
             self.write_recipes()
 
     def write_recipes(self) -> None:
-        """Write what each model was asked for; a file is newer than the model only if that has changed."""
+        """Write the given options of each model; a file is newer than the model only if they have changed."""
         for name in self.models.config.models:
             path, now = Path(self.models.recipe_of(name)), self.recipe(name)
             then = self.trained(name)
@@ -54,7 +54,7 @@ class Keeper:
                 os.utime(path, ns=(min(times) - TICK,) * 2)
 
     def recipe(self, name: str) -> Recipe:
-        """Return the recipe of a model as the configuration has it; of the data, only the trainer knows."""
+        """Return the recipe of a model by the configuration, without the data, which only the trainer knows."""
         model = self.models.config.models[name]
         values = {**model.model_dump(), **model.options.model_dump()}
         given = model.model_fields_set | model.options.model_fields_set
@@ -62,14 +62,14 @@ class Keeper:
         return Recipe(options, frozenset(given & set(DECISIVE)), {}, self.code)
 
     def trained(self, name: str) -> Recipe | None:
-        """Return the recipe of the existing model; None if it is not whole, or keeps none."""
+        """Return the recipe of the existing model; None if the model is incomplete or has no recipe."""
         home = Path(self.models.home(name))
         return Recipe.of_result(home) if all((home / file).exists() for file in RESULTS) else None
 
     # Before the first job
 
     def start(self) -> None:
-        """Say, for each finished model that will be retrained, why, and what it cost; set its files aside."""
+        """For each finished model that will be retrained, log why and what it cost, and set its files aside."""
         made_again, forced = self.run.outputs, []
         for name in self.models.config.models:
             home = Path(self.models.home(name))
@@ -135,7 +135,7 @@ class Keeper:
             self._settle(self.aside.pop())
 
     def settle(self) -> None:
-        """Restore the files of models that a killed run has set aside; nobody else may be at work."""
+        """Restore the files of models that a killed run has set aside; no other run may be active."""
         for name in self.models.config.models:
             self._settle(name)
         self.write_recipes()
@@ -156,7 +156,7 @@ class Keeper:
 
 
 def cost(home: Path) -> str:
-    """Return what a finished model took, from its own record."""
+    """Describe how long a finished model took, from its own record."""
     said = read_json(home / "training.json")
     took = duration(said["figures"]["seconds"])
     return f"the one that is there took {took} on {said['ranks']} x {said['device']}"

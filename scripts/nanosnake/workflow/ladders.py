@@ -18,7 +18,7 @@ from nanosnake.workflow.models import Models
 from nanosnake.workflow.shell import Wildcards
 
 OF_A_MODEL = ("training.json", *(Path(name).name for name in (layout.EVALUATION, layout.NATS)))
-"""Files of a model that its place on a curve depends on."""
+"""Files of a model that decide its point on a curve."""
 
 
 class Ladders:
@@ -89,7 +89,7 @@ class Ladders:
         return words(CompareLadders, terms=self.terms(wildcards.compared))
 
     def preregistered(self, wildcards: Wildcards) -> list[str]:
-        """Return the record of a comparison's terms; a run writes them down while it plans, before its first job."""
+        """Return the record of a comparison's terms, which a run writes while it plans, before its first job."""
         path = Path(layout.PREREGISTRATION.format(compared=wildcards.compared))
         if self.run.makes_files:
             begun = [name for name in self._compared(wildcards.compared) if self._is_begun(name)]

@@ -1,4 +1,4 @@
-"""A run among others in the same folder: what a killed one left behind, who else is at work, and a summary."""
+"""A run among others in the same folder: what a killed run left behind, which others are active, and a summary."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from nanosnake.snakemake_internals import Run, refuse
 
 
 class Leftovers:
-    """Keeps files from being made twice, by jobs of a killed Snakemake or by two that run at once.
+    """Keeps files from being made twice, by jobs of a killed Snakemake or by two runs at once.
 
     Args:
-        settle: what else to do before anything is planned, if nobody else is at work.
+        settle: what else to do before anything is planned, if no other run is active.
         begin: what else to do before the first job.
     """
 
@@ -35,11 +35,11 @@ class Leftovers:
     def settle(self, wildcards: object) -> list[str]:
         """Return no file; before anything is planned, deal with what a killed Snakemake left running.
 
-        An input function of the target rules: it is called when Snakemake begins to plan a run, and what a cluster has
-        finished by then counts as made.
+        An input function of the target rules: Snakemake calls it when it begins to plan a run. Files that a cluster has
+        finished by then count as made.
 
         Raises:
-            NanosnakeError: if somebody else may be at work in the folder.
+            NanosnakeError: if another run may be active in the folder.
         """
         if self.run.makes_files and not self.asked:
             self.asked = True
@@ -70,7 +70,7 @@ class Leftovers:
         """Let others plan, now that Snakemake's locks are in place; say what becomes of jobs on SLURM.
 
         Raises:
-            NanosnakeError: if the targets were files, so that nothing was waited for, and there are such jobs.
+            NanosnakeError: if there are such jobs and the targets were files, for which nothing was waited for.
         """
         if not self.asked:
             if jobs := slurm.leftovers(self.folder, quiet=self.run.is_local):
@@ -111,6 +111,6 @@ class Leftovers:
 
 
 def others(folder: Path) -> list[runs.Owner]:
-    """Return who else is running jobs in a folder, as far as can be known."""
+    """Return the other runs with jobs in a folder, as far as can be known."""
     known = runs.owners(folder).values()
     return [owner for owner in known if owner.alive and not (owner.here and owner.pid == os.getpid())]

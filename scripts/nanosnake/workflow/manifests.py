@@ -24,7 +24,7 @@ class Manifests:
         self.config, self.tokenizers, self.models = config, tokenizers, models
 
     def products(self) -> list[str]:
-        """Return all that is made from tokenizers and models, in the order of the configuration."""
+        """Return everything made from tokenizers and models, in the order of the configuration."""
         of_tokenizers = map(self.tokenizers.files, self.config.tokenizers)
         return list(chain.from_iterable([*of_tokenizers, *map(self.models.files, self.config.models)]))
 

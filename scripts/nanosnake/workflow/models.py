@@ -129,7 +129,7 @@ class Models:
         ]
 
     def parent_of(self, name: str) -> list[str]:
-        """Return the weights that a model begins with, if it does not begin with random ones."""
+        """Return the weights that a model begins with, unless they are random."""
         begins = self.config.models[name].begins
         if begins is None:
             return []
@@ -139,7 +139,7 @@ class Models:
         ]
 
     def keepers(self) -> list[str]:
-        """Return the names of the models that keep weights on the way."""
+        """Return the names of the models that keep weights of intermediate steps."""
         return [name for name, model in self.config.models.items() if model.keep]
 
     def keep(self, wildcards: Wildcards) -> str:
@@ -153,7 +153,7 @@ class Models:
         return self.parent_of(wildcards.model)
 
     def parent_in_conversations(self, wildcards: Wildcards) -> list[str]:
-        """Return the same if what it goes on with are conversations: the answers of the two are compared."""
+        """Return the same if it is trained on conversations, because the answers of the two are compared."""
         return self.parent(wildcards) if self.config.has_conversations(wildcards.dataset) else []
 
     def train_tokens(self, wildcards: Wildcards) -> list[str]:
@@ -266,7 +266,7 @@ class Models:
         ]
 
     def check_contamination(self, wildcards: Wildcards) -> str:
-        """Return the options that sum up which items the training text has."""
+        """Return the options that sum up which items the training text contains."""
         pairs, settings = self._overlap_words(wildcards), self.of(wildcards).contamination
         return words(
             CheckContamination,
@@ -284,7 +284,7 @@ class Models:
         return self.contamination_of(wildcards.model)
 
     def evaluate(self, wildcards: Wildcards) -> str:
-        """Return the options that say on what a model is evaluated."""
+        """Return the options of what a model is evaluated on."""
         model = self.of(wildcards)
         return words(
             EvaluateModel,

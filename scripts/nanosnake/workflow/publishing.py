@@ -26,20 +26,20 @@ MINUTES = {"shards": 60, "tokens": 60, "models": 120}
 
 
 class Publishing:
-    """Says what a configuration publishes."""
+    """What a configuration publishes."""
 
     def __init__(self, config: Config, tokenizers: Tokenizers, models: Models) -> None:
         self.config, self.tokenizers, self.models, self.settings = config, tokenizers, models, config.publish
 
     def options(self, wildcards: Wildcards) -> str:
         """Return where to publish, as options of the command line."""
-        if self.settings is None:  # of a file that was named by hand
+        if self.settings is None:  # of a file that was requested by name
             raise ValueError(NOT_ASKED_FOR)
         destination = Place.parse(self.settings.destination)
         return words(PublishFiles, destination=destination, **vars(self.settings.endpoint))
 
     def published(self) -> list[str]:
-        """Return the files that exist once everything is published; nothing without a `publish` section.
+        """Return the files that exist once everything is published; empty without a `publish` section.
 
         A tokenizer's manifest does not wait for its models, so that a node can fetch what it needs to train them.
         """
@@ -151,6 +151,6 @@ class Publishing:
             check(connect(endpoint), endpoint, Place.parse(self.settings.destination))
         except NanosnakeError as error:
             raise NanosnakeError(
-                f"publishing cannot work, so nothing was run: {error}. To run without it, take `publish` out of the "
+                f"publishing cannot work, so nothing was run: {error}. To run without it, remove `publish` from the "
                 "configuration, or name a target that publishes nothing, such as `reports`"
             ) from None

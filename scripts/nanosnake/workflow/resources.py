@@ -19,7 +19,7 @@ def size(files: Iterable[str]) -> int:
     """Return the bytes of files. Snakemake's own `input.size_mb` takes a sixth of a large plan's time.
 
     Raises:
-        FileNotFoundError: if one is not there yet; Snakemake asks again when it is.
+        FileNotFoundError: if one does not exist yet; Snakemake asks again when it does.
     """
     return sum(map(os.path.getsize, files))
 

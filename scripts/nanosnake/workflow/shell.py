@@ -23,7 +23,7 @@ RECORDED = f"{VARIABLE}={{{{log.record:q}}}} python {{}} &> {{{{log.text:q}}}}"
 
 
 def as_is(value: Any) -> Callable[[Wildcards], Any]:
-    """Return a function that gives a value: in a text of its own, Snakemake would take braces for wildcards."""
+    """Return a function that returns a value, because Snakemake would take braces in a plain text for wildcards."""
 
     def given(wildcards: Wildcards) -> Any:
         return value
@@ -46,7 +46,7 @@ def command(kind: type[Stage], *options: str, launcher: str = "", **values: str)
 
     Args:
         kind: the stage.
-        options: words that are ready, such as "{params.options}".
+        options: words that are already formatted, such as "{params.options}".
         launcher: a script, with its arguments, that starts this one.
         values: what Snakemake fills in for a field: "input.shard" for `{input.shard:q}`.
 
@@ -71,7 +71,7 @@ def command(kind: type[Stage], *options: str, launcher: str = "", **values: str)
 
 
 def any_of(names: Iterable[str]) -> str:
-    """Return the constraint of a wildcard: one of these names, or nothing at all where there is none."""
+    """Return the constraint of a wildcard: one of these names; if there are none, nothing matches."""
     return "|".join(map(escape, sorted(names))) or "(?!)"
 
 

@@ -53,7 +53,7 @@ class Tokenizers:
         return layout.TOKENIZER.format(dataset=self.config.tokenizers[name].dataset, tokenizer=name)
 
     def files(self, name: str) -> list[str]:
-        """Return all that is made from a tokenizer, without its token shards."""
+        """Return everything made from a tokenizer, except its token shards."""
         checks = (f"checks/{check}.json" for check in self.checks())
         return [*(f"{self.home(name)}/{file}" for file in (*OF_A_TOKENIZER, *checks)), *self.exports(name)]
 
@@ -302,7 +302,7 @@ class Tokenizers:
         )
 
     def _sources(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the options that say where a check finds what it needs besides texts and samples."""
+        """Return the options that locate what a check needs besides texts and samples."""
         name, needs = wildcards.tokenizer, CHECKS[wildcards.check].needs
         found: dict[str, Any] = {}
         if "counts" in needs:

@@ -18,7 +18,7 @@ pub struct Facts {
     empty: u64,
 }
 
-/// Reads a shard from end to end and says what it holds.
+/// Reads a shard from end to end and reports what it holds.
 #[pyfunction]
 #[pyo3(signature = (path, *, text_column="text", most_page=None, progress=None))]
 pub fn check_parquet(

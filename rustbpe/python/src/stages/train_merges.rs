@@ -17,7 +17,7 @@ pub fn training_memory(py: Python<'_>, counts_path: PathBuf, num_merges: u64) ->
     })
 }
 
-/// Finds up to `num_merges` merges over a count file; fewer where no pair is left. The first are those of `start`.
+/// Finds up to `num_merges` merges over a count file; fewer if no pair is left. The first are those of `start`.
 #[pyfunction]
 #[pyo3(signature = (counts_path, num_merges, *, start=Vec::new(), threads=0, progress=None))]
 pub fn train_merges(

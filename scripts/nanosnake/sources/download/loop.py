@@ -139,7 +139,7 @@ class _Fetch:
                 f"({duration(patience.longest_wait)}).{kept} Run again after that, with fewer downloads at a time"
             ) from None
         pause = (problem.wait or 0.0) + patience.pause(failures)
-        going_on = f"going on from {there}" if there else "trying again"
+        going_on = f"resuming from {there}" if there else "trying again"
         log(
             f"{self.wanted.path.stem}: {problem}; {going_on} in {pause:.1f} s "
             f"({failures} of {patience.retries} retries)"

@@ -164,7 +164,7 @@ def explain_status(
         return NanosnakeError(
             f"{missing} at {host} ({status}); check the dataset's url, revision and shard numbers"
         )
-    return NanosnakeError(f"{host} answered {status}, which is no file; check the dataset's url")
+    return NanosnakeError(f"{host} answered {status}, which is not a file; check the dataset's url")
 
 
 def _refused(status: int, host: str, token_sent: bool) -> str:

@@ -1,1 +1,1 @@
-"""What needs a GPU package, each with its fallback."""
+"""Faster kernels from optional GPU packages; everything here has a fallback."""

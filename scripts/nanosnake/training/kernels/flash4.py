@@ -1,6 +1,6 @@
-"""FlashAttention 4 over documents laid end to end, as an operator that torch.compile takes.
+"""FlashAttention 4 over documents laid end to end, as an operator that torch.compile accepts.
 
-Used where the package `flash-attn-4` is installed and the GPU is a Hopper or Blackwell; its kernels are about
+Used if the package `flash-attn-4` is installed and the GPU is a Hopper or Blackwell; its kernels are about
 twice as fast on a Hopper as the flash kernels inside PyTorch.
 """
 
@@ -15,7 +15,7 @@ from nanosnake.training.kernels import packages
 
 
 def usable() -> bool:
-    """Return whether the package and a GPU that it runs on are there."""
+    """Return whether the package is installed and the GPU supported."""
     return packages.usable(packages.FLASH_ATTN_4)
 
 

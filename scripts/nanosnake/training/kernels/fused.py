@@ -1,8 +1,8 @@
-"""The MLP with its squared ReLU inside the matrix products, as operators that torch.compile takes.
+"""The MLP with its squared ReLU inside the matrix products, as operators that torch.compile accepts.
 
 Next to a product of 3,072 columns, squared ReLU as a separate kernel costs half as much again, because it reads and
-writes the widest tensors of the model. The package `quack-kernels`, which `flash-attn-4` brings along, lets a product
-end with a function of ours. Only the squares are kept: the derivative is two times their root.
+writes the widest tensors of the model. The package `quack-kernels`, a dependency of `flash-attn-4`, can apply a
+function of ours at the end of a product. Only the squares are kept: the derivative is twice their root.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nanosnake.training.linear import weight_gradient
 
 
 def usable() -> bool:
-    """Return whether the package and a Hopper GPU are there."""
+    """Return whether the package is installed and the GPU is a Hopper."""
     return packages.usable(packages.QUACK)
 
 

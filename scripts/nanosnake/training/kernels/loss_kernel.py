@@ -2,8 +2,8 @@
 
 The compiled form of `head.chunk_loss` is limited by arithmetic (sigmoids and divisions), not by memory, and takes
 nearly three times as long: 46 ms of a 945 ms step at depth 12 on an H200. This kernel uses the GPU's own tanh and
-writes the gradient over the logits. What it writes is the first to leave the cache, and few rows are worked on at
-once, so that each row is still there when it is read again.
+writes the gradient over the logits. Its writes are the first to leave the cache, and few rows are processed at
+once, so each row is still cached when it is read again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-if torch.cuda.is_available():  # it takes a second to import, and complains at the end of a run on the CPU
+if (
+    torch.cuda.is_available()
+):  # it takes a second to import, and prints an error at the end of a run on the CPU
     import triton  # type: ignore[import-untyped]
     import triton.language as tl  # type: ignore[import-untyped]
 else:
@@ -64,7 +66,7 @@ if triton is not None:
 
 
 def usable(logits_CV: Tensor) -> bool:
-    """Return whether the kernel can work on these logits."""
+    """Return whether the kernel supports these logits."""
     return triton is not None and logits_CV.is_cuda and torch.version.hip is None
 
 

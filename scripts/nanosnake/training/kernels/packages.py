@@ -1,8 +1,8 @@
-"""The optional packages with faster kernels, and every function of theirs that we call.
+"""The optional packages with faster kernels, and all their functions that we call.
 
 Some of these functions are not public and may change with any release, which is why the group `gpu` pins the
-versions. Where a package is missing, fails to import, or lacks a function, training takes the next best way, and
-`missing` says so in one line.
+versions. If a package is missing, fails to import, or lacks a function, training uses the next best kernel, and
+`missing` reports it in one line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Package:
     generations: tuple[int, ...]
     """First number of the compute capability: 9 is Hopper, 10 Blackwell."""
     functions: tuple[tuple[str, str, tuple[str, ...]], ...]
-    """(module, name, parameters that we give by name) of each function."""
+    """(module, name, parameters that we pass by name) of each function."""
 
 
 _DOCUMENTS = ("cu_seqlens_q", "cu_seqlens_k", "max_seqlen_q", "max_seqlen_k", "causal", "window_size_left")
@@ -55,7 +55,7 @@ def functions(package: Package) -> tuple[Any, ...]:
     """Return the functions of a package, in their order.
 
     Raises:
-        ImportError, AttributeError, TypeError: where parts are missing or a function is not as it was tested.
+        ImportError, AttributeError, TypeError: if a part is missing or a function differs from the tested one.
     """
     found = []
     for module, name, wanted in package.functions:
@@ -68,14 +68,14 @@ def functions(package: Package) -> tuple[Any, ...]:
 
 @cache
 def fault(package: Package) -> str | None:
-    """Return why a package that the GPU could use is not used, in one line; None: nothing is wrong."""
+    """Return in one line why a package that the GPU supports is not used; None if it can be used."""
     try:
         found = importlib.metadata.version(package.distribution)
     except importlib.metadata.PackageNotFoundError:
         return f"{package.distribution} is not installed; `{GROUP}` brings it"
     try:
         functions(package)
-    except Exception as error:  # a package may fail in any way while it is imported
+    except Exception as error:  # an import of a package may fail in any way
         why = (str(error).splitlines() or [""])[0]
         return (
             f"{package.distribution} {found} is installed but does not load ({type(error).__name__}: {why}); "
@@ -85,16 +85,16 @@ def fault(package: Package) -> str | None:
 
 
 def suits(package: Package) -> bool:
-    """Return whether the GPU is one that the package is made for."""
+    """Return whether the package supports the GPU."""
     return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] in package.generations
 
 
 def usable(package: Package) -> bool:
-    """Return whether the package and a GPU that it is made for are there."""
+    """Return whether the package can be used: it loads, and supports the GPU."""
     return suits(package) and fault(package) is None
 
 
 def missing() -> list[str]:
-    """Return a line for each package that would make training on this GPU faster and is not used."""
+    """Return a line for each unused package that would make training on this GPU faster."""
     lines = (fault(package) for package in (FLASH_ATTN_4, QUACK) if suits(package))
     return [line for line in lines if line]
