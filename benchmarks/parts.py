@@ -46,6 +46,7 @@ SETTINGS = {
     **{"weight_decay": 0.0, "eval_every": 0, "eval_tokens": 65_536, "checkpoint_every": 0, "compile": False},
 }
 """The demo's; `--steps` says how many."""
+LLAMA = {"architecture": "llama", "value_embeddings": False, "softcap": 0.0}
 MATRICES = ("query", "key_value", "out", "up", "down", "value_gate")
 
 
@@ -190,6 +191,7 @@ VARIANTS = {
     "positions": Variant("no rotary embeddings", no_positions),
     "tied1": Variant("one table for embedding and head, rate 0.01", partial(tied, 0.01)),
     "tied3": Variant("one table for embedding and head, rate 0.003", partial(tied, 0.003)),
+    "llama": Variant("Llama's shape", config=LLAMA),
     "adamw1": Variant("AdamW for all, matrices at 0.001", partial(adamw, 0.001), steps=1.15),
     "adamw3": Variant("AdamW for all, matrices at 0.003", partial(adamw, 0.003), steps=1.15),
 }

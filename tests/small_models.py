@@ -41,6 +41,13 @@ class Small:
         """Return the trainer's logits of rows of one length."""
         return next_logits(self.model, rows)[0][:, : len(rows[0])]
 
+    def greedy(self, ids: list[int], count: int, ends: list[int]) -> list[int]:
+        """Return what the trainer's model writes after ids, the likeliest token each time."""
+        written: list[int] = []
+        while len(written) < count and not (written and written[-1] in ends):
+            written.append(int(self.logits([[*ids, *written]])[0, -1].argmax()))
+        return written
+
     def export(self, format: Any, out: Path, **options: Any) -> Path:
         """Export the model and return the export's folder."""
         folder = self.folder / "model"

@@ -1,9 +1,8 @@
-"""Exported models in transformers: the trainer's logits with and without a cache, generation, training, the card."""
+"""Exported models in transformers: the trainer's logits with and without a cache, generation, training."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nanosnake.exports.card import card
 from nanosnake.exports.formats import MODEL_FILES
-from nanosnake.training.config import ModelConfig
 from small_models import Small, make, some_ids
 
 transformers = pytest.importorskip("transformers")
@@ -118,14 +115,6 @@ def test_loss_is_the_trainers(small: Small, loaded: Any) -> None:
     assert float(loss.detach()) == pytest.approx(float(wanted), abs=1e-4)
 
 
-def greedy(small: Small, ids: list[int], count: int, ends: list[int]) -> list[int]:
-    """Return what the trainer's model writes, the likeliest token each time."""
-    written: list[int] = []
-    while len(written) < count and not (written and written[-1] in ends):
-        written.append(int(small.logits([[*ids, *written]])[0, -1].argmax()))
-    return written
-
-
 def test_generation(small: Small, folder: Path, loaded: Any) -> None:
     tokenizer = load_tokenizer(folder)
     prompts = ["The", "A longer prompt, of some words", ""]
@@ -136,7 +125,7 @@ def test_generation(small: Small, folder: Path, loaded: Any) -> None:
     ends, start = loaded.generation_config.eos_token_id, batch["input_ids"].shape[1]
     for prompt, row in zip(prompts, together, strict=True):
         ids = tokenizer(prompt).input_ids
-        wanted = greedy(small, ids, 24, ends)
+        wanted = small.greedy(ids, 24, ends)
         assert row[start : start + len(wanted)].tolist() == wanted
     beams = loaded.generate(**batch, **options, num_beams=3)
     assert torch.equal(beams, loaded.generate(**batch, **options, num_beams=3, use_cache=False))
@@ -146,7 +135,7 @@ def test_pipeline(small: Small, folder: Path, loaded: Any) -> None:
     tokenizer = load_tokenizer(folder)
     pipe = transformers.pipeline("text-generation", model=loaded, tokenizer=tokenizer)
     text = pipe("Hello", max_new_tokens=8, do_sample=False)[0]["generated_text"]
-    wanted = greedy(small, tokenizer("Hello").input_ids, 8, loaded.generation_config.eos_token_id)
+    wanted = small.greedy(tokenizer("Hello").input_ids, 8, loaded.generation_config.eos_token_id)
     assert text == "Hello" + tokenizer.decode(wanted, skip_special_tokens=True)
     answer = pipe([{"role": "user", "content": "Hello"}], max_new_tokens=4, do_sample=False)[0][
         "generated_text"
@@ -186,77 +175,3 @@ def test_in_half_the_bytes(small: Small, folder: Path, tmp_path: Path) -> None:
     wanted = small.logits([ids])
     found = load(half, dtype=torch.float32)(input_ids=torch.tensor([ids])).logits
     assert float((found - wanted).square().mean().sqrt()) < 0.05 * float(wanted.std())
-
-
-def test_card_says_what_it_is() -> None:
-    settings = {
-        "name": "d12",
-        "dataset": {
-            "name": "climb",
-            "settings": {
-                "source": {
-                    "kind": "url",
-                    "url": "https://huggingface.co/datasets/some/corpus/resolve/main/{shard}.parquet?sig=secret",
-                    "revision": "abc",
-                },
-                "train": "0-9",
-                "validation": 10,
-                "license": "odc-by",
-            },
-        },
-        "tokenizer": {"name": "bpe32k", "settings": {"pattern": "gpt4"}},
-    }
-    config = ModelConfig.from_depth(12, 32768, 2048)
-    evaluation = {
-        "bits_per_byte": 0.81234,
-        "loss": math.e,
-        "tasks": [{"task": "piqa", "accuracy": 0.6543}, {"task": "other", "accuracy": None}],
-    }
-    text = card(config, settings, {"steps": 10, "tokens": 5_242_880}, evaluation)
-    for wanted in (
-        "# d12",
-        "- some/corpus",
-        "odc-by",
-        "0.8123",
-        "2.7183",
-        "5,242,880",
-        "0.654",
-        "`bpe32k`",
-        "abc",
-    ):
-        assert wanted in text, wanted
-    assert "secret" not in text
-    assert "trust_remote_code=True" in text
-    local = {
-        **settings,
-        "dataset": {
-            "name": "x",
-            "settings": {"source": {"kind": "local", "path": "/home/me"}, "train": 1, "validation": 2},
-        },
-    }
-    text = card(config, local, {"steps": 1, "tokens": 1}, {})
-    assert "/home/me" not in text
-    assert "not stated" in text
-    assert card(config, {}, {"steps": 1, "tokens": 1}, {}).startswith("---\nlibrary_name: transformers")
-
-
-def test_the_card_of_a_model_that_answers() -> None:
-    config = ModelConfig.from_depth(12, 32768, 2048)
-    talks, web = (
-        {"source": {"kind": "files", "path": "/home/me"}, "train": 1, "validation": 2},
-        {"source": {"kind": "mixture", "parts": {"web": 3, "code": 1}}, "license": "odc-by"},
-    )
-    settings = {
-        "name": "chat",
-        "dataset": {"name": "talks", "settings": talks},
-        "parents": [{"model": "base", "name": "web", "settings": web}],
-    }
-    text = card(config, settings, {"steps": 1, "tokens": 1, "conversations": True}, {})
-    assert "learned to answer from conversations" in text
-    assert "not taught" not in text
-    assert (
-        "- began with the weights of `base`: data set `web`, source: mixture; parts: web, code; licence"
-        in text
-    )
-    assert "odc-by" in text
-    assert "tokenizer.apply_chat_template(messages" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,26 +23,21 @@ def card(
     """Return the content of README.md.
 
     Args:
-        settings: name of the model; data set, tokenizer and data sets of the models that it began with, each with its
-            name and settings, as passed to `ExportModel`; empty: nothing is known about them.
+        settings: as passed to `ExportModel`: `name` of the model, `conversations` (whether it was trained on some),
+            `tokenizer` and `datasets` (its own first, then those of the models that it began with), each with its
+            name and settings; empty: nothing is known about them.
         figures: of the training run, from model.json.
         evaluation: content of evaluation.json; may be empty.
     """
-    dataset = settings.get("dataset")
-    lines = _data(dataset) if dataset else ["not recorded"]
-    lines += [
-        f"began with the weights of `{parent['model']}`: {'; '.join(_data(parent))}"
-        for parent in settings.get("parents", [])
-    ]
-    chats = bool(figures.get("conversations"))
+    datasets = settings.get("datasets", [])
     parts = [
-        _front_matter(config, dataset),
+        _front_matter(config, datasets),
         f"# {settings.get('name', 'A model')}\n",
-        _model(config, settings, chats=chats),
-        "## Data\n\n" + "\n".join(f"- {line}" for line in lines) + "\n",
+        _model(config, settings),
+        "## Data\n\n" + ("\n".join(map(_data, datasets)) or "- not recorded\n"),
         "## Figures\n\n| | |\n|---|---|\n"
         + "".join(f"| {name} | {value} |\n" for name, value in _figures(figures, evaluation)),
-        _loading(config, chats=chats),
+        _loading(config, chats=bool(settings.get("conversations"))),
     ]
     return "\n".join(parts)
 
@@ -53,48 +48,63 @@ def license_of(dataset: Mapping[str, Any]) -> str | None:
     return own or EMBEDDED_LICENSES.get(dataset["settings"]["source"].get("corpus"))
 
 
-def _front_matter(config: ModelConfig, dataset: Mapping[str, Any] | None) -> str:
+def _front_matter(config: ModelConfig, datasets: Sequence[Mapping[str, Any]]) -> str:
     lines = ["library_name: transformers", "pipeline_tag: text-generation", "tags:", "- nanosnake"]
     if config.architecture != "nanosnake":
         lines.append(f"- {config.architecture}")
-    url = str(dataset["settings"]["source"].get("url", "")) if dataset else ""
-    if url.startswith(HUB):
-        lines += ["datasets:", "- " + "/".join(url.removeprefix(HUB).split("/")[:2])]
+    sources = [dataset["settings"]["source"] for dataset in datasets]
+    for key, values in (
+        ("language", [source.get("language") for source in sources]),
+        ("datasets", map(_on_hub, sources)),
+    ):
+        if known := dict.fromkeys(filter(None, values)):
+            lines += [f"{key}:", *(f"- {value}" for value in known)]
     return "\n".join(["---", *lines, "---\n"])
 
 
-def _model(config: ModelConfig, settings: Mapping[str, Any], *, chats: bool) -> str:
+def _on_hub(source: Mapping[str, Any]) -> str | None:
+    """Return a source's name on Hugging Face's hub."""
+    if source["kind"] == "huggingface":
+        return str(source["name"])
+    url = str(source.get("url", ""))
+    return "/".join(url.removeprefix(HUB).split("/")[:2]) if url.startswith(HUB) else None
+
+
+def _model(config: ModelConfig, settings: Mapping[str, Any]) -> str:
     tokenizer = settings.get("tokenizer")
     named = f" `{tokenizer['name']}`" if tokenizer else ""
     split = f" with the split pattern `{tokenizer['settings']['pattern']}`" if tokenizer else ""
-    does = (
-        "learned to answer from conversations in the form of its chat template"
-        if chats
-        else "continues text; it was not taught to follow instructions"
+    taught = (
+        "It was trained on conversations and answers"
+        if settings.get("conversations")
+        else "It continues text; it was not taught to follow instructions"
     )
     return (
         f"A {config.architecture} model of depth {config.depth}, width {config.width}, {config.heads} heads and "
         f"{config.kv_heads} key/value heads, for texts of {config.sequence_length:,} tokens at most, trained with "
-        f"nanosnake. It {does}. Its tokenizer{named} is a byte-level "
+        f"nanosnake. {taught}. Its tokenizer{named} is a byte-level "
         f"BPE of {config.vocab_size:,} tokens{split}; each document begins with the bos token.\n"
     )
 
 
-def _data(dataset: Mapping[str, Any]) -> list[str]:
+def _data(dataset: Mapping[str, Any]) -> str:
     settings = dataset["settings"]
     source = settings["source"]
-    lines = [f"data set `{dataset['name']}`, source: {source['kind']}"]
+    first = f"- data set `{dataset['name']}`, source: {source['kind']}"
+    if source["kind"] == "mixture":
+        parts = source["parts"]
+        shares = [
+            f"`{name}` {parts[name]:g}" if isinstance(parts, Mapping) else f"`{name}`" for name in parts
+        ]
+        return f"{first} of {', '.join(shares)}\n"
+    lines = []
     if source["kind"] not in PRIVATE_SOURCES:
-        for key in ("url", "revision", "language"):
+        for key in ("url", "name", "config", "split", "revision", "language"):
             if value := source.get(key):
                 lines.append(f"{key}: {_public(value) if key == 'url' else value}")
-    if parts := source.get("parts"):
-        lines.append(f"parts: {', '.join(parts)}")
-    else:
-        lines += [f"training shards: {settings['train']}", f"validation shards: {settings['validation']}"]
-    found = license_of(dataset)
-    lines.append(f"licence of the text: {found or 'not stated (`license` of the data set)'}")
-    return lines
+    lines += [f"training shards: {settings['train']}", f"validation shards: {settings['validation']}"]
+    lines.append(f"licence of the text: {license_of(dataset) or 'not stated (`license` of the data set)'}")
+    return "\n".join([first, *(f"  - {line}" for line in lines)]) + "\n"
 
 
 def _public(url: str | list[str]) -> str:

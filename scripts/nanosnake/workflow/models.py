@@ -302,16 +302,23 @@ class Models:
     def card(self, wildcards: Wildcards) -> str:
         """Return the option with what the card of an exported model says about its data and tokenizer."""
         config = self.config.model_dump(mode="json")
-        named = {
-            key: {"name": name, "settings": config[f"{key}s"][name]}
-            for key, name in (("dataset", wildcards.dataset), ("tokenizer", wildcards.tokenizer))
+        datasets = self._datasets_of(wildcards.model)
+        said = {
+            "name": wildcards.model,
+            "conversations": any(map(self.config.has_conversations, datasets)),
+            "datasets": [{"name": name, "settings": config["datasets"][name]} for name in datasets],
+            "tokenizer": {
+                "name": wildcards.tokenizer,
+                "settings": config["tokenizers"][wildcards.tokenizer],
+            },
         }
-        parents = [
-            {"model": parent, "name": dataset, "settings": config["datasets"][dataset]}
-            for parent in self.config.lineage(wildcards.model)[1:]
-            for dataset in [self.config.dataset_of(parent)]
-        ]
-        return words(ExportModel, settings={"name": wildcards.model, "parents": parents, **named})
+        return words(ExportModel, settings=said)
+
+    def _datasets_of(self, name: str) -> list[str]:
+        """Return the data sets that a model was trained on, parts of a mixture after it, then those of its parent."""
+        begins, dataset = self.config.models[name].begins, self.config.dataset_of(name)
+        earlier = [] if begins is None else self._datasets_of(begins[0])
+        return list(dict.fromkeys([dataset, *self.config.parts(dataset), *earlier]))
 
     def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the files of prompts and tasks that a model is evaluated with."""
