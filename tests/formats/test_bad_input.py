@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import json
 import lzma
+import re
 import resource
 import subprocess
 import sys
@@ -18,7 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nanosnake.files import NanosnakeError
-from nanosnake.sources.formats import stream
+from nanosnake.sources.formats import stream, tables
+from nanosnake.sources.formats.columns import Column
+from nanosnake.sources.formats.peek import peek
 
 from .reading import jsonl, read
 from .test_reading import zstd
@@ -175,6 +179,52 @@ def test_damaged_compression(
     assert made.left_out[-1]["place"] == "the rest of the file"
     if damage != "flipped":  # a checksum comes after what it is of
         assert made.texts == [f"document {number}" for number in range(len(made.texts))]
+
+
+@pytest.mark.parametrize(
+    ("packing", "pack"), [("gz", gzip.compress), ("zst", zstd), ("bz2", bz2.compress), ("xz", lzma.compress)]
+)
+def test_a_small_compressed_file_that_is_broken_off(
+    tmp_path: Path, packing: str, pack: Callable[[bytes], bytes]
+) -> None:
+    good, path = tmp_path / "good.jsonl", tmp_path / f"small.jsonl.{packing}"
+    good.write_bytes(jsonl({"text": "one"}))
+    path.write_bytes(pack(jsonl({"text": "two"}, {"text": "three"}))[:-5])
+    peek(str(path), "jsonl", Column("text"))  # does not end the planning of a run that leaves it out
+    with pytest.raises(NanosnakeError, match=rf"small.jsonl.{packing}, the rest of the file: .*broken off"):
+        read(path)
+    made = read(good, path, on_error="skip")
+    assert made.texts == ["one"]
+    assert [(entry["file"], entry["place"]) for entry in made.left_out] == [
+        (str(path), "the rest of the file")
+    ]
+    assert made.found["files"][1]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("block", [1000, 1 << 24])
+def test_rows_of_csv_before_the_damage_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(tables, "LONGEST_ROW", block)
+    path = tmp_path / "a.csv.gz"
+    rows = b"".join(b"%d,number %d\n" % (number, number * number) for number in range(200_000))
+    path.write_bytes(gzip.compress(b"id,text\n" + rows)[:-2000])
+    with pytest.raises(NanosnakeError, match=r"a.csv.gz, the rest of the file: .*broken off"):
+        read(path)
+    made = read(path, on_error="skip")
+    (after,) = re.findall(r"after ([\d,]+) bytes", made.left_out[-1]["reason"])
+    unpacked = int(after.replace(",", ""))
+    assert made.texts == [f"number {number * number}" for number in range(len(made.texts))]
+    assert 0 <= rows[: unpacked - 8].count(b"\n") - len(made.texts) <= 1
+
+
+def test_an_open_quotation_mark_in_the_header_is_told_in_a_few_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'id,"text\n' + b"x,y\n" * 100_000)
+    peek(str(path), "csv", Column("text"))
+    with pytest.raises(NanosnakeError, match="no column 'text'; its columns are 'id', 'text") as refused:
+        read(path)
+    assert len(str(refused.value)) < 500
 
 
 LOOKS: dict[str, tuple[str, bytes, str]] = {
