@@ -357,6 +357,19 @@ def test_bad_tables(tmp_path: Path) -> None:
         read(arrow)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_table_with_a_column_twice(tmp_path: Path, ending: str) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    path = tmp_path / f"a.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(NanosnakeError, match="2 columns are named 'text'; one is wanted"):
+        read(path)
+
+
 def test_conversations_that_are_not_what_the_template_asks_for(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(
@@ -414,27 +427,36 @@ def test_many_small_files(tmp_path: Path) -> None:
     assert [len(shard.parts) for shard in made.shards] == [len(rows) for rows in made.rows]
 
 
-@pytest.mark.parametrize("documents", ["line", "blocks", "file"])
-def test_a_line_of_a_gigabyte_is_left_out_in_bounded_memory(tmp_path: Path, documents: str) -> None:
-    path = tmp_path / "long.txt.zst"
+LONG_LINES = {  # file, options, what comes before the long line and after it, lines of what is kept
+    "line": ("long.txt.zst", {"documents": "line"}, b"first\n\n", b"\n\nlast\n", [1, 5]),
+    "blocks": ("long.txt.zst", {"documents": "blocks"}, b"first\n\n", b"\n\nlast\n", [1, 5]),
+    "file": ("long.txt.zst", {"documents": "file"}, b"first\n\n", b"\n\nlast\n", []),
+    "jsonl": ("long.jsonl.zst", {}, b'{"text": "first"}\n\n{"text": "', b'"}\n{"text": "last"}\n', [1, 4]),
+}
+
+
+@pytest.mark.parametrize("what", LONG_LINES)
+def test_a_line_of_a_gigabyte_is_left_out_in_bounded_memory(tmp_path: Path, what: str) -> None:
+    name, options, before, after, lines = LONG_LINES[what]
+    path = tmp_path / name
     with pa.CompressedOutputStream(str(path), "zstd") as file:
-        file.write(b"first\n\n")
+        file.write(before)
         for _ in range(1024):
             file.write(b"x" * (1 << 20))
-        file.write(b"\n\nlast\n")
+        file.write(after)
     code = (
-        "import sys, resource; from pathlib import Path; from formats.reading import read\n"
-        "made = read(Path(sys.argv[1]), documents=sys.argv[2], on_error='skip')\n"
+        "import sys, json; from pathlib import Path; from formats.reading import read\n"
+        "made = read(Path(sys.argv[1]), on_error='skip', **json.loads(sys.argv[2]))\n"
         "print(made.texts, made.lines, [entry['place'] for entry in made.left_out])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path), documents],
+        [sys.executable, "-c", code, str(path), json.dumps(options)],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": ":".join(sys.path)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (700 << 20, 700 << 20)),
     )
-    if documents == "file":
-        assert "no document is left" in done.stderr
+    if lines:
+        assert done.stdout == f"['first', 'last'] {lines} ['line 3']\n", done.stderr
     else:
-        assert done.stdout == "['first', 'last'] [1, 5] ['line 3']\n", done.stderr
+        assert "no document is left" in done.stderr
