@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -60,6 +61,26 @@ def test_files_of_other_kinds_are_cut_into_shards(tmp_path: Path) -> None:
         "shard_00008",
         ["shard_00009"],
     )
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "jsonl.gz"])
+def test_more_is_looked_at_than_the_first_bytes(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "data").mkdir()
+    rows = [("n" * 5000, "")] * 3 + [("n", "once upon a time " * 10_000)]
+    if ending == "csv":
+        data = "id,story\n" + "".join(f"{number},{story}\n" for number, story in rows)
+    else:
+        data = "".join(json.dumps({"id": number, "story": story or None}) + "\n" for number, story in rows)
+    packed = gzip.compress(data.encode()) if ending.endswith("gz") else data.encode()
+    (tmp_path / f"data/all.{ending}").write_bytes(packed)
+    assert "story # the longest texts of id, story" in proposed(tmp_path)[0]
+
+
+def test_a_compressed_file_that_is_broken_off_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/all.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}\n')[:-5])
+    with pytest.raises(NanosnakeError, match=r"all.jsonl.gz: the compressed data \(gzip\) is damaged"):
+        proposed(tmp_path)
 
 
 def test_plain_text_and_conversations(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import json
 import lzma
+import re
 import resource
 import subprocess
 import sys
@@ -18,7 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nanosnake.files import NanosnakeError
-from nanosnake.sources.formats import stream
+from nanosnake.sources.formats import stream, tables
+from nanosnake.sources.formats.columns import Column
+from nanosnake.sources.formats.peek import peek
 
 from .reading import jsonl, read
 from .test_reading import zstd
@@ -177,6 +181,52 @@ def test_damaged_compression(
         assert made.texts == [f"document {number}" for number in range(len(made.texts))]
 
 
+@pytest.mark.parametrize(
+    ("packing", "pack"), [("gz", gzip.compress), ("zst", zstd), ("bz2", bz2.compress), ("xz", lzma.compress)]
+)
+def test_a_small_compressed_file_that_is_broken_off(
+    tmp_path: Path, packing: str, pack: Callable[[bytes], bytes]
+) -> None:
+    good, path = tmp_path / "good.jsonl", tmp_path / f"small.jsonl.{packing}"
+    good.write_bytes(jsonl({"text": "one"}))
+    path.write_bytes(pack(jsonl({"text": "two"}, {"text": "three"}))[:-5])
+    peek(str(path), "jsonl", Column("text"))  # does not end the planning of a run that leaves it out
+    with pytest.raises(NanosnakeError, match=rf"small.jsonl.{packing}, the rest of the file: .*broken off"):
+        read(path)
+    made = read(good, path, on_error="skip")
+    assert made.texts == ["one"]
+    assert [(entry["file"], entry["place"]) for entry in made.left_out] == [
+        (str(path), "the rest of the file")
+    ]
+    assert made.found["files"][1]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("block", [1000, 1 << 24])
+def test_rows_of_csv_before_the_damage_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(tables, "LONGEST_ROW", block)
+    path = tmp_path / "a.csv.gz"
+    rows = b"".join(b"%d,number %d\n" % (number, number * number) for number in range(200_000))
+    path.write_bytes(gzip.compress(b"id,text\n" + rows)[:-2000])
+    with pytest.raises(NanosnakeError, match=r"a.csv.gz, the rest of the file: .*broken off"):
+        read(path)
+    made = read(path, on_error="skip")
+    (after,) = re.findall(r"after ([\d,]+) bytes", made.left_out[-1]["reason"])
+    unpacked = int(after.replace(",", ""))
+    assert made.texts == [f"number {number * number}" for number in range(len(made.texts))]
+    assert 0 <= rows[: unpacked - 8].count(b"\n") - len(made.texts) <= 1
+
+
+def test_an_open_quotation_mark_in_the_header_is_told_in_a_few_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'id,"text\n' + b"x,y\n" * 100_000)
+    peek(str(path), "csv", Column("text"))
+    with pytest.raises(NanosnakeError, match="no column 'text'; its columns are 'id', 'text") as refused:
+        read(path)
+    assert len(str(refused.value)) < 500
+
+
 LOOKS: dict[str, tuple[str, bytes, str]] = {
     "parquet": ("a.jsonl", b"PAR1....", "like parquet"),
     "gzip inside gzip": ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "unpack it once more"),
@@ -307,6 +357,19 @@ def test_bad_tables(tmp_path: Path) -> None:
         read(arrow)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_table_with_a_column_twice(tmp_path: Path, ending: str) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    path = tmp_path / f"a.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    with pytest.raises(NanosnakeError, match="2 columns are named 'text'; one is wanted"):
+        read(path)
+
+
 def test_conversations_that_are_not_what_the_template_asks_for(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(
@@ -364,27 +427,36 @@ def test_many_small_files(tmp_path: Path) -> None:
     assert [len(shard.parts) for shard in made.shards] == [len(rows) for rows in made.rows]
 
 
-@pytest.mark.parametrize("documents", ["line", "blocks", "file"])
-def test_a_line_of_a_gigabyte_is_left_out_in_bounded_memory(tmp_path: Path, documents: str) -> None:
-    path = tmp_path / "long.txt.zst"
+LONG_LINES = {  # file, options, what comes before the long line and after it, lines of what is kept
+    "line": ("long.txt.zst", {"documents": "line"}, b"first\n\n", b"\n\nlast\n", [1, 5]),
+    "blocks": ("long.txt.zst", {"documents": "blocks"}, b"first\n\n", b"\n\nlast\n", [1, 5]),
+    "file": ("long.txt.zst", {"documents": "file"}, b"first\n\n", b"\n\nlast\n", []),
+    "jsonl": ("long.jsonl.zst", {}, b'{"text": "first"}\n\n{"text": "', b'"}\n{"text": "last"}\n', [1, 4]),
+}
+
+
+@pytest.mark.parametrize("what", LONG_LINES)
+def test_a_line_of_a_gigabyte_is_left_out_in_bounded_memory(tmp_path: Path, what: str) -> None:
+    name, options, before, after, lines = LONG_LINES[what]
+    path = tmp_path / name
     with pa.CompressedOutputStream(str(path), "zstd") as file:
-        file.write(b"first\n\n")
+        file.write(before)
         for _ in range(1024):
             file.write(b"x" * (1 << 20))
-        file.write(b"\n\nlast\n")
+        file.write(after)
     code = (
-        "import sys, resource; from pathlib import Path; from formats.reading import read\n"
-        "made = read(Path(sys.argv[1]), documents=sys.argv[2], on_error='skip')\n"
+        "import sys, json; from pathlib import Path; from formats.reading import read\n"
+        "made = read(Path(sys.argv[1]), on_error='skip', **json.loads(sys.argv[2]))\n"
         "print(made.texts, made.lines, [entry['place'] for entry in made.left_out])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path), documents],
+        [sys.executable, "-c", code, str(path), json.dumps(options)],
         capture_output=True,
         text=True,
         env={"PYTHONPATH": ":".join(sys.path)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (700 << 20, 700 << 20)),
     )
-    if documents == "file":
-        assert "no document is left" in done.stderr
+    if lines:
+        assert done.stdout == f"['first', 'last'] {lines} ['line 3']\n", done.stderr
     else:
-        assert done.stdout == "['first', 'last'] [1, 5] ['line 3']\n", done.stderr
+        assert "no document is left" in done.stderr

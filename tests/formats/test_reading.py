@@ -101,6 +101,19 @@ def test_text(tmp_path: Path, ends: bytes) -> None:
     assert read(path, documents="file").texts == ["\none\ntwo\n\n \n\nthree \nfour"]
 
 
+@pytest.mark.parametrize("documents", ["line", "blocks", "file"])
+def test_text_with_a_bom_and_mixed_line_ends(tmp_path: Path, documents: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\n\r\nthree\n")
+    made = read(path, documents=documents)
+    wanted = {
+        "line": ["one", "two", "three"],
+        "blocks": ["one\ntwo", "three"],
+        "file": ["one\ntwo\n\nthree\n"],
+    }
+    assert made.texts == wanted[documents]
+
+
 def test_blocks_do_not_depend_on_how_the_file_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = random.Random(3)
     lines = [numbers.choice(["", "", " \t", "é" * numbers.randrange(1, 30)]) for _ in range(3000)]

@@ -10,6 +10,8 @@ what you like; config/README.md describes every key.
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import json
 import math
 import re
@@ -187,18 +189,33 @@ def _cut(
 
 def _sample(path: Path, kind: str) -> list[Record]:
     """Return the first rows of a file; none of plain text."""
-    from nanosnake.sources.formats.stream import Stream
-
     if kind == "text":
         return []
     if kind in ("parquet", "arrow"):
         return _table_rows(path, kind)
-    with Stream(str(path), kind) as stream:  # type: ignore[arg-type]
-        lines = bytes(stream.read(SAMPLED_BYTES)).decode("utf-8", errors="replace").splitlines()
-    lines = lines[:-1] if len(lines) > 1 else lines
+    start = _first_lines(path, kind)
     if kind == "jsonl":
-        return [row for line in lines[:SAMPLED_ROWS] if isinstance(row := _json(line), dict)]
-    return list(csv.DictReader(lines[:SAMPLED_ROWS], delimiter="\t" if kind == "tsv" else ","))
+        lines = start.split("\n")[:SAMPLED_ROWS]
+        return [row for line in lines if isinstance(row := _json(line), dict)]
+    csv.field_size_limit(len(start))
+    rows = csv.DictReader(io.StringIO(start, newline=""), delimiter="\t" if kind == "tsv" else ",")
+    return list(itertools.islice(rows, SAMPLED_ROWS))
+
+
+def _first_lines(path: Path, kind: str) -> str:
+    """Return the whole lines with which a file begins, at least SAMPLED_BYTES if it has as many."""
+    from nanosnake.sources.formats.stream import Damaged, Stream, lines
+
+    start = b""
+    try:
+        with Stream(path, kind) as stream:  # type: ignore[arg-type]
+            for piece in lines(stream, SAMPLED_BYTES):
+                start += piece.data
+                if len(start) >= SAMPLED_BYTES:
+                    break
+    except Damaged as error:
+        raise NanosnakeError(f"{path}: {error}") from None
+    return start.decode("utf-8", errors="replace")
 
 
 def _json(line: str) -> object:

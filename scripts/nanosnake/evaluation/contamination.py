@@ -61,15 +61,16 @@ def find_overlap(shard: Shard, items: Sequence[Sequence[int]]) -> dict[int, int]
         for at, key in enumerate(hashes(np.array(ids)).tolist()):
             runs.setdefault(key, {}).setdefault(tuple(ids[at : at + RUN]), set()).add(number)
     found: dict[int, set[tuple[int, ...]]] = {}
-    for start in _candidates(shard.tokens, np.array(sorted(runs), dtype=np.uint64)):
-        text = tuple(shard.tokens[start : start + RUN].tolist())
-        for number in runs[int(hashes(np.array(text))[0])].get(text, ()):
+    tokens = np.asarray(shard.tokens)  # a slice of a mapped file costs more than of an array
+    for start, key in _candidates(tokens, np.array(sorted(runs), dtype=np.uint64)):
+        text = tuple(tokens[start : start + RUN].tolist())
+        for number in runs[key].get(text, ()):
             found.setdefault(number, set()).add(text)
     return {number: len(texts) for number, texts in sorted(found.items())}
 
 
-def _candidates(tokens: npt.NDArray[Any], wanted: Hashes) -> Iterator[int]:
-    """Yield where runs begin whose hashes are wanted."""
+def _candidates(tokens: npt.NDArray[Any], wanted: Hashes) -> Iterator[tuple[int, int]]:
+    """Yield where runs begin whose hashes are wanted, with the hash."""
     if not len(wanted):
         return
     shift = np.uint64(64 - FILTER_BITS)
@@ -81,7 +82,8 @@ def _candidates(tokens: npt.NDArray[Any], wanted: Hashes) -> Iterator[int]:
         each = hashes(tokens[first : first + CHUNK + RUN - 1])
         maybe = np.flatnonzero(some[each >> shift])
         places = np.minimum(np.searchsorted(wanted, each[maybe]), len(wanted) - 1)
-        yield from (first + maybe[wanted[places] == each[maybe]]).tolist()
+        found = maybe[wanted[places] == each[maybe]]
+        yield from zip((first + found).tolist(), each[found].tolist(), strict=True)
 
 
 def overlapping_items(path: Path) -> dict[str, list[int]]:

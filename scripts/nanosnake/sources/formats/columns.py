@@ -183,6 +183,6 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def listed(names: list[str]) -> str:
-    """Return names for a message, at most 20 of them."""
+    """Return names for a message, at most 20 of them and 60 characters of each."""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return (", ".join(map(repr, names[:20])) or "none") + more
+    return (", ".join(repr(name[:60]) for name in names[:20]) or "none") + more

@@ -28,7 +28,9 @@ def peek(path: str, kind: look.Format, column: Column) -> None:
             check_keys(path, line, column)
         if kind in tables.DELIMITERS:
             tables.check_header(start, column, kind)
-    except (WrongColumn, Damaged) as error:
+    except Damaged:
+        return  # the job that reads it says what is wrong, or leaves the rest out
+    except WrongColumn as error:
         raise NanosnakeError(f"{path}: {error}") from None
     except pa.ArrowException as error:
         raise NanosnakeError(f"{path}: not a readable {kind} file ({tables.first_line(error)})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import lzma
 from collections.abc import Iterator
@@ -76,14 +77,16 @@ class Stream:
         self.path = str(path)
         self.unpacked = 0
         """Bytes that were read so far."""
-        self._start = b""
+        self.start = self._start = b""
+        self._damaged: Damaged | None = None
         self._raw = _Hashed(Path(path))
         try:
             with Path(path).open("rb") as stream:
                 self.packing = look.packing_of(path, stream.read(16))
             self._source = self._unpacking()
-            self._start = self.start = self.read(look.START).to_pybytes()
-            look.check_format(path, self._start, wanted)
+            with contextlib.suppress(Damaged):  # raised again where the text is read
+                self.start = self.read(look.START).to_pybytes()
+            look.check_format(path, self.start, wanted)
         except BaseException:
             self._raw.close()
             raise
@@ -112,16 +115,19 @@ class Stream:
         return count
 
     def _unpacked_into(self, view: memoryview) -> int:
+        if self._damaged:
+            raise self._damaged
         try:
             return int(self._source.readinto(view))
         except (EOFError, lzma.LZMAError, pa.ArrowException, OSError) as error:
             if self.packing is None:
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise Damaged(
+            self._damaged = Damaged(
                 f"the compressed data ({self.packing}) is damaged or broken off after {self.unpacked:,} bytes of "
                 f"text ({reason})"
-            ) from error
+            )
+            raise self._damaged from error
 
     def read(self, size: int = CHUNK) -> pa.Buffer:
         """Return up to `size` bytes; none at the end.

@@ -19,7 +19,7 @@ from nanosnake.sources.formats import look
 from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
 from nanosnake.sources.formats.refused import Refusals
-from nanosnake.sources.formats.stream import Stream
+from nanosnake.sources.formats.stream import Damaged, Stream
 from nanosnake.sources.parquet import row_groups
 
 LONGEST_ROW = 1 << 24
@@ -29,6 +29,27 @@ ROWS = 1024
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 _HINT = "set the dataset's text_column to the one that holds the documents"
+
+
+class _UntilDamaged(io.RawIOBase):
+    """A file for PyArrow that ends, perhaps within a row, where what is compressed is damaged.
+
+    PyArrow reads ahead: an error would take with it rows before the damage, more or fewer by chance.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.damaged: Damaged | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> Any:
+        try:
+            return self.stream.read(size)
+        except Damaged as error:
+            self.damaged = error
+            return b""
 
 
 class _Skipped:
@@ -61,11 +82,12 @@ class _Skipped:
 
 def read_csv(stream: Stream, column: Column, kind: look.Format, refusals: Refusals) -> Iterator[Batch]:
     """Yield the documents of comma- or tab-separated values; the header is row 1."""
-    skipped = _Skipped(stream.path, refusals)
+    skipped, source = _Skipped(stream.path, refusals), _UntilDamaged(stream)
+    held, row = None, 2
     try:
         check_header(stream.start, column, kind)
         reader = pa.csv.open_csv(
-            pa.PythonFile(stream, mode="r"),
+            pa.PythonFile(source, mode="r"),
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=LONGEST_ROW),
             parse_options=pa.csv.ParseOptions(
                 delimiter=DELIMITERS[kind], newlines_in_values=True, invalid_row_handler=skipped
@@ -74,17 +96,25 @@ def read_csv(stream: Stream, column: Column, kind: look.Format, refusals: Refusa
                 include_columns=[column.name], column_types={column.name: pa.binary()}
             ),
         )
-        row = 2
         for batch in reader:
+            if held is not None:
+                yield _checked(held, stream.path, refusals)
             found = skipped.numbered(batch.column(0), row)
-            yield _checked(found, stream.path, refusals)
             row = int(found.places[-1]) + 1 if len(found.places) else row
+            held = found
     except WrongColumn as error:
         raise NanosnakeError(f"{stream.path}: {error}; {_HINT}") from None
     except (pa.ArrowException, KeyError) as error:
+        if source.damaged is not None:
+            raise source.damaged from None
         if skipped.error is not None:
             raise skipped.error from None
         raise NanosnakeError(f"{stream.path}: {_csv_reason(error, column, kind)}") from None
+    if held is not None:
+        whole = np.arange(len(held.places)) < len(held.places) - (source.damaged is not None)
+        yield _checked(kept(held, whole), stream.path, refusals)
+    if source.damaged is not None:
+        raise source.damaged
 
 
 def check_header(start: bytes, column: Column, kind: look.Format) -> None:
@@ -95,7 +125,10 @@ def check_header(start: bytes, column: Column, kind: look.Format) -> None:
     """
     text = start.removeprefix(look.BOM).decode(errors="replace")
     if "\n" in text:
-        header = next(csv.reader(io.StringIO(text), delimiter=DELIMITERS[kind]))
+        try:
+            header = next(csv.reader(io.StringIO(text), delimiter=DELIMITERS[kind]))
+        except csv.Error:
+            return  # no header that PyArrow takes either
         column.find(pa.table([pa.array([], pa.string())] * len(header), names=header))
 
 
