@@ -418,12 +418,13 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytes
         read(path)
 
 
-def test_many_small_files(tmp_path: Path) -> None:
-    files = [tmp_path / f"{number:06d}.txt" for number in range(2_000)]
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.nightly)])
+def test_many_small_files(tmp_path: Path, count: int) -> None:
+    files = [tmp_path / f"{number:06d}.txt" for number in range(count)]
     for number, file in enumerate(files):
         file.write_text(f"document {number}\n")
     made = read(*files, shards=4)
-    assert sorted(filter(None, made.texts)) == sorted(f"document {number}" for number in range(2_000))
+    assert sorted(filter(None, made.texts)) == sorted(f"document {number}" for number in range(count))
     assert [len(shard.parts) for shard in made.shards] == [len(rows) for rows in made.rows]
 
 
