@@ -58,4 +58,4 @@ def test_the_plan_of_the_speedrun(tmp_path: Path) -> None:
     assert {rule: jobs.get(rule) for rule in wanted_jobs} == wanted_jobs, ended.stdout
     assert "on one H200" in ended.stdout
     assert "on eight" in ended.stdout
-    assert "without chat, whose length depends on the data" in ended.stdout
+    assert "without chat, whose length is known once its tokens are made" in ended.stdout
