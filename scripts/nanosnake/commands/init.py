@@ -197,7 +197,7 @@ def _sample(path: Path, kind: str) -> list[Record]:
     if kind == "jsonl":
         lines = start.split("\n")[:SAMPLED_ROWS]
         return [row for line in lines if isinstance(row := _json(line), dict)]
-    csv.field_size_limit(len(start))
+    csv.field_size_limit(max(csv.field_size_limit(), len(start)))  # for the whole process
     rows = csv.DictReader(io.StringIO(start, newline=""), delimiter="\t" if kind == "tsv" else ",")
     return list(itertools.islice(rows, SAMPLED_ROWS))
 

@@ -149,7 +149,7 @@ def _pieces(
 
     Without `all_of_it`, pieces of conversations that have nothing to learn are left out.
     """
-    parts: list[tuple[npt.NDArray[Any], ...]] = []
+    parts = []
     for block in blocks:
         starts, ends, whole = _document_ends(data, block)
         count = _piece_counts(ends - starts, length)
@@ -158,13 +158,15 @@ def _pieces(
         start = starts[document] + number * (length - 1) + (number > 0)
         stop = np.minimum(starts[document] + (number + 1) * (length - 1) + 1, ends[document])
         closes = (stop == ends[document]) & whole[document]
-        parts.append((np.full(len(start), block.shard), start, stop - start, number == 0, closes))
+        columns: tuple[npt.NDArray[Any], ...]
+        columns = (np.full(len(start), block.shard), start, stop - start, number == 0, closes)
         learned = data.shards[block.shard].learned
         if learned is not None and not all_of_it:
             before = np.concatenate([[0], np.cumsum(learned[starts[0] : ends[-1]], dtype=np.int64)])
             # a piece's targets: what follows each of its tokens in the document
             some = before[stop + ~closes - starts[0]] > before[start + 1 - starts[0]]
-            parts[-1] = tuple(column[some] for column in parts[-1])
+            columns = tuple(column[some] for column in columns)
+        parts.append(columns)
     shard, start, size, opens, closes = (np.concatenate(column) for column in zip(*parts, strict=True))
     return shard, start, size, opens, closes
 

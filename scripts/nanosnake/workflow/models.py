@@ -240,7 +240,7 @@ class Models:
 
         What the models were trained on that a model began with is training text of its own.
         """
-        datasets = map(self.config.dataset_of, self.config.lineage(wildcards.model))
+        datasets = self._trained_on(wildcards.model)
         parts = dict.fromkeys(part for dataset in datasets for part in self.config.parts(dataset))
         return [
             (
@@ -302,7 +302,8 @@ class Models:
     def card(self, wildcards: Wildcards) -> str:
         """Return the option with what the card of an exported model says about its data and tokenizer."""
         config = self.config.model_dump(mode="json")
-        datasets = self._datasets_of(wildcards.model)
+        trained_on = self._trained_on(wildcards.model)
+        datasets = dict.fromkeys(name for one in trained_on for name in (one, *self.config.parts(one)))
         said = {
             "name": wildcards.model,
             "conversations": any(map(self.config.has_conversations, datasets)),
@@ -314,11 +315,9 @@ class Models:
         }
         return words(ExportModel, settings=said)
 
-    def _datasets_of(self, name: str) -> list[str]:
-        """Return the data sets that a model was trained on, parts of a mixture after it, then those of its parent."""
-        begins, dataset = self.config.models[name].begins, self.config.dataset_of(name)
-        earlier = [] if begins is None else self._datasets_of(begins[0])
-        return list(dict.fromkeys([dataset, *self.config.parts(dataset), *earlier]))
+    def _trained_on(self, model: str) -> list[str]:
+        """Return the data sets that a model and those it began with were trained on, the newest first."""
+        return [self.config.dataset_of(name) for name in self.config.lineage(model)]
 
     def evaluation_inputs(self, wildcards: Wildcards) -> list[str]:
         """Return the files of prompts and tasks that a model is evaluated with."""
