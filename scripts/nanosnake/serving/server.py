@@ -11,6 +11,7 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import uvicorn
@@ -75,14 +76,10 @@ class Asked(BaseModel, extra="forbid"):
 
     def sampling(self, default: Sampling) -> Sampling:
         """Return how the answer is chosen."""
+        given = self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
+        tokens = self.max_completion_tokens or self.max_tokens or default.tokens
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Sampling(
-            tokens=self.max_completion_tokens or self.max_tokens or default.tokens,
-            temperature=default.temperature if self.temperature is None else self.temperature,
-            top_p=self.top_p or default.top_p,
-            seed=default.seed if self.seed is None else self.seed,
-            stop=tuple(filter(None, stop)),
-        )
+        return replace(default, **given, tokens=tokens, stop=tuple(filter(None, stop)))
 
 
 class Service:
