@@ -17,7 +17,7 @@ from typing import Any, Literal
 import uvicorn
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -120,11 +120,9 @@ class Service:
     async def pieces(self, request: Request, prompt: list[int], sampling: Sampling) -> AsyncIterator[Piece]:
         """Yield an answer, once it is its turn, for as long as the client is there."""
         async with self.turn:
-            writing = self.engine.write(prompt, sampling)
-            while True:
-                piece = await run_in_threadpool(next, writing)
+            async for piece in iterate_in_threadpool(self.engine.write(prompt, sampling)):
                 yield piece
-                if piece.ended or await request.is_disconnected():
+                if await request.is_disconnected():
                     return
 
     async def lines(
