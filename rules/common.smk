@@ -40,6 +40,7 @@ from nanosnake.workflow.shell import (
     as_is,
     command,
     folder_of,
+    of_model,
     put_python_first,
     repository_path,
 )

@@ -108,9 +108,9 @@ rule train_model:
         tokenizer=models.tokenizer_files,
         train=models.train_tokens,
         validation=models.validation_tokens,
-        plan=models.plan,
-        parent=models.parent,
-        contamination=ancient(models.contamination),
+        plan=of_model(models.plan_of),
+        parent=of_model(models.parent_of),
+        contamination=ancient(of_model(models.contamination_of)),
     output:
         weights=layout.WEIGHTS,
         model=f"{layout.MODEL}/model.json",
@@ -171,9 +171,9 @@ rule evaluate_model:
         tokenizer=models.tokenizer_files,
         validation=models.validation_tokens,
         train=models.train_tokens,
-        plan=models.plan,
-        contamination=models.contamination,
-        parent=models.parent_in_conversations,
+        plan=of_model(models.plan_of),
+        contamination=of_model(models.contamination_of),
+        parent=of_model(models.parent_in_conversations),
         extra=models.evaluation_inputs,
     output:
         evaluation=layout.EVALUATION,
@@ -244,7 +244,7 @@ rule convert_task:
     benchmark:
         benchmark_of(layout.PUBLISHED_TASK)
     wildcard_constraints:
-        task=any_of(models.published_tasks()),
+        task=any_of(CONFIG.evaluation.published),
     localrule: True
     conda:
         "../envs/nanosnake.yaml"

@@ -132,7 +132,6 @@ def measure(
 
     return evaluate_documents(
         model,
-        model,
         data,
         vocabulary.lengths,
         ranks,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nanosnake.files import NanosnakeError, replacing, sha256_file, write_json
+from nanosnake.files import NanosnakeError, replacing, sha256_file
 from nanosnake.messages import Progress
 from nanosnake.stages import Stage, main
 
@@ -56,7 +56,7 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
     from nanosnake.sources import talks
     from nanosnake.sources.unchanged import check_unchanged
     from nanosnake.tokenizer import conversations, datatrove
-    from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
+    from nanosnake.tokenizer.folder import load
 
     check_unchanged(options.shard)
     tokenizer = load(options.tokenizer)
@@ -65,12 +65,16 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
         raise NanosnakeError(
             f"{options.tokenizer}: has no special token {absent[0]}, which conversations need"
         )
-    dtype = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     ends: list[int] = []
     totals = Counter[str]()
-    paths = [options.output.with_name(f"{options.output.name}{ending}") for ending in ("", ".index", ".mask")]
+    paths = {
+        f"{part}sha256": options.output.with_name(f"{options.output.name}{ending}")
+        for part, ending in (("", ""), ("index_", ".index"), ("mask_", ".mask"))
+    }
     with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(stack.enter_context(replacing(path)).open("wb")) for path in paths]
+        token_file, index_file, mask_file = (
+            stack.enter_context(stack.enter_context(replacing(path)).open("wb")) for path in paths.values()
+        )
         progress = stack.enter_context(Progress(f"encoding {options.shard.name}", unit="rows"))
         for row, messages in enumerate(talks.read(options.shard, options.text_column), start=1):
             progress(row)
@@ -84,29 +88,20 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
             totals["learned"] += int(learned.sum())
             totals["bytes"] += int(tokenizer.token_lengths[ids].sum())
             ends.append((ends[-1] if ends else 0) + len(ids))
-            streams[0].write(ids.astype(f"<u{np.dtype(dtype).itemsize}").tobytes())
-            streams[2].write(learned.astype(np.uint8).tobytes())
+            token_file.write(ids.astype(np.dtype(tokenizer.token_type).newbyteorder("<")).tobytes())
+            mask_file.write(learned.astype(np.uint8).tobytes())
         if not ends:
             raise NanosnakeError(
                 f"{options.shard}: no conversation has an answer within {options.max_tokens} tokens; raise max_tokens"
             )
-        streams[1].write(np.array(ends, dtype="<u8").tobytes())
-    facts = {
+        index_file.write(np.array(ends, dtype="<u8").tobytes())
+    counts = {
         "tokens": ends[-1],
         "documents": len(ends),
         **{key: totals[key] for key in ("turns", "learned", "cut", "left_out", "bytes")},
-        **{
-            f"{part}sha256": sha256_file(path)
-            for part, path in zip(("", "index_", "mask_"), paths, strict=True)
-        },
-        "dtype": dtype,
-        "bos_id": tokenizer.bos_id,
-        "tokenizer": tokenizer.name,
-        "tokenizer_sha256": tokenizer.hashes[TOKENIZER_JSON],
+        **{key: sha256_file(path) for key, path in paths.items()},
     }
-    datatrove.write_metadata(options.output, str(options.tokenizer), np.dtype(dtype).itemsize, ends[-1])
-    write_json(options.output.with_suffix(".json"), facts)
-    return facts
+    return datatrove.describe(options.output, tokenizer, counts)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from nanosnake.files import write_json
 from nanosnake.messages import Progress
 from nanosnake.stages import Stage, main
 
@@ -47,11 +46,10 @@ def tokenize(options: TokenizeShard) -> dict[str, Any]:
     from nanosnake.crate import rustbpe
     from nanosnake.sources.unchanged import check_unchanged
     from nanosnake.tokenizer import datatrove
-    from nanosnake.tokenizer.folder import TOKENIZER_JSON, load
+    from nanosnake.tokenizer.folder import load
 
     check_unchanged(options.shard)
     tokenizer = load(options.tokenizer)
-    dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     with Progress(f"encoding {options.shard.name}", unit="MB", scale=1e6) as progress:
         written = rustbpe.encode_parquet(
             str(options.shard),
@@ -60,25 +58,12 @@ def tokenize(options: TokenizeShard) -> dict[str, Any]:
             encoder=tokenizer.rust(),
             text_column=options.text_column,
             bos_id=tokenizer.bos_id,
-            dtype=dtype,
+            dtype=tokenizer.token_type,
             threads=options.threads,
             progress=progress,
         )
-    facts = {
-        "tokens": written["tokens"],
-        "documents": written["documents"],
-        "bytes": written["bytes"],
-        "sha256": written["sha256"],
-        "index_sha256": written["index_sha256"],
-        "dtype": dtype,
-        "bos_id": tokenizer.bos_id,
-        "tokenizer": tokenizer.name,
-        "tokenizer_sha256": tokenizer.hashes[TOKENIZER_JSON],
-    }
-    token_bytes = 2 if dtype == "uint16" else 4
-    datatrove.write_metadata(options.output, str(options.tokenizer), token_bytes, written["tokens"])
-    write_json(options.output.with_suffix(".json"), facts)
-    return facts
+    counts = {key: value for key, value in written.items() if key != "nulls"}
+    return datatrove.describe(options.output, tokenizer, counts)
 
 
 if __name__ == "__main__":

@@ -206,11 +206,10 @@ def write_results(folder: Path, trainer: Trainer, figures: dict[str, Any], recip
     """Write a finished model."""
     from nanosnake.training.export import write_model
 
-    weights = {name: p.detach() for name, p in trainer.model.named_parameters()}
     names = ("steps", "tokens", "bits_per_byte", "validation_loss", "conversations")
     kept = {key: figures[key] for key in names}
-    weights_file, model_file, metrics_file, summary_file = (folder / name for name in RESULTS)
-    write_model(weights_file, model_file, trainer.config, weights, trainer.files.vocabulary, kept)
+    *_, metrics_file, summary_file = (folder / name for name in RESULTS)
+    write_model(folder, trainer.model, trainer.files.vocabulary, kept)
     with replacing(metrics_file) as temporary:
         temporary.write_bytes(trainer.files.metrics.read_bytes())
     write_json(summary_file, summary(trainer, figures, recipe))

@@ -39,7 +39,7 @@ class Small:
 
     def logits(self, rows: list[list[int]]) -> Tensor:
         """Return the trainer's logits of rows of one length."""
-        return next_logits(self.model, rows)[0][:, : len(rows[0])]
+        return next_logits(self.model, rows)[:, : len(rows[0])]
 
     def greedy(self, ids: list[int], count: int, ends: list[int]) -> list[int]:
         """Return what the trainer's model writes after ids, the likeliest token each time."""
@@ -67,16 +67,7 @@ def make(shape: str, folder: Path, *, pattern: str = "gpt4") -> Small:
     with torch.no_grad():  # the initial weights would hide half of the model
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=noise) * 0.1)
-    tensors = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    place = folder / "model"
-    write_model(
-        place / "model.safetensors",
-        place / "model.json",
-        config,
-        tensors,
-        Vocabulary.load(tokenizer.folder),
-        FIGURES,
-    )
+    write_model(folder / "model", model, Vocabulary.load(tokenizer.folder), FIGURES)
     return Small(model.eval(), tokenizer, folder)
 
 

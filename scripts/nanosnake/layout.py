@@ -6,6 +6,7 @@ A log, a record and a benchmark follow from the path of a result.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,16 @@ def benchmark_of(path: str) -> str:
 def log_folder(path: str) -> str:
     """Return the log folder that belongs to a folder of results."""
     return f"logs{path.removeprefix(RESULTS)}"
+
+
+def of_tokenizer(model: Path, name: str) -> list[Path]:
+    """Return where a file or folder of a model's tokenizer is: next to the model, or in the folders of other data sets.
+
+    A model that was trained on another data set than its tokenizer is in the folder of that data set.
+    """
+    home = Path(os.path.abspath(model)).parent  # noqa: PTH100  (a model may be a link to another disk)
+    others = sorted(home.parent.parent.glob(f"*/{home.name}/{name}"))
+    return [place for place in (model.parent / name, *others) if place.exists()]
 
 
 def manifests(project: Path) -> Iterator[Path]:

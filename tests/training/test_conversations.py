@@ -106,7 +106,7 @@ def test_the_first_answers_of_some_conversations(talks: Path, tmp_path: Path) ->
     data = TokenShards([tmp_path])
     found = list(first_answers(data, 32))
     assert len(found) == 32
-    documents = [data.text(number).tolist() for number in range(200)]
+    documents = [data.one(number).tokens.tolist() for number in range(200)]
     whole = [[*prompt, *answer] for prompt, answer in found]
     assert whole[0] == documents[0]
     assert whole[-1] == documents[-1]
@@ -143,11 +143,8 @@ def make(
 
 
 def save(trainer: Trainer, folder: Path) -> Path:
-    weights = {name: p.detach() for name, p in trainer.model.named_parameters()}
-    folder.mkdir()
-    path = folder / "model.safetensors"
-    write_model(path, folder / "model.json", trainer.config, weights, trainer.files.vocabulary, {})
-    return path
+    write_model(folder, trainer.model, trainer.files.vocabulary, {})
+    return folder / "model.safetensors"
 
 
 def test_training_learns_the_answers(
@@ -161,7 +158,7 @@ def test_training_learns_the_answers(
     model = read_model(save(trainer, tmp_path / "m").parent, CPU)
     data = TokenShards([talks / "validation"])
     sums = evaluate_documents(
-        model, model, data, trainer.files.vocabulary.lengths, Ranks.start("cpu"), micro_batch=4
+        model, data, trainer.files.vocabulary.lengths, Ranks.start("cpu"), micro_batch=4
     )
     shard = data.shards[0]
     assert shard.learned is not None
@@ -176,7 +173,7 @@ def test_training_learns_the_answers(
     mixed = TokenShards([talks / "validation", tmp_path / "mix"])
 
     def compared(text: TokenShards) -> dict[str, Any]:
-        own = evaluate_documents(model, model, text, vocabulary.lengths, Ranks.start("cpu"), micro_batch=4)
+        own = evaluate_documents(model, text, vocabulary.lengths, Ranks.start("cpu"), micro_batch=4)
         return compare({"m": (model, own)}, vocabulary, text)
 
     alone, beside = compared(data), compared(mixed)

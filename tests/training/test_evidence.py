@@ -16,7 +16,7 @@ import torch
 from nanosnake.commands.compare import Compare
 from nanosnake.commands.verify import evidence_problems
 from nanosnake.evaluation import evidence
-from nanosnake.evaluation.evaluate import evaluate_documents, evaluate_tokens, scores
+from nanosnake.evaluation.evaluate import evaluate_documents, scores
 from nanosnake.evaluation.evidence import Evidence, difference
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.training.config import ModelConfig
@@ -58,7 +58,7 @@ def test_each_document_has_the_nats_that_it_has_alone(
     torch.nn.init.normal_(model.head, std=0.05, generator=torch.Generator().manual_seed(1))
 
     def sums(some: TokenShards) -> torch.Tensor:
-        return evaluate_documents(model, model, some, vocabulary.lengths, ranks, micro_batch=4)
+        return evaluate_documents(model, some, vocabulary.lengths, ranks, micro_batch=4)
 
     found = sums(data)
     assert found.shape == (27, 4)
@@ -68,13 +68,13 @@ def test_each_document_has_the_nats_that_it_has_alone(
             sums(TokenShards([tmp_path / "alone.ds"]))[0].tolist(), rel=1e-4
         )
         assert int(found[number, 2]) == len(documents[number])  # all but the start token, and the end
-    whole = evaluate_tokens(model, model, data, vocabulary.lengths, ranks, micro_batch=3)
+    whole = scores(evaluate_documents(model, data, vocabulary.lengths, ranks, micro_batch=3))
     assert scores(found).bits_per_byte == pytest.approx(whole.bits_per_byte, rel=1e-6)
     evidence.write(tmp_path / evidence.FILE, found, data, vocabulary)
     kept = Evidence.read(tmp_path / evidence.FILE)
     assert kept.document == [hashlib.sha256(bytes(tokens[1:])).hexdigest() for tokens in documents]
     assert kept.bytes.tolist() == [len(tokens) - 1 for tokens in documents]
-    few = evaluate_documents(model, model, data, vocabulary.lengths, ranks, micro_batch=4, max_tokens=128)
+    few = evaluate_documents(model, data, vocabulary.lengths, ranks, micro_batch=4, max_tokens=128)
     part = evidence.write(tmp_path / evidence.FILE, few, data, vocabulary)
     assert 0 < part["documents"] < 27
     assert part["bytes"] == scores(few).bytes

@@ -119,7 +119,9 @@ def test_packing_costs_a_position_per_row_at_most(numbered: TokenShards) -> None
         rows = source.order.pack(pool)
         first, last = source.order.first_rows[pool : pool + 2]
         assert len(rows) == last - first
-        used = np.add.reduceat(rows.length + ~rows.opens, rows.row_starts[:-1][np.diff(rows.row_starts) > 0])
+        used = np.add.reduceat(
+            rows.pieces.length + ~rows.pieces.opens, rows.row_starts[:-1][np.diff(rows.row_starts) > 0]
+        )
         assert used.max() <= LENGTH
         assert sorted(used)[1] >= LENGTH - 1  # all but one row
 
@@ -128,7 +130,7 @@ def test_evaluation_reads_each_piece_whole(numbered: TokenShards) -> None:
     source = RowSource(numbered, LENGTH, 0, 0, 0, shuffle=False)
     batches = [Batch(*assemble(source, 1), row=0, epoch=0) for _ in range(source.order.rows)]
     assert pairs(batches) == expected_pairs(numbered)
-    begun = sum(len(source.order.pack(pool).start) for pool in range(len(source.order.pools)))
+    begun = sum(len(source.order.pack(pool).pieces.start) for pool in range(len(source.order.pools)))
     sizes = [np.diff(shard.ends.astype(int), prepend=0) for shard in numbered.shards]
     assert begun == sum(int((-(-(size - 1) // (LENGTH - 1))).clip(1).sum()) for size in sizes)
 

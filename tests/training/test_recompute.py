@@ -38,10 +38,8 @@ def model(config: ModelConfig, tokenizer: Path, tmp_path: Path) -> Path:
         write_shard(home / f"tokens/validation/{name}.ds", text_documents(30, seed))
     made = build_model(config, torch.device("cpu"), backend="sdpa", seed=1)
     torch.nn.init.normal_(made.head, std=0.05, generator=torch.Generator().manual_seed(1))
-    weights = {name: parameter.detach() for name, parameter in made.named_parameters()}
     folder = home / "m"
-    files = (folder / "model.safetensors", folder / "model.json")
-    write_model(*files, config, weights, Vocabulary.load(tokenizer), {})
+    write_model(folder, made, Vocabulary.load(tokenizer), {})
     evaluated(folder)
     return folder
 
@@ -94,10 +92,11 @@ def change_nats(model: Path) -> None:
 
 def change_weights(model: Path) -> None:
     """Put another model in the place of the one that was evaluated."""
-    files = (model / "model.safetensors", model / "model.json")
     other = read_model(model, torch.device("cpu"))
-    weights = {name: parameter.detach() * 1.5 for name, parameter in other.named_parameters()}
-    write_model(*files, other.config, weights, Vocabulary.load(model.parent / "tokenizer"), {})
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter *= 1.5
+    write_model(model, other, Vocabulary.load(model.parent / "tokenizer"), {})
 
 
 def change_text(model: Path) -> None:

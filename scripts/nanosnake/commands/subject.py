@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nanosnake import layout
 from nanosnake.files import NanosnakeError
 from nanosnake.messages import named
 
@@ -38,13 +39,10 @@ class Subject:
 
 
 def tokenizer_folder(path: Path) -> Path | None:
-    """Return the tokenizer's folder that a path names: itself, the one in it, or the one next to a model.
-
-    A model that was trained on another data set than its tokenizer is in the folder of that data set.
-    """
+    """Return the tokenizer's folder that a path names: itself, the one in it, or that of a model."""
     places = [path, path / "tokenizer", path.parent / "tokenizer"]
     if (path / "model.json").is_file():
-        places += sorted(path.resolve().parents[2].glob(f"*/{path.resolve().parent.name}/tokenizer"))
+        places += layout.of_tokenizer(path, "tokenizer")
     if len(path.parts) == 1:  # a tokenizer of this project, by its name
         places += sorted(Path("results").glob(f"*/{path}/tokenizer"))
     return next((place for place in places if (place / "tokenizer.tiktoken").is_file()), None)

@@ -140,12 +140,9 @@ class Dataset(Model):
     @model_validator(mode="after")
     def _content_is_known(self) -> Self:
         chats, source = self.content == "conversations", self.source
-        if isinstance(source, EmbeddedSource):
-            if chats != (source.corpus == "chatterbot"):
-                raise wrong(
-                    "content", self.content, "set conversations for corpus chatterbot, and for no other"
-                )
-        elif isinstance(source, FilesSource) and chats:
+        if isinstance(source, EmbeddedSource) and chats != (source.corpus == "chatterbot"):
+            raise wrong("content", self.content, "set conversations for corpus chatterbot, and for no other")
+        if isinstance(source, FilesSource) and chats:
             for key in ("template", "format"):
                 if (value := getattr(source, key)) not in (None, "jsonl", "arrow", "parquet"):
                     raise wrong(

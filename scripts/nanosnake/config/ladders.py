@@ -6,7 +6,6 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
@@ -179,19 +178,8 @@ def decisive(model: GPT) -> str:
     return model.model_dump_json(exclude=NOT_DECISIVE)
 
 
-def ladder_problems(config: Config) -> Iterator[str]:
-    """Find mistakes that no single ladder or comparison can see."""
-    for name, ladder in config.whole_ladders.items():
-        if ladder.tokenizer not in config.tokenizers:
-            yield f"ladders.{name}.tokenizer: {unknown('tokenizer', ladder.tokenizer, config.tokenizers)}"
-        elif ladder.dataset is not None and ladder.dataset not in config.datasets:
-            yield f"ladders.{name}.dataset: {unknown('dataset', ladder.dataset, config.datasets)}"
-        if (prompts := ladder.prompts) is not None and not Path(prompts).exists():
-            yield f"ladders.{name}.prompts: {Path(prompts).resolve()} does not exist; got {prompts!r}"
-        yield from (
-            f"ladders.{name}.tasks: {problem}"
-            for problem in config.task_problems(ladder.tasks, ladder.tokenizer)
-        )
+def comparison_problems(config: Config) -> Iterator[str]:
+    """Find comparisons of ladders that cannot be made."""
     for name, comparison in config.comparisons.items():
         key = f"comparisons.{name}"
         if name in config.compared:
@@ -199,10 +187,10 @@ def ladder_problems(config: Config) -> Iterator[str]:
         if missing := [one for one in comparison.of if one not in config.whole_ladders]:
             yield f"{key}.of: {unknown('ladder', missing[0], config.whole_ladders)}"
         else:
-            yield from _comparison_problems(config, key, comparison)
+            yield from _difference_problems(config, key, comparison)
 
 
-def _comparison_problems(config: Config, key: str, comparison: Comparison) -> Iterator[str]:
+def _difference_problems(config: Config, key: str, comparison: Comparison) -> Iterator[str]:
     """Yield the reasons why two ladders cannot be compared."""
     first, second = (config.whole_ladders[one] for one in comparison.of)
     if comparison.of[0] == comparison.of[1]:

@@ -13,11 +13,12 @@ from pydantic_core import ErrorDetails
 from nanosnake import layout
 from nanosnake.config import written
 from nanosnake.config.base import listed, unknown
-from nanosnake.config.ladders import ladder_problems
+from nanosnake.config.ladders import Ladder, comparison_problems
 from nanosnake.config.mixtures import mixture_problems
 from nanosnake.config.models import Config
 from nanosnake.config.parents import conversation_problems
 from nanosnake.config.sources import KINDS, FilesSource
+from nanosnake.config.training import GPT
 from nanosnake.config.trials import engine_problems
 from nanosnake.exports.formats import gguf_problem
 from nanosnake.files import NanosnakeError
@@ -102,25 +103,19 @@ def _contradictions(config: Config) -> Iterator[str]:
             settings.look_at_text()
         except NanosnakeError as error:
             yield f"datasets.{name}.text_column: {error}; got {_shown(settings.text_column)}"
-    yield from ladder_problems(config)
+    for name, ladder in config.whole_ladders.items():
+        yield from _training_problems(config, f"ladders.{name}", ladder)
+    yield from comparison_problems(config)
     yield from conversation_problems(config)
     for name, model in config.models.items():
         if name in config.made_by_ladders:
             continue  # the ladder's own message says what is wrong
-        if model.tokenizer not in config.tokenizers:
-            yield f"models.{name}.tokenizer: {unknown('tokenizer', model.tokenizer, config.tokenizers)}"
-        elif "gguf" in model.exports and (problem := gguf_problem(config.tokenizers[model.tokenizer].regex)):
+        yield from _training_problems(config, f"models.{name}", model)
+        tokenizer = config.tokenizers.get(model.tokenizer)
+        if tokenizer and "gguf" in model.exports and (problem := gguf_problem(tokenizer.regex)):
             yield f"models.{name}.exports: {problem}; got {_shown(model.exports)}"
-        if model.dataset is not None and model.dataset not in config.datasets:
-            yield f"models.{name}.dataset: {unknown('dataset', model.dataset, config.datasets)}"
         if name in layout.RESERVED_IN_TOKENIZER:
             yield f"models.{name}: every tokenizer has {listed(layout.RESERVED_IN_TOKENIZER)}; choose another name"
-        if (prompts := model.prompts) is not None and not Path(prompts).exists():
-            yield f"models.{name}.prompts: {Path(prompts).resolve()} does not exist; got {_shown(prompts)}"
-        yield from (
-            f"models.{name}.tasks: {problem}"
-            for problem in config.task_problems(model.tasks, model.tokenizer)
-        )
     for name, comparison in config.compared.items():
         for other, where in comparison.others.items():
             if not Path(where.path).exists():
@@ -160,6 +155,18 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"{key}.shards: {outside[0]} is not a training shard; got {_shown(tokenizer.shards)}, "
                 f"allowed: those of datasets.{tokenizer.dataset}.train, {dataset.train!r}"
             )
+
+
+def _training_problems(config: Config, key: str, settings: GPT | Ladder) -> Iterator[str]:
+    """Find what a model or a ladder names and what does not exist."""
+    if settings.tokenizer not in config.tokenizers:
+        yield f"{key}.tokenizer: {unknown('tokenizer', settings.tokenizer, config.tokenizers)}"
+    if settings.dataset is not None and settings.dataset not in config.datasets:
+        yield f"{key}.dataset: {unknown('dataset', settings.dataset, config.datasets)}"
+    if (prompts := settings.prompts) is not None and not Path(prompts).exists():
+        yield f"{key}.prompts: {Path(prompts).resolve()} does not exist; got {_shown(prompts)}"
+    for problem in config.task_problems(settings.tasks, settings.tokenizer):
+        yield f"{key}.tasks: {problem}"
 
 
 def _text_problems(config: Config) -> Iterator[str]:

@@ -151,7 +151,19 @@ class EmbeddedSource(Model):
         return [f"shard_{number:05d}" for number in _numbers(spec, self.shards)]
 
 
-class UrlSource(Model):
+class PlacedSource(Model):
+    """A source whose shards have places."""
+
+    def locations(self, spec: ShardSpec) -> dict[str, str]:
+        """Return the URL or the file of each shard that `spec` selects, by its name."""
+        raise NotImplementedError
+
+    def names(self, spec: ShardSpec) -> list[str]:
+        """Return the names of the shards that `spec` selects."""
+        return list(self.locations(spec))
+
+
+class UrlSource(PlacedSource):
     """Parquet files on a web server or in a Hugging Face dataset, numbered."""
 
     kind: Literal["url"]
@@ -168,10 +180,6 @@ class UrlSource(Model):
     allow_http_redirects: bool = False
     """Whether to follow redirects from https to http, where anyone on the way could change the file."""
 
-    def names(self, spec: ShardSpec) -> list[str]:
-        """Return the names of the shards that `spec` selects."""
-        return list(self.locations(spec))
-
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the URL of each shard that `spec` selects, by its name."""
         if isinstance(self.url, str):
@@ -180,7 +188,7 @@ class UrlSource(Model):
         return _listed(self.url, urls, spec)
 
 
-class HubSource(Model):
+class HubSource(PlacedSource):
     """A data set on a Hugging Face hub, by name: its parquet files, pinned to the commit that was found first."""
 
     kind: Literal["huggingface"]
@@ -207,12 +215,8 @@ class HubSource(Model):
     def _wanted(self) -> hub.Wanted:
         return hub.Wanted(self.name, self.config, self.split, self.files, self.revision)
 
-    def names(self, spec: ShardSpec) -> list[str]:
-        """Return the names of the shards that `spec` selects: numbers in the order of the paths."""
-        return [f"shard_{number:05d}" for number in _numbers(spec, len(self.listing.files))]
-
     def locations(self, spec: ShardSpec) -> dict[str, str]:
-        """Return the URL of each shard that `spec` selects, by its name."""
+        """Return the URL of each shard that `spec` selects, by its name: numbers in the order of the paths."""
         files, commit = self.listing.files, self.listing.commit
         return {
             f"shard_{number:05d}": hub.url(self._wanted, commit, files[number].path)
@@ -224,7 +228,7 @@ class HubSource(Model):
         return self.listing.files[int(shard.removeprefix("shard_"))].sha256
 
 
-class LocalSource(Model):
+class LocalSource(PlacedSource):
     """Parquet files in a folder, by glob, or numbered by a template."""
 
     kind: Literal["local"]
@@ -234,10 +238,6 @@ class LocalSource(Model):
     @property
     def _numbered(self) -> bool:
         return "shard" in template_fields(self.path)
-
-    def names(self, spec: ShardSpec) -> list[str]:
-        """Return the names of the shards that `spec` selects."""
-        return list(self.locations(spec))
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the file of each shard that `spec` selects, by its name.
@@ -311,7 +311,7 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
     return chosen
 
 
-class FilesSource(Model):
+class FilesSource(PlacedSource):
     """Files of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with nested columns."""
 
     kind: Literal["files"]
@@ -360,7 +360,7 @@ class FilesSource(Model):
         """Return the names of the shards that `spec` selects."""
         if self.shards is not None and self.files:
             return [self.together[number] for number in _numbers(spec, self.shards)]
-        return list(self.locations(spec))
+        return super().names(spec)
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the file of each shard that `spec` selects, where each file is one."""
@@ -385,7 +385,7 @@ def _check_parts(value: object) -> object:
     return value
 
 
-class MixtureSource(Model):
+class MixtureSource(PlacedSource):
     """Other data sets in given shares: their shards and counts are reused as they are."""
 
     kind: Literal["mixture"]
@@ -408,12 +408,8 @@ class MixtureSource(Model):
     """How often a model may read any part; up to about four times is nearly as good as new text (arXiv:2305.16264).
     Null: as often as its share requires."""
 
-    def names(self, spec: ShardSpec) -> list[str]:
-        """Return no names: a mixture has no shards of its own."""
-        return []
-
     def locations(self, spec: ShardSpec) -> dict[str, str]:
-        """Return no place."""
+        """Return no place: a mixture has no shards of its own."""
         return {}
 
     @property
@@ -439,7 +435,7 @@ class MixtureSource(Model):
         return self
 
 
-class S3Source(S3Endpoint):
+class S3Source(PlacedSource, S3Endpoint):
     """Parquet files in an S3 bucket: numbered by a template, or a list whose shards are named after the files."""
 
     kind: Literal["s3"]
@@ -451,10 +447,6 @@ class S3Source(S3Endpoint):
     """Number of shards of a template, to report a number past the end before anything is downloaded."""
     checksums: FilePath | None = None
     """File of `sha256  name.parquet` lines; shards that nanosnake published carry their own checksum."""
-
-    def names(self, spec: ShardSpec) -> list[str]:
-        """Return the names of the shards that `spec` selects."""
-        return list(self.locations(spec))
 
     def locations(self, spec: ShardSpec) -> dict[str, str]:
         """Return the s3:// URL of each shard that `spec` selects, by its name."""

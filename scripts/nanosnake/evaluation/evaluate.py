@@ -22,7 +22,6 @@ from nanosnake.training.model import GPT, rotary_table
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.vocabulary import Vocabulary
 
-Nats = Callable[[Tensor, Tensor, int, float], Tensor]
 BASELINE_BYTES = 1 << 24
 """Bytes of text that the baselines are measured on, at most."""
 
@@ -40,38 +39,20 @@ class Scores:
 
 
 @torch.no_grad()
-def batch_nats(model: GPT, forward: Callable[..., Tensor], batch: Batch, nats: Nats = target_nats) -> Tensor:
+def batch_nats(model: GPT, batch: Batch) -> Tensor:
     """Return the nats of each target [N] of a micro-batch."""
     config = model.config
     documents = describe_documents(model.backend, config, batch.positions, batch.ends)
-    x_ND = forward(batch.tokens, batch.positions, documents)
+    x_ND = model(batch.tokens, batch.positions, documents)
     weight_VD = model.head.to(x_ND.dtype)
     step = max(1, (CHUNK_ELEMENTS // 4 if x_ND.is_cuda else CACHED_ELEMENTS) // config.padded_vocab)
     parts = [
-        nats(
+        target_nats(
             x_ND[i : i + step] @ weight_VD.t(), batch.targets[i : i + step], config.vocab_size, config.softcap
         )
         for i in range(0, x_ND.size(0), step)
     ]
     return torch.cat(parts)
-
-
-def evaluate_tokens(
-    model: GPT,
-    forward: Callable[..., Tensor],
-    data: TokenShards,
-    lengths: npt.NDArray[np.int64],
-    ranks: Ranks,
-    *,
-    micro_batch: int,
-    max_tokens: int = 0,
-) -> Scores:
-    """Return the scores on the first `max_tokens` tokens (0: all) of a split; see `evaluate_documents`."""
-    return scores(
-        evaluate_documents(
-            model, forward, data, lengths, ranks, micro_batch=micro_batch, max_tokens=max_tokens
-        )
-    )
 
 
 def scores(sums: Tensor) -> Scores:
@@ -85,7 +66,6 @@ def scores(sums: Tensor) -> Scores:
 @torch.no_grad()
 def evaluate_documents(
     model: GPT,
-    forward: Callable[..., Tensor],
     data: TokenShards,
     lengths: npt.NDArray[np.int64],
     ranks: Ranks,
@@ -100,7 +80,6 @@ def evaluate_documents(
     like training's, unshuffled: the same rows for any number of ranks.
 
     Args:
-        forward: the model, or its compiled form.
         lengths: bytes of each token, 0 for special tokens.
         documents: numbers of the documents that are wanted; the sums of others are incomplete. Empty: all.
     """
@@ -122,7 +101,7 @@ def evaluate_documents(
         ).to(device)
         tensors[1][(rows - first) * length :] = -1  # rows after the last, read only to fill the micro-batch
         batch = Batch(*tensors, row=first, epoch=0).to(device)
-        nats_N = batch_nats(model, forward, batch)
+        nats_N = batch_nats(model, batch)
         counts_N = batch.targets >= 0
         size_N = torch.where(counts_N, bytes_V[batch.targets.clamp_min(0).long()], 0)
         text_N = torch.where(size_N > 0, nats_N, 0.0)
@@ -144,13 +123,13 @@ def _document_of_each(ends: Tensor, positions: int, documents: list[int]) -> npt
 
 
 @torch.no_grad()
-def next_logits(model: GPT, rows: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
-    """Return (softcapped logits [B, T, vocabulary] of rows of ids, T), each row a document, padded at its end.
+def next_logits(model: GPT, rows: Sequence[Sequence[int]]) -> Tensor:
+    """Return the softcapped logits [B, T, vocabulary] of rows of ids, each row a document, padded at its end.
 
     A row may be longer than those of training: positions go on, and windows are as wide as there.
     """
     x_BTD = _stream(model, rows)
-    return _logits(model, x_BTD.flatten(0, 1)).view(*x_BTD.shape[:2], -1), x_BTD.size(1)
+    return _logits(model, x_BTD.flatten(0, 1)).view(*x_BTD.shape[:2], -1)
 
 
 @torch.no_grad()

@@ -64,7 +64,7 @@ def write(path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary) -
 
 def text_hash(data: TokenShards, vocabulary: Vocabulary, number: int) -> str:
     """Return the SHA-256 of a document's text, special tokens left out."""
-    return hashlib.sha256(vocabulary.decode_bytes(data.text(number).tolist())).hexdigest()
+    return hashlib.sha256(vocabulary.decode_bytes(data.one(number).tokens.tolist())).hexdigest()
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:

@@ -35,48 +35,41 @@ class Form:
     """What the task file says besides its items."""
 
 
-def _asked(text: str, *, chat: bool) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": text}]} if chat else {"query": text}
+def _asked(text: str) -> dict[str, Any]:
+    """Return the question of a conversation."""
+    return {"messages": [{"role": "user", "content": text}]}
 
 
 def _gsm8k(row: Row, chat: bool) -> dict[str, Any]:
     question = row["question"]
-    return {
-        **_asked(question if chat else f"Question: {question}\nAnswer:", chat=chat),
-        "answer": row["answer"],
-    }
+    asked = _asked(question) if chat else {"query": f"Question: {question}\nAnswer:"}
+    return {**asked, "answer": row["answer"]}
 
 
-def _by_letter(question: str, letters: Sequence[str], choices: Sequence[str], gold: int) -> dict[str, Any]:
-    """Return an item of a conversation whose answer is a letter."""
+def _by_letter(question: str, letters: Sequence[str], choices: Sequence[str]) -> dict[str, Any]:
+    """Return the question of a conversation that is answered by a letter."""
     options = "".join(f"- {choice}={letter}\n" for letter, choice in zip(letters, choices, strict=True))
-    text = f"Multiple Choice question: {question}\n{options}\nRespond only with the letter of the correct answer."
-    return {**_asked(text, chat=True), "choices": list(letters), "gold": gold}
+    return _asked(
+        f"Multiple Choice question: {question}\n{options}\nRespond only with the letter of the correct answer."
+    )
 
 
 def _arc(row: Row, chat: bool) -> dict[str, Any]:
-    texts, labels = row["choices"]["text"], row["choices"]["label"]
+    question, texts, labels = row["question"], row["choices"]["text"], row["choices"]["label"]
     gold = labels.index(row["answerKey"])
     if chat:
-        return _by_letter(row["question"], labels, texts, gold)
-    return {
-        **_asked(f"Question: {row['question']}\nAnswer:", chat=False),
-        "choices": texts,
-        "gold": gold,
-    }
+        return {**_by_letter(question, labels, texts), "choices": labels, "gold": gold}
+    return {"query": f"Question: {question}\nAnswer:", "choices": texts, "gold": gold}
 
 
 def _mmlu(row: Row, chat: bool) -> dict[str, Any]:
-    letters = LETTERS[: len(row["choices"])]
+    question, texts = row["question"], row["choices"]
+    letters = list(LETTERS[: len(texts)])
     gold = letters.index(LETTERS[row["answer"]])
-    if chat:
-        return _by_letter(row["question"], letters, row["choices"], gold)
-    options = "".join(f"{letter}. {text}\n" for letter, text in zip(letters, row["choices"], strict=True))
-    return {
-        **_asked(f"{row['question'].strip()}\n{options}Answer:", chat=False),
-        "choices": list(letters),
-        "gold": gold,
-    }
+    options = "".join(f"{letter}. {text}\n" for letter, text in zip(letters, texts, strict=True))
+    query = f"{question.strip()}\n{options}Answer:"
+    asked = _by_letter(question, letters, texts) if chat else {"query": query}
+    return {**asked, "choices": letters, "gold": gold}
 
 
 FORMS = {
@@ -96,11 +89,11 @@ def task_file(form: str, files: Iterable[Path], *, chat: bool) -> dict[str, Any]
     Raises:
         NanosnakeError: if a file is not parquet, or a row has another form.
     """
-    made = FORMS[form]
+    settings = FORMS[form].settings
     items = [item for file in files for item in _items(form, file, chat=chat)]
     order = np.random.default_rng(ORDER_SEED).permutation(len(items)).tolist()
-    stop = {"stop": "\n\n"} if made.settings["kind"] == "generation" and not chat else {}
-    return {**made.settings, **stop, "items": [items[at] for at in order]}
+    stop = {"stop": "\n\n"} if settings["kind"] == "generation" and not chat else {}
+    return {**settings, **stop, "items": [items[at] for at in order]}
 
 
 def _items(form: str, file: Path, *, chat: bool) -> Iterable[dict[str, Any]]:

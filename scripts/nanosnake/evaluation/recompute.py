@@ -89,9 +89,7 @@ def _sums(folder: Path, data: TokenShards, vocabulary: Vocabulary, chosen: list[
     try:
         model = read_model(folder, ranks.device)
         data.check(vocabulary.bos, model.config.vocab_size)
-        sums = evaluate_documents(
-            model, model, data, vocabulary.lengths, ranks, micro_batch=1, documents=chosen
-        )
+        sums = evaluate_documents(model, data, vocabulary.lengths, ranks, micro_batch=1, documents=chosen)
     finally:
         ranks.stop()
     found: list[list[float]] = sums.tolist()
@@ -99,11 +97,8 @@ def _sums(folder: Path, data: TokenShards, vocabulary: Vocabulary, chosen: list[
 
 
 def _tokenizer(folder: Path, hashes: Mapping[str, str]) -> Path:
-    """Return the folder of the tokenizer that a model was evaluated with: next to it, or in another data set."""
-    name = Path(layout.TOKENIZER_FOLDER).name
-    where = folder.absolute()
-    others = sorted(where.parents[2].glob(f"*/{where.parent.name}/{name}"))
-    for place in [folder.parent / name, *others]:
+    """Return the folder of the tokenizer that a model was evaluated with."""
+    for place in layout.of_tokenizer(folder, Path(layout.TOKENIZER_FOLDER).name):
         if all((place / file).is_file() and sha256_file(place / file) == hashes[file] for file in hashes):
             return place
     raise NanosnakeError(
@@ -113,14 +108,10 @@ def _tokenizer(folder: Path, hashes: Mapping[str, str]) -> Path:
 
 
 def _text(folder: Path, digests: Sequence[Sequence[str]]) -> TokenShards:
-    """Return the validation tokens that a model was evaluated on: next to it; for a mixture, with its parts."""
-    where = folder.absolute()
+    """Return the validation tokens that a model was evaluated on; of a mixture, those of its parts."""
     found = []
     for name, then in digests:
-        others = sorted(where.parents[2].glob(f"*/{where.parent.name}/tokens/validation/{name}.ds"))
-        places = [
-            path for path in (folder.parent / f"tokens/validation/{name}.ds", *others) if path.is_file()
-        ]
+        places = layout.of_tokenizer(folder, f"tokens/validation/{name}.ds")
         found += [path for path in places if digest(path) == then][:1] or places[:1]
     if not digests or len(found) < len(digests):
         raise NanosnakeError(
@@ -147,10 +138,11 @@ def _document_problem(
 
     A conversation is not encoded again: its special tokens are not in its text, and its end may be cut.
     """
-    ids = data.text(number).tolist()
+    one = data.one(number)
+    ids = one.tokens.tolist()
     if text_hash(data, vocabulary, number) != evidence.document[number]:
         return f"{FILE}: document {number}: its text is not the one that was recorded"
-    if data.learned(number) is None and vocabulary.encode(vocabulary.decode(ids)) != ids:
+    if one.learned is None and vocabulary.encode(vocabulary.decode(ids)) != ids:
         return f"{FILE}: document {number}: the tokenizer encodes its text otherwise"
     recorded = (int(evidence.tokens[number]), int(evidence.bytes[number]))
     if counts != recorded:

@@ -24,15 +24,18 @@ SHOWN = 8
 
 def conversations_of(data: TokenShards) -> list[int]:
     """Return the numbers of the documents that are conversations; a mixture has texts too."""
-    return [number for number in range(data.documents) if data.learned(number) is not None]
+    talks = np.repeat(
+        [shard.learned is not None for shard in data.shards], [len(s.ends) for s in data.shards]
+    )
+    return np.flatnonzero(talks).tolist()
 
 
 def first_answers(data: TokenShards, most: int = CONVERSATIONS) -> Iterator[tuple[list[int], list[int]]]:
     """Yield the beginning of a conversation up to its first answer, and that answer, for some of them."""
     talks = conversations_of(data)
     for chosen in np.unique(np.linspace(0, len(talks) - 1, most).round().astype(int)).tolist():
-        document = talks[chosen]
-        learned, ids = np.asarray(data.learned(document)), data.text(document).tolist()
+        one = data.one(talks[chosen])
+        learned, ids = np.asarray(one.learned), one.tokens.tolist()
         begin = int(np.argmax(learned))
         rest = np.flatnonzero(learned[begin:] == 0)
         yield ids[:begin], ids[begin : begin + int(rest[0])] if len(rest) else ids[begin:]

@@ -41,8 +41,7 @@ def _scored_from(task: Task, rows: Sequence[Sequence[int]], before: Sequence[int
     (schema): the tokens that all rows end with. Tokens, not characters, decide: a token may span the border.
     """
     if task.kind == "language_modeling":
-        shared = _common([rows[0], before])
-        return [shared]
+        return [_common([rows[0], before])]
     if task.kind == "schema":
         tail = _common([row[::-1] for row in rows])
         return [len(row) - tail for row in rows]
@@ -59,13 +58,10 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
 
 
 def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, context: int = 0) -> Answer:
-    """Return what the model answers to an item by choice.
+    """Return what the model answers to an item by choice; `context` is as in `answer_task`.
 
     A choice that other choices merely continue has no token of its own and no mean: as in nanochat, it is chosen only
     if it comes first.
-
-    Args:
-        context: how many tokens of a prompt the model sees, the last ones; 0: all.
     """
     item = task.items[number]
     pairs = prompts(task, item)
@@ -81,7 +77,7 @@ def answer(model: GPT, vocabulary: Vocabulary, task: Task, number: int, *, conte
     firsts = [
         max(1, first - (len(full) - len(row))) for first, full, row in zip(firsts, whole, rows, strict=True)
     ]
-    logits = next_logits(model, rows)[0]
+    logits = next_logits(model, rows)
     if task.kind == "language_modeling":
         predicted = logits[0, firsts[0] - 1 : len(rows[0]) - 1].argmax(-1).tolist()
         right = list(rows[0][firsts[0] :]) == list(predicted)

@@ -49,12 +49,9 @@ def conversation(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) 
 def write_answers(
     model: GPT, vocabulary: Vocabulary, task: Task, ranks: Ranks, *, context: int = 0
 ) -> dict[int, Answer]:
-    """Return this rank's answers to a task, by the item's number.
+    """Return this rank's answers to a task, by the item's number; `context` is as in `answer_task`.
 
     Which items are written side by side does not depend on the number of ranks.
-
-    Args:
-        context: how many tokens of a prompt the model sees, the last ones; 0: all.
     """
     prompts = [_prompt(vocabulary, task, number)[-context:] for number in range(len(task.items))]
     found: dict[int, Answer] = {}

@@ -11,12 +11,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from nanosnake.files import NanosnakeError, read_json, replacing, write_json
+from nanosnake.files import read_json, replacing, write_json
 from nanosnake.tokenizer.conversations import ENDS_ANSWER
 from nanosnake.tokenizer.folder import TOKENIZER_JSON
 from nanosnake.tokenizer.transformers import TOKENIZER_CONFIG
 from nanosnake.training.config import ModelConfig
-from nanosnake.training.export import TYPES
 from nanosnake.training.model import GPT, LLAMA_EPSILON, Llama
 from nanosnake.training.tensors import write_tensors
 
@@ -147,26 +146,24 @@ def export(model: GPT, tokenizer: Path, folder: Path, *, dtype: str = "bfloat16"
         tokenizer: the tokenizer's folder.
         dtype: type of the weights, bfloat16 or float32.
         card: content of README.md.
-
-    Raises:
-        NanosnakeError: if the type is not one of these, or a file of the tokenizer is missing.
     """
-    if dtype not in TYPES:
-        raise NanosnakeError(f"export: dtype is {dtype!r}; use {' or '.join(TYPES)}")
     form = FORMS[model.config.architecture]
-    special = _special_ids(tokenizer)
+    special = read_json(tokenizer / "meta.json")["special_tokens"]
+    own = read_json(tokenizer / TOKENIZER_CONFIG)
+    roles = {f"{role}_token_id": special[own[f"{role}_token"]] for role in ("bos", "eos", "pad")}
+    ends = [roles["eos_token_id"]]
+    if "chat_template" in own and (ends_answer := special.get(ENDS_ANSWER)) not in (None, *ends):
+        ends.append(ends_answer)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary, torch.no_grad():
-        tensors = {name: tensor.to(TYPES[dtype]) for name, tensor in form.tensors(model).items()}
+        tensors = {name: tensor.to(getattr(torch, dtype)) for name, tensor in form.tensors(model).items()}
         write_tensors(temporary, tensors, {"format": "pt"})
-    roles = {f"{role}_token_id": special[role] for role in ("bos", "eos", "pad")}
     write_json(
         folder / CONFIG,
         {**_common_config(model.config), **form.config(model.config), **roles, "dtype": dtype},
     )
-    ends = [special["eos"], *special["answers"]]
     write_json(folder / GENERATION_CONFIG, {**roles, "eos_token_id": ends if len(ends) > 1 else ends[0]})
-    own = {**read_json(tokenizer / TOKENIZER_CONFIG), "model_max_length": model.config.sequence_length}
+    own["model_max_length"] = model.config.sequence_length
     contents = {
         TOKENIZER_JSON: (tokenizer / TOKENIZER_JSON).read_bytes(),
         TOKENIZER_CONFIG: (json.dumps(own, ensure_ascii=False, indent=1) + "\n").encode(),
@@ -191,12 +188,3 @@ def _common_config(config: ModelConfig) -> dict[str, Any]:
         "head_dim": config.head_dim,
         "max_position_embeddings": config.sequence_length,
     }
-
-
-def _special_ids(tokenizer: Path) -> dict[str, Any]:
-    """Return the ids of bos, eos and pad, and under `answers` of the token that ends an answer of a chat."""
-    special = read_json(tokenizer / "meta.json")["special_tokens"]
-    config = read_json(tokenizer / TOKENIZER_CONFIG)
-    found = {role: special[config[f"{role}_token"]] for role in ("bos", "eos", "pad")}
-    ends = [special[ENDS_ANSWER]] if "chat_template" in config and ENDS_ANSWER in special else []
-    return {**found, "answers": [end for end in ends if end != found["eos"]]}

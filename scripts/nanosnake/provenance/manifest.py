@@ -101,11 +101,9 @@ def seal_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-HASHES_NEXT_TO = (
-    *((".parquet", "sha256"), (".ds", "sha256")),
-    *((".ds.index", "index_sha256"), (".ds.mask", "mask_sha256")),
-)
-"""Files whose hash is in a JSON file next to them, by their ending, with its key there."""
+TOKEN_HASHES = {".ds": "sha256", ".ds.index": "index_sha256", ".ds.mask": "mask_sha256"}
+HASHES_NEXT_TO = {".parquet": "sha256", **TOKEN_HASHES}
+"""Keys of the hashes that a JSON file next to a file has, by the file's ending."""
 
 
 class Hashes:
@@ -132,7 +130,7 @@ class Hashes:
 
     def _noted(self, path: str) -> str | None:
         """Return the hash that the JSON file next to a shard or a token shard holds."""
-        for ending, key in HASHES_NEXT_TO:
+        for ending, key in HASHES_NEXT_TO.items():
             facts = self.project / (path.removesuffix(ending) + ".json")
             if path.endswith(ending) and facts.is_file():
                 noted: str | None = read_json(facts).get(key)
@@ -182,7 +180,7 @@ class Walk:
             return "given"
         if path.endswith(".parquet"):
             return "shard"
-        return "tokens" if path.endswith((".ds", ".ds.index", ".ds.mask")) else "made"
+        return "tokens" if path.endswith(tuple(TOKEN_HASHES)) else "made"
 
     def _number(self, path: str) -> int | None:
         """Return the place of the job that made a file, after following its inputs; None if nothing is known."""

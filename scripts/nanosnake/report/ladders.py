@@ -13,7 +13,7 @@ from nanosnake.report.ladder_charts import intervals, ladder_curves
 from nanosnake.report.page import Page
 from nanosnake.report.render import render
 from nanosnake.report.svg import Figure
-from nanosnake.report.tables import Column, Kind, Table, format_change
+from nanosnake.report.tables import Column, Kind, Table, format_change, format_value
 from nanosnake.report.visible import visible
 
 Found = Mapping[str, Any]
@@ -189,7 +189,9 @@ def said(curve: Found) -> list[str]:
             f"{key} {line[key]:.4g}{_between(line[f'{key}_interval'])}"
             for key in ("floor", "scale", "exponent")
         ]
-        law = f"bits per byte = floor + scale x (FLOPs / {_power(line['unit_flops'])})^-exponent"
+        law = (
+            f"bits per byte = floor + scale x (FLOPs / {format_value(line['unit_flops'], 'power')})^-exponent"
+        )
         words = f"{name}: the line is a fitted power law, {law}, with {', '.join(parts)}."
     elif line["kind"] == "interpolation":
         words = f"{name}: the line joins the points in logarithms ({line['why']}); it is not a fit."
@@ -286,7 +288,3 @@ def _depths(depths: Sequence[int]) -> str:
 
 def _between(bounds: Sequence[float] | None) -> str:
     return f" ({bounds[0]:.4g} to {bounds[1]:.4g})" if bounds else ""
-
-
-def _power(value: float) -> str:
-    return f"{value:.2e}".replace("e+", "e")

@@ -11,12 +11,13 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import uvicorn
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -75,14 +76,10 @@ class Asked(BaseModel, extra="forbid"):
 
     def sampling(self, default: Sampling) -> Sampling:
         """Return how the answer is chosen."""
+        given = self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
+        tokens = self.max_completion_tokens or self.max_tokens or default.tokens
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Sampling(
-            tokens=self.max_completion_tokens or self.max_tokens or default.tokens,
-            temperature=default.temperature if self.temperature is None else self.temperature,
-            top_p=self.top_p or default.top_p,
-            seed=default.seed if self.seed is None else self.seed,
-            stop=tuple(filter(None, stop)),
-        )
+        return replace(default, **given, tokens=tokens, stop=tuple(filter(None, stop)))
 
 
 class Service:
@@ -123,11 +120,9 @@ class Service:
     async def pieces(self, request: Request, prompt: list[int], sampling: Sampling) -> AsyncIterator[Piece]:
         """Yield an answer, once it is its turn, for as long as the client is there."""
         async with self.turn:
-            writing = self.engine.write(prompt, sampling)
-            while True:
-                piece = await run_in_threadpool(next, writing)
+            async for piece in iterate_in_threadpool(self.engine.write(prompt, sampling)):
                 yield piece
-                if piece.ended or await request.is_disconnected():
+                if await request.is_disconnected():
                     return
 
     async def lines(

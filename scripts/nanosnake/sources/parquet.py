@@ -16,7 +16,6 @@ What is an error and what is not:
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 from collections.abc import Iterator
@@ -100,16 +99,6 @@ def _named(path: Path, text_column: str | None, name: str | None = None) -> Iter
         if encrypted := _encrypted(path, text_column, reason):
             raise NanosnakeError(f"{name}: {encrypted}") from None
         raise NanosnakeError(f"{name}: {reason}, or leave the shard out") from None
-
-
-def add_memory(parser: argparse.ArgumentParser) -> None:
-    """Add the option that bounds what one page of a shard may take."""
-    parser.add_argument(
-        "--memory-mb",
-        type=int,
-        help="megabytes that this process may take: a page that would need more is refused; "
-        "its file's size alone bounds it if absent",
-    )
 
 
 def _encrypted(path: Path, text_column: str | None, reason: str) -> str | None:

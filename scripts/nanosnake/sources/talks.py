@@ -11,6 +11,7 @@ import pyarrow as pa
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats.columns import Column, WrongColumn
 from nanosnake.sources.formats.tables import first_line, open_parquet
+from nanosnake.sources.parquet import row_groups
 from nanosnake.sources.shards import ShardFacts
 from nanosnake.tokenizer import conversations
 
@@ -61,13 +62,7 @@ def check_shard(path: Path, column: str, *, name: str | None = None) -> ShardFac
     rows = characters = 0
     for messages in read(path, column, name=name):
         rows += 1
-        characters += sum(len(text) for message in messages for text in _texts(message["content"]))
-    with open_parquet(path) as reader:
-        groups = reader.metadata.num_row_groups
-    return ShardFacts(
-        bytes=path.stat().st_size, rows=rows, row_groups=groups, characters=characters, nulls=0, empty=0
-    )
-
-
-def _texts(content: Any) -> list[str]:
-    return [content] if isinstance(content, str) else [part["text"] for part in content]
+        parts = (part for message in messages for part in conversations.parts_of(message["content"]))
+        characters += sum(len(part["text"]) for part in parts)
+    groups, size = len(row_groups(path)), path.stat().st_size
+    return ShardFacts(bytes=size, rows=rows, row_groups=groups, characters=characters, nulls=0, empty=0)

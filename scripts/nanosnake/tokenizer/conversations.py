@@ -17,10 +17,7 @@ import numpy.typing as npt
 
 from nanosnake.tokenizer.transformers import CHAT_TOKENS
 
-TURN = {
-    "user": ("<|user_start|>", "<|user_end|>"),
-    "assistant": ("<|assistant_start|>", "<|assistant_end|>"),
-}
+TURN = {"user": CHAT_TOKENS[:2], "assistant": CHAT_TOKENS[2:]}
 """The special tokens around what each role says."""
 ENDS_ANSWER = TURN["assistant"][1]
 
@@ -106,16 +103,15 @@ def check(messages: Any) -> None:
     for number, message in enumerate(messages, start=1):
         if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
             raise WrongConversation(f"message {number} has no role and content")
-    turns = messages[1:] if messages[0]["role"] == "system" else messages
-    if not turns:
+    first = 2 if messages[0]["role"] == "system" else 1
+    if first > len(messages):
         raise WrongConversation("a system message alone")
-    for number, message in enumerate(messages, start=1 + len(turns) - len(messages)):
-        wanted = "system" if number == 0 else ("user", "assistant")[(number - 1) % 2]
-        place = f"message {number + len(messages) - len(turns)}"
+    for number, message in enumerate(messages, start=1):
+        wanted = "system" if number < first else ("user", "assistant")[(number - first) % 2]
         if message["role"] != wanted:
-            raise WrongConversation(f"{place} is of role {message['role']!r}, wanted: {wanted!r}")
-        _check_content(message["content"], place, parts=wanted == "assistant")
-    if turns[-1]["role"] != "assistant":
+            raise WrongConversation(f"message {number} is of role {message['role']!r}, wanted: {wanted!r}")
+        _check_content(message["content"], f"message {number}", parts=wanted == "assistant")
+    if messages[-1]["role"] != "assistant":
         raise WrongConversation("the last message is the user's, so that nothing answers it")
 
 
@@ -136,6 +132,11 @@ def _check_content(content: Any, place: str, *, parts: bool) -> None:
             )
         if not isinstance(part.get("text"), str) or not part["text"]:
             raise WrongConversation(f"a part of {place} is empty")
+
+
+def parts_of(content: str | list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the parts of what is said; a text is one."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def render(
@@ -159,22 +160,16 @@ def render(
         ids.extend(tokens)
         learned.extend([learn] * len(tokens))
 
-    system = ""
     if messages[0]["role"] == "system":
-        system, messages = f"{messages[0]['content']}\n\n", messages[1:]
-    for number, message in enumerate(messages):
+        system, asked, *others = messages
+        messages = [{**asked, "content": f"{system['content']}\n\n{asked['content']}"}, *others]
+    for message in messages:
         begin, end = TURN[message["role"]]
         is_answer = message["role"] == "assistant"
         add([special[begin]], False)
-        content = message["content"]
-        if isinstance(content, str):
-            add(encode(f"{system}{content}" if number == 0 else content), is_answer)
-        else:
-            for part in content:
-                learn = part["type"] != "python_output"
-                before, after = TOOLS.get(part["type"], (None, None))
-                add([special[before]] if before else [], learn)
-                add(encode(part["text"]), learn)
-                add([special[after]] if after else [], learn)
+        for part in parts_of(message["content"]):
+            around = [special[token] for token in TOOLS.get(part["type"], ())]
+            tokens = [*around[:1], *encode(part["text"]), *around[1:]]
+            add(tokens, is_answer and part["type"] != "python_output")
         add([special[end]], is_answer)
     return Rendered(np.array(ids, dtype=np.int64), np.array(learned, dtype=bool))

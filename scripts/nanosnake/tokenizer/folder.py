@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,11 @@ class TokenizerFolder:
     def vocab_size(self) -> int:
         """Number of ids: bytes, merges and special tokens."""
         return int(self.meta["vocab_size"])
+
+    @property
+    def token_type(self) -> Literal["uint16", "uint32"]:
+        """Type of an id in token shards."""
+        return "uint16" if self.vocab_size <= 1 << 16 else "uint32"
 
     @property
     def special_tokens(self) -> dict[str, int]:

@@ -21,28 +21,19 @@ from nanosnake.training.tensors import read_tensors, write_tensors
 from nanosnake.training.vocabulary import Vocabulary
 
 FORMAT = "nanosnake.model.2"
-TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
 
 
-def write_model(
-    weights: Path,
-    description: Path,
-    config: ModelConfig,
-    tensors: dict[str, Tensor],
-    vocabulary: Vocabulary,
-    figures: dict[str, Any],
-    *,
-    dtype: torch.dtype | None = None,
-) -> None:
-    """Write a model's two files; `dtype` converts the weights (None: as they are)."""
-    kept = {name: t if dtype is None else t.to(dtype) for name, t in tensors.items()}
-    with replacing(weights) as temporary:
-        write_tensors(temporary, kept, {"format": FORMAT})
+def write_model(folder: Path, model: GPT, vocabulary: Vocabulary, figures: dict[str, Any]) -> None:
+    """Write a model's two files."""
+    with replacing(folder / WEIGHTS) as temporary:
+        write_tensors(temporary, weights_of(model), {"format": FORMAT})
     write_json(
-        description,
+        folder / DESCRIPTION,
         {
             "format": FORMAT,
-            "model": config.to_dict(),
+            "model": model.config.to_dict(),
             "tokenizer": {
                 "vocab_size": len(vocabulary),
                 "bos": vocabulary.bos,
@@ -53,27 +44,33 @@ def write_model(
     )
 
 
+def weights_of(model: GPT) -> dict[str, Tensor]:
+    """Return a model's weights by name."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
 def read_model(folder: Path, device: torch.device, *, backend: str = "sdpa") -> GPT:
     """Load the model in a folder for evaluation.
 
     Raises:
         NanosnakeError: if the files have another format, or tensors are missing or have another shape.
     """
-    weights, description = folder / "model.safetensors", folder / "model.json"
+    description = folder / DESCRIPTION
     said = read_json(description)
     if said.get("format") != FORMAT:
         raise NanosnakeError(f"{description}: format is {said.get('format')!r}, wanted {FORMAT!r}")
     model = build_model(ModelConfig.from_dict(said["model"]), device, backend=backend)
-    fill(model, weights, description)
+    fill(model, folder)
     return model.eval()
 
 
-def fill(model: GPT, weights: Path, description: Path) -> None:
-    """Load a model's weights into one of the same form.
+def fill(model: GPT, folder: Path) -> None:
+    """Load the weights of the model in a folder into one of the same form.
 
     Raises:
-        NanosnakeError: if the file describes another model, or tensors are missing or of another shape.
+        NanosnakeError: if it is another model, or tensors are missing or of another shape.
     """
+    weights, description = folder / WEIGHTS, folder / DESCRIPTION
     config = ModelConfig.from_dict(read_json(description)["model"])
     if config != model.config:
         raise NanosnakeError(

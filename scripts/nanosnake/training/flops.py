@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from nanosnake.training.config import GATE_CHANNELS, SMEAR_CHANNELS, ModelConfig
 
 # dense bf16 FLOP/s by the vendors' data sheets; the first name that is part of the device's name counts
@@ -41,17 +38,7 @@ def flops_per_token(config: ModelConfig) -> float:
     """Return FLOPs per token by the usual count (PaLM's, nanochat's): 12 x heads x head dimension x window.
 
     The count takes every window as full: neither the causal mask nor documents shorter than the window
-    lower it. `attended_flops_per_token` counts only what the masks leave.
+    lower it.
     """
     attention = sum(12.0 * config.heads * config.head_dim * window for window in config.windows)
     return matmul_flops_per_token(config) + attention
-
-
-def attended_flops_per_token(config: ModelConfig, lengths: npt.NDArray[np.int64]) -> float:
-    """Return FLOPs per token that the masks leave, for documents (or pieces) of these lengths."""
-    n = lengths.astype(np.float64)
-    pairs = 0.0
-    for window in config.windows:
-        w = np.minimum(n, window + 1.0)  # a token sees itself and `window` before it
-        pairs += float((w * (w + 1) / 2 + (n - w) * w).sum())
-    return matmul_flops_per_token(config) + 12.0 * config.heads * config.head_dim * pairs / float(n.sum())

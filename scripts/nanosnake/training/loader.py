@@ -238,16 +238,16 @@ class RowSource:
             self._packed = (key, self.order.pack(pool))
         rows = self._packed[1]
         found = []
-        for piece in range(int(rows.row_starts[row]), int(rows.row_starts[row + 1])):
-            start, closes = int(rows.start[piece]), bool(rows.closes[piece])
-            stop = start + int(rows.length[piece]) + (0 if closes else 1)
-            number = int(rows.shard[piece])
+        mine = slice(*rows.row_starts[row : row + 2].tolist())
+        columns = (column[mine].tolist() for column in rows.pieces)
+        for number, start, length, opens, closes in zip(*columns, strict=True):
+            stop = start + length + (0 if closes else 1)
             shard = self.data.shards[number]
             if self.documents is not None:
                 self.documents.append(self.data.document(number, start))
             learned = None if shard.learned is None else shard.learned[start:stop]
             tokens = shard.tokens[start:stop].astype(np.int64)
-            found.append(Piece(tokens, learned, bool(rows.opens[piece]), closes))
+            found.append(Piece(tokens, learned, opens, closes))
         self.skip(1)
         return found
 

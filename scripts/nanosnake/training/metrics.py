@@ -1,19 +1,13 @@
-"""The metrics of a run: one JSON object per line, and log lines for people."""
+"""The metrics of a run: one JSON object per line."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nanosnake.files import replacing
-
-
-def log(message: str) -> None:
-    """Print a line to standard error at once."""
-    print(message, file=sys.stderr, flush=True)
 
 
 class Metrics:
@@ -69,13 +63,3 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 break
     return rows
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: 42s, 3m10s, 2h05m."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,9 @@ POOL_BLOCKS = 16
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a pool. Row r holds pieces row_starts[r] to row_starts[r + 1]."""
+class Pieces(NamedTuple):
+    """Pieces of documents, in columns."""
 
-    row_starts: Ints
     shard: Ints
     start: Ints
     """First token of each piece in its shard."""
@@ -38,6 +36,18 @@ class Rows:
     """Whether the piece begins its document."""
     closes: npt.NDArray[np.bool_]
     """Whether the piece ends its document."""
+
+    def some(self, which: npt.NDArray[Any]) -> Pieces:
+        """Return the pieces of these numbers, in their order, or those where a mask is true."""
+        return Pieces(*(column[which] for column in self))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a pool. Row r holds pieces row_starts[r] to row_starts[r + 1]."""
+
+    row_starts: Ints
+    pieces: Pieces
 
     def __len__(self) -> int:
         return len(self.row_starts) - 1
@@ -91,30 +101,28 @@ class EpochOrder:
 
     def pack(self, pool: int) -> Rows:
         """Return the rows of a pool; where packing needs fewer than `locate` counts on, some are empty."""
-        shard, start, length, opens, closes = _pieces(
-            self.data, self.pools[pool], self.length, all_of_it=self.split
-        )
+        pieces = _pieces(self.data, self.pools[pool], self.length, all_of_it=self.split)
         if self.shuffle:
             rng = np.random.default_rng([self.seed, self.epoch, pool])
-            order = rng.permutation(len(length))
-            shard, start, length = shard[order], start[order], length[order]
-            opens, closes = opens[order], closes[order]
-        rows = best_fit(length.tolist(), opens.tolist(), self.length, split=self.split)
+            pieces = pieces.some(rng.permutation(len(pieces.length)))
+        rows = best_fit(pieces.length.tolist(), pieces.opens.tolist(), self.length, split=self.split)
         if self.split:
             count = int(self.first_rows[pool + 1] - self.first_rows[pool])
             rows += [[] for _ in range(count - len(rows))]
         if self.shuffle:
             rows = [rows[i] for i in rng.permutation(len(rows)).tolist()]
-        which = np.array([piece for row in rows for piece, _, _ in row], dtype=np.int64)
-        skip = np.array([offset for row in rows for _, offset, _ in row], dtype=np.int64)
-        taken = np.array([size for row in rows for _, _, size in row], dtype=np.int64)
+        placed = np.array([piece for row in rows for piece in row], dtype=np.int64)
+        which, skip, taken = placed.reshape(-1, 3).T
+        whole = pieces.some(which)
         return Rows(
             row_starts=np.cumsum([0] + [len(row) for row in rows], dtype=np.int64),
-            shard=shard[which],
-            start=start[which] + skip,
-            length=taken,
-            opens=opens[which] & (skip == 0),
-            closes=closes[which] & (skip + taken == length[which]),
+            pieces=Pieces(
+                whole.shard,
+                whole.start + skip,
+                taken,
+                opens=whole.opens & (skip == 0),
+                closes=whole.closes & (skip + taken == whole.length),
+            ),
         )
 
 
@@ -123,8 +131,8 @@ def _document_ends(data: TokenShards, block: Block) -> tuple[Ints, Ints, npt.NDA
 
     The last one is not whole where the block has fewer tokens than its documents.
     """
-    ends = data.shards[block.shard].ends[block.first : block.last].astype(np.int64)
-    before = int(data.shards[block.shard].ends[block.first - 1]) if block.first else 0
+    shard = data.shards[block.shard]
+    ends, before = shard.ends[block.first : block.last].astype(np.int64), shard.start(block.first)
     starts = np.concatenate([[before], ends[:-1]])
     stops = np.minimum(ends, before + block.tokens)
     some = stops > starts
@@ -142,10 +150,8 @@ def block_positions(data: TokenShards, block: Block, length: int) -> int:
     return block.tokens + int((_piece_counts(ends - starts, length) - 1).sum())
 
 
-def _pieces(
-    data: TokenShards, blocks: list[Block], length: int, *, all_of_it: bool
-) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Cut the documents of blocks to pieces: (shard, start, tokens, opens, closes).
+def _pieces(data: TokenShards, blocks: list[Block], length: int, *, all_of_it: bool) -> Pieces:
+    """Cut the documents of blocks to pieces.
 
     Without `all_of_it`, pieces of conversations that have nothing to learn are left out.
     """
@@ -158,17 +164,14 @@ def _pieces(
         start = starts[document] + number * (length - 1) + (number > 0)
         stop = np.minimum(starts[document] + (number + 1) * (length - 1) + 1, ends[document])
         closes = (stop == ends[document]) & whole[document]
-        columns: tuple[npt.NDArray[Any], ...]
-        columns = (np.full(len(start), block.shard), start, stop - start, number == 0, closes)
+        pieces = Pieces(np.full(len(start), block.shard), start, stop - start, number == 0, closes)
         learned = data.shards[block.shard].learned
         if learned is not None and not all_of_it:
             before = np.concatenate([[0], np.cumsum(learned[starts[0] : ends[-1]], dtype=np.int64)])
             # a piece's targets: what follows each of its tokens in the document
-            some = before[stop + ~closes - starts[0]] > before[start + 1 - starts[0]]
-            columns = tuple(column[some] for column in columns)
-        parts.append(columns)
-    shard, start, size, opens, closes = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return shard, start, size, opens, closes
+            pieces = pieces.some(before[stop + ~closes - starts[0]] > before[start + 1 - starts[0]])
+        parts.append(pieces)
+    return Pieces(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def best_fit(

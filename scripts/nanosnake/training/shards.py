@@ -40,6 +40,20 @@ class Shard:
     learned: npt.NDArray[np.uint8] | None = None
     """uint8[tokens], memory-mapped: 1 for what a model learns to predict; None: all of it."""
 
+    def start(self, document: int) -> int:
+        """Return where the tokens of a document begin."""
+        return int(self.ends[document - 1]) if document else 0
+
+    def part(self, first: int, last: int, tokens: int | None = None) -> Shard:
+        """Return the documents [first, last) alone; of their tokens the first ones, if a number is given.
+
+        The ends stay those in the shard.
+        """
+        start = self.start(first)
+        where = slice(start, self.start(last) if tokens is None else start + tokens)
+        learned = None if self.learned is None else self.learned[where]
+        return Shard(self.path, self.tokens[where], self.ends[first:last], learned)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -178,11 +192,7 @@ class TokenShards:
             yield from self.shards
             return
         for block in self.planned.blocks:
-            shard = self.shards[block.shard]
-            start = int(shard.ends[block.first - 1]) if block.first else 0
-            tokens = slice(start, start + block.tokens)
-            learned = None if shard.learned is None else shard.learned[tokens]
-            yield Shard(shard.path, shard.tokens[tokens], shard.ends[block.first : block.last], learned)
+            yield self.shards[block.shard].part(block.first, block.last, block.tokens)
 
     @property
     def are_conversations(self) -> bool:
@@ -210,23 +220,13 @@ class TokenShards:
         before = sum(len(s.ends) for s in self.shards[:shard])
         return before + int(np.searchsorted(self.shards[shard].ends, np.uint64(token), side="right"))
 
-    def text(self, document: int) -> npt.NDArray[Any]:
-        """Return the tokens of a document, by its number over all shards."""
-        shard, where = self._place(document)
-        return shard.tokens[where]
-
-    def learned(self, document: int) -> npt.NDArray[np.uint8] | None:
-        """Return which tokens of a document a model learns; None for a text, which is learned in full."""
-        shard, where = self._place(document)
-        return None if shard.learned is None else shard.learned[where]
-
-    def _place(self, document: int) -> tuple[Shard, slice]:
+    def one(self, document: int) -> Shard:
+        """Return a document alone, by its number over all shards."""
         for shard in self.shards:
             if document < len(shard.ends):
                 break
             document -= len(shard.ends)
-        first = int(shard.ends[document - 1]) if document else 0
-        return shard, slice(first, int(shard.ends[document]))
+        return shard.part(document, document + 1)
 
     def check(self, bos: int, vocab_size: int) -> None:
         """Reject shards of another tokenizer, as far as the first tokens show it."""

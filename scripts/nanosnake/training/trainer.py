@@ -17,17 +17,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nanosnake.evaluation.evaluate import Scores, evaluate_tokens
+from nanosnake.evaluation.evaluate import Scores, evaluate_documents, scores
 from nanosnake.files import NanosnakeError
+from nanosnake.messages import duration, log
 from nanosnake.training import checkpoint, fit, schedule
 from nanosnake.training.attention import choose_backend, describe_documents, describe_kernels
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
-from nanosnake.training.export import fill, write_model
+from nanosnake.training.export import fill, weights_of, write_model
 from nanosnake.training.flops import flops_per_token, peak_flops
 from nanosnake.training.head import head_loss
 from nanosnake.training.loader import Batch, Loader, Position, RowSource, assemble, boundary_capacity
-from nanosnake.training.metrics import Metrics, Spent, duration, log
+from nanosnake.training.metrics import Metrics, Spent
 from nanosnake.training.model import build_model
 from nanosnake.training.optimizer import Optimizer
 from nanosnake.training.packing import EpochOrder
@@ -189,7 +190,7 @@ class Trainer:
             self.say(f"not used: {fault}")
         if found is None:
             if parent := self.files.parent:
-                fill(self.model, parent, parent.with_name("model.json"))
+                fill(self.model, parent.parent)
                 self.say(f"starts from the weights of {parent}")
             return None
         was = ModelConfig.from_dict(found.state["model"])
@@ -230,8 +231,7 @@ class Trainer:
                 "best_bits_per_byte": self.best_bits if math.isfinite(self.best_bits) else None,
                 "spent": vars(self.spent),
             }
-            weights = {name: p.detach() for name, p in self.model.named_parameters()}
-            taken = checkpoint.Checkpoint(self.step, weights, optimizer, state)
+            taken = checkpoint.Checkpoint(self.step, weights_of(self.model), optimizer, state)
             try:
                 checkpoint.save(self.files.checkpoints, taken, self.options.checkpoint_keep)
             except NanosnakeError as caught:
@@ -243,19 +243,6 @@ class Trainer:
     def kept(self, step: int) -> Path:
         """Return the folder of the weights that are kept after a step."""
         return self.files.checkpoints / "kept" / str(step)
-
-    def _keep(self) -> None:
-        weights = {name: p.detach() for name, p in self.model.named_parameters()}
-        folder = self.kept(self.step)
-        figures = {"steps": self.step}
-        write_model(
-            folder / "model.safetensors",
-            folder / "model.json",
-            self.config,
-            weights,
-            self.files.vocabulary,
-            figures,
-        )
 
     # one step
 
@@ -367,7 +354,7 @@ class Trainer:
         while True:
             values = self.train_step()
             if self.step in self.keep and self.ranks.first:
-                self._keep()
+                write_model(self.kept(self.step), self.model, self.files.vocabulary, {"steps": self.step})
             if self.first_step_seconds == 0.0:
                 self._after_first_step()
                 before, waited, first = time.perf_counter(), self.loader.waited, self.step
@@ -377,7 +364,7 @@ class Trainer:
         waited = self.loader.waited - waited
         self.spent.add(seconds, steps, waited)
         options, last = self.options, self.step == self.plan.steps
-        if last or (options.eval_every and self.step % options.eval_every == 0 and not self.stopping):
+        if self._evaluated_now():
             self.evaluate()
         self._report(values, seconds, steps, waited)
         if self.stopping and not last:
@@ -409,8 +396,7 @@ class Trainer:
     def evaluate(self) -> None:
         """Measure bits per byte on the validation tokens, not compiled: a second compilation, for the forward
         pass alone, would take longer than it saves."""
-        self.last_scores = evaluate_tokens(
-            self.model,
+        sums = evaluate_documents(
             self.model,
             self.files.validation,
             self.files.vocabulary.lengths,
@@ -418,6 +404,7 @@ class Trainer:
             micro_batch=self.plan.micro_batch,
             max_tokens=self.options.eval_tokens,
         )
+        self.last_scores = scores(sums)
         self.best_bits = min(self.best_bits, self.last_scores.bits_per_byte)
 
     # figures and log lines

@@ -47,10 +47,7 @@ class Models:
 
     def each(self, pattern: str) -> list[str]:
         """Return a file of each model."""
-        return [
-            pattern.format(dataset=self.config.dataset_of(name), tokenizer=model.tokenizer, model=name)
-            for name, model in self.config.models.items()
-        ]
+        return [self._path(pattern, name) for name in self.config.models]
 
     def evaluated(self, pattern: str) -> list[str]:
         """Return a file of each model that was trained and evaluated."""
@@ -87,15 +84,11 @@ class Models:
 
     def of_mixtures(self) -> list[str]:
         """Return the names of the models that are trained on a mixture."""
-        return [name for name in self.config.models if self.config.mixture(self.config.dataset_of(name))]
+        return [name for name in self.config.models if self.plan_of(name)]
 
     def plan_of(self, name: str) -> list[str]:
         """Return the plan that a model is trained by, if it is trained on a mixture."""
-        return [self._path(layout.PLAN, name)] if name in self.of_mixtures() else []
-
-    def plan(self, wildcards: Wildcards) -> list[str]:
-        """Return the same for a rule."""
-        return self.plan_of(wildcards.model)
+        return [self._path(layout.PLAN, name)] if self.config.mixture(self.config.dataset_of(name)) else []
 
     def plan_mixture(self, wildcards: Wildcards) -> str:
         """Return the options that plan what a model is trained on."""
@@ -148,13 +141,9 @@ class Models:
             KeepWeights, checkpoints=Path(self.checkpoints_of(wildcards.model)), step=int(wildcards.step)
         )
 
-    def parent(self, wildcards: Wildcards) -> list[str]:
-        """Return the same for a rule."""
-        return self.parent_of(wildcards.model)
-
-    def parent_in_conversations(self, wildcards: Wildcards) -> list[str]:
+    def parent_in_conversations(self, name: str) -> list[str]:
         """Return the same if it is trained on conversations, because the answers of the two are compared."""
-        return self.parent(wildcards) if self.config.has_conversations(wildcards.dataset) else []
+        return self.parent_of(name) if self.config.has_conversations(self.config.dataset_of(name)) else []
 
     def train_tokens(self, wildcards: Wildcards) -> list[str]:
         """Return the token shards that a model is trained on, with their indexes."""
@@ -196,8 +185,8 @@ class Models:
             TrainModel,
             train=self._words(wildcards, "train"),
             validation=self._words(wildcards, "validation"),
-            plan=next(map(Path, self.plan(wildcards)), None),
-            parent=next(map(Path, self.parent(wildcards)), None),
+            plan=next(map(Path, self.plan_of(name)), None),
+            parent=next(map(Path, self.parent_of(name)), None),
             tokenizer=Path(input.tokenizer[0]).parent,
             checkpoints=Path(self.checkpoints_of(name)),
             out=Path(self.home(name)),
@@ -279,24 +268,20 @@ class Models:
         """Return the file of what is in the training text, if a model has tasks that are looked for."""
         return [self._path(layout.CONTAMINATION, name)] if self._tasks(name) else []
 
-    def contamination(self, wildcards: Wildcards) -> list[str]:
-        """Return the same for a rule."""
-        return self.contamination_of(wildcards.model)
-
     def evaluate(self, wildcards: Wildcards) -> str:
         """Return the options of what a model is evaluated on."""
-        model = self.of(wildcards)
+        model, name = self.of(wildcards), wildcards.model
         return words(
             EvaluateModel,
             validation=self._words(wildcards, "validation"),
             # how often a model saw each token is not in its own shards, if it began with another's weights
-            train=() if self.parent(wildcards) else self._words(wildcards, "train"),
-            plan=next(map(Path, self.plan(wildcards)), None),
+            train=() if self.parent_of(name) else self._words(wildcards, "train"),
+            plan=next(map(Path, self.plan_of(name)), None),
             parts=self.config.parts(wildcards.dataset) if self.config.mixture(wildcards.dataset) else (),
-            parent=next((Path(path).parent for path in self.parent_in_conversations(wildcards)), None),
+            parent=next((Path(path).parent for path in self.parent_in_conversations(name)), None),
             prompts=model.prompts,
             tasks=[Path(self.config.task_place(place)) for place in model.tasks],
-            contamination=next(map(Path, self.contamination(wildcards)), None),
+            contamination=next(map(Path, self.contamination_of(name)), None),
         )
 
     def card(self, wildcards: Wildcards) -> str:
@@ -331,10 +316,6 @@ class Models:
     def core_tasks(self) -> list[str]:
         """Return the files of CORE's tasks."""
         return self.config.task_files(CORE_TASKS)
-
-    def published_tasks(self) -> list[str]:
-        """Return the names of the tasks that are made from published data sets."""
-        return list(self.config.evaluation.published)
 
     def published_files(self, wildcards: Wildcards) -> list[str]:
         """Return the files on this machine that a task is made from."""

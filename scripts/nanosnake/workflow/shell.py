@@ -70,6 +70,11 @@ def command(kind: type[Stage], *options: str, launcher: str = "", **values: str)
     return RECORDED.format(" ".join(words))
 
 
+def of_model(files: Callable[[str], list[str]]) -> Callable[[Wildcards], list[str]]:
+    """Return what gives files by a model's name as a function of a rule's wildcards."""
+    return lambda wildcards: files(wildcards.model)
+
+
 def any_of(names: Iterable[str]) -> str:
     """Return the constraint of a wildcard: one of these names; if there are none, nothing matches."""
     return "|".join(map(escape, sorted(names))) or "(?!)"

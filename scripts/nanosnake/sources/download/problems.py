@@ -189,8 +189,3 @@ def explain_disk(error: OSError, path: str, missing: int | None) -> Exception:
     return NanosnakeError(
         f"{path}: {error.strerror}{wanted}; make room and run again: what has arrived is kept"
     )
-
-
-def printable(text: str, limit: int = 200) -> str:
-    """Return a host's text in a form that is safe to show."""
-    return re.sub(r"[^\x20-\x7e]", "?", text)[:limit]

@@ -99,9 +99,7 @@ class Column:
         """Return conversations as text: each message by the template, one after the other."""
         fields = self.fields()
         kind = found.type
-        if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(
-            kind.value_type
-        ):
+        if not is_messages(kind):
             raise WrongColumn(f"column {self.name!r} is of type {kind}; a template needs a list of messages")
         if absent := [field for field in fields if kind.value_type.get_field_index(field) < 0]:
             there = [kind.value_type.field(index).name for index in range(kind.value_type.num_fields)]
@@ -145,9 +143,7 @@ def _as_json(found: pa.Array, name: str) -> pa.Array:
     kind = found.type
     if is_text(kind):
         return _as_text(found, name)
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(
-        kind.value_type
-    ):
+    if not is_messages(kind):
         raise WrongColumn(f"column {name!r} is of type {kind}; conversations are lists of messages")
     try:
         values = found.to_pylist()
@@ -163,6 +159,12 @@ def _as_json(found: pa.Array, name: str) -> pa.Array:
 def _plain(value: Any) -> str:
     """Return what JSON has no form for as text: bytes, and the dates that some data sets have beside a message."""
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def is_messages(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds lists of messages."""
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(is_list and pa.types.is_struct(kind.value_type))
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -17,11 +17,10 @@ from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
 from nanosnake.sources.formats.look import Documents
-from nanosnake.sources.formats.refused import Refusals
+from nanosnake.sources.formats.refused import NUL, Refusals, why_not_text
 from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, lines
 from nanosnake.tokenizer import conversations
 
-_NUL = "a zero byte: the file is damaged or not text"
 _NO_OBJECT = "not a JSON object, which begins with {"
 _TOO_LONG = f"{{length:,}} bytes in one {{what}}; at most {LONGEST:,} are read"
 _TYPE = re.compile(r"Column\((.*?)\) changed from (\w+) to (\w+)")
@@ -59,33 +58,6 @@ class _JsonLines:
             raise _Unreadable(_reason(str(error))) from None
 
 
-class _Conversations:
-    """Reads the conversations of JSON objects: their messages differ in form, so that PyArrow has no type for them."""
-
-    def __init__(self, column: Column) -> None:
-        self.column = column
-
-    def parse(self, data: bytes) -> pa.Array:
-        """Return the messages of each object as JSON.
-
-        Raises:
-            _Unreadable: if one of them is not right.
-        """
-        return pa.array(list(map(self._messages, filter(bytes.strip, data.split(b"\n")))), pa.string())
-
-    def _messages(self, line: bytes) -> str:
-        try:
-            value = conversations.loads(line.decode("utf-8-sig"))
-            for step in self.column.steps:
-                value = value[step]
-            conversations.check(value)
-        except (KeyError, TypeError):
-            raise _Unreadable(f"no key {self.column.name!r}") from None
-        except ValueError as error:
-            raise _Unreadable(str(error)) from None
-        return json.dumps(value, ensure_ascii=False)
-
-
 def _reason(message: str) -> str:
     """Return what PyArrow says about a line, in words for a user."""
     if found := _TYPE.search(message):
@@ -100,7 +72,7 @@ def _reason(message: str) -> str:
 
 def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[Batch]:
     """Yield the documents of JSON Lines; blank lines are skipped."""
-    reader = _Conversations(column) if column.conversations else _JsonLines(column)
+    reader = _JsonLines(column)
     for piece in lines(stream):
         if piece.too_long:
             _refuse_long(stream, piece, refusals)
@@ -118,7 +90,10 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
                 wanted.append((number, line))
             elif line.strip():
                 refusals.add(stream.path, f"line {number}", _NO_OBJECT, line)
-        found += _halved(reader, wanted, stream, refusals)
+        if column.conversations:
+            found += _conversations(wanted, column, stream, refusals)
+        else:
+            found += _halved(reader, wanted, stream, refusals)
         if found:
             yield _in_order(found)._replace(span=piece.span)
 
@@ -143,7 +118,7 @@ def _in_order(batches: list[Batch]) -> Batch:
 
 
 def _halved(
-    reader: _JsonLines | _Conversations, found: list[tuple[int, bytes]], stream: Stream, refusals: Refusals
+    reader: _JsonLines, found: list[tuple[int, bytes]], stream: Stream, refusals: Refusals
 ) -> Iterator[Batch]:
     """Read lines of which some are wrong: by halving, until the wrong ones are isolated."""
     if not found:
@@ -157,16 +132,39 @@ def _halved(
     except _Unreadable as error:
         reason = str(error)
     if len(found) == 1:
-        number, line = found[0]
-        if b"\0" in line:
-            reason = _NUL  # which PyArrow takes for the end of the line
-        if line.strip() == b"{":
-            reason += " (an object over several lines: make JSON Lines of it with: jq -c .)"
-        refusals.add(stream.path, f"line {number}", reason, line)
+        _refuse_line(*found[0], reason, stream, refusals)
         return
     middle = len(found) // 2
     yield from _halved(reader, found[:middle], stream, refusals)
     yield from _halved(reader, found[middle:], stream, refusals)
+
+
+def _refuse_line(number: int, line: bytes, reason: str, stream: Stream, refusals: Refusals) -> None:
+    if b"\0" in line:
+        reason = NUL  # which PyArrow takes for the end of the line
+    if line.strip() == b"{":
+        reason += " (an object over several lines: make JSON Lines of it with: jq -c .)"
+    refusals.add(stream.path, f"line {number}", reason, line)
+
+
+def _conversations(
+    found: list[tuple[int, bytes]], column: Column, stream: Stream, refusals: Refusals
+) -> Iterator[Batch]:
+    """Yield the messages of each line as JSON: they differ in form, so that PyArrow has no type for them."""
+    good = []
+    for number, line in found:
+        try:
+            value = conversations.loads(line.decode("utf-8-sig"))
+            for step in column.steps:
+                value = value[step]
+            conversations.check(value)
+            good.append((number, json.dumps(value, ensure_ascii=False)))
+        except (KeyError, TypeError):
+            _refuse_line(number, line, f"no key {column.name!r}", stream, refusals)
+        except ValueError as error:
+            _refuse_line(number, line, str(error), stream, refusals)
+    if good:
+        yield _listed(good)
 
 
 def check_keys(path: str, line: bytes, column: Column) -> None:
@@ -313,17 +311,9 @@ def _as_text(data: bytes) -> pa.Array | None:
 
 def _is_text(data: bytes, path: str, place: str, refusals: Refusals) -> bool:
     """Return whether bytes are text; refuse them otherwise."""
-    if b"\0" in data:
-        refusals.add(path, place, _NUL, data[:60])
-        return False
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        refusals.add(
-            path, place, f"not valid UTF-8 ({error.reason} at its byte {error.start + 1:,})", data[:60]
-        )
-        return False
-    return True
+    if reason := why_not_text(data):
+        refusals.add(path, place, reason, data[:60])
+    return reason is None
 
 
 def _listed(found: list[tuple[int, str]], span: tuple[int, int] | None = None) -> Batch:

@@ -8,6 +8,19 @@ from typing import IO
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats.look import OnError
 
+NUL = "a zero byte: the file is damaged or not text"
+
+
+def why_not_text(data: bytes) -> str | None:
+    """Return why bytes are not text; None if they are."""
+    if b"\0" in data:
+        return NUL
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return f"not valid UTF-8 ({error.reason} at its byte {error.start + 1:,})"
+    return None
+
 
 class Refusals:
     """Collects what is wrong with the documents of a source.

@@ -18,7 +18,7 @@ from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats import look
 from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
-from nanosnake.sources.formats.refused import Refusals
+from nanosnake.sources.formats.refused import Refusals, why_not_text
 from nanosnake.sources.formats.stream import Damaged, Stream
 from nanosnake.sources.parquet import row_groups
 
@@ -156,15 +156,7 @@ def _checked(batch: Batch, path: str, refusals: Refusals) -> Batch:
         pass
     good = np.ones(len(batch.texts), dtype=np.bool_)
     for index, value in enumerate(batch.texts.to_pylist()):
-        reason = None
-        if value is not None and b"\0" in value:
-            reason = "a zero byte: the file is damaged or not text"
-        elif value is not None:
-            try:
-                value.decode()
-            except UnicodeDecodeError as error:
-                reason = f"not valid UTF-8 ({error.reason} at its byte {error.start + 1:,})"
-        if reason is not None:
+        if value is not None and (reason := why_not_text(value)):
             refusals.add(path, f"row {batch.places[index]}", reason, value[:60])
             good[index] = False
     left = kept(batch, good)
