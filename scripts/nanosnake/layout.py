@@ -121,6 +121,11 @@ def log_folder(path: str) -> str:
     return f"logs{path.removeprefix(RESULTS)}"
 
 
+def claims(project: Path) -> Iterator[Path]:
+    """Yield the claims of a project."""
+    yield from sorted(project.glob(CLAIM.format(dataset="*", compared="*")))
+
+
 def manifests(project: Path) -> Iterator[Path]:
     """Yield the manifests of a project, but not the copies that were published."""
     patterns = ("*/*/manifest.json", "*/*/*/manifest.json")

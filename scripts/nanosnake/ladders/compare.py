@@ -22,12 +22,12 @@ from nanosnake.ladders.curve import (
     DRAWS,
     SEED,
     Floats,
-    Interpolation,
     Noise,
     Point,
     curve_through,
     interval,
     is_outside,
+    kind_of_line,
 )
 
 MOST_GROUPS = 1_000
@@ -79,7 +79,7 @@ def compare(first: Side, second: Side, at: At) -> dict[str, Any]:
     found: dict[str, Any] = {
         "of": [first.name, second.name],
         "at": at,
-        "line": "none",
+        "line": dict(zip(("kind", "why"), kind_of_line(len(second.points)), strict=True)),
         "noise": {"relative": noise.sd if noise.degrees else None, "degrees_of_freedom": noise.degrees},
         "documents": len(first.evidence[0][0].document),
         "difference": _summary(effects, noise, lambda value: math.expm1(value), still=0.0),
@@ -87,8 +87,6 @@ def compare(first: Side, second: Side, at: At) -> dict[str, Any]:
         "paired": list(_paired(first, second)),
     }
     if len(second.points) > 1:
-        curve = curve_through(second.x, second.y)
-        found["line"] = "interpolation" if isinstance(curve, Interpolation) else "power law"
         found["multiplier"] = _summary(_multipliers(first, second, a, b), noise, math.exp, still=1.0)
     return found
 

@@ -192,7 +192,7 @@ def said(curve: Found) -> list[str]:
         law = f"bits per byte = floor + scale x (FLOPs / {_power(line['unit_flops'])})^-exponent"
         words = f"{name}: the line is a fitted power law, {law}, with {', '.join(parts)}."
     elif line["kind"] == "interpolation":
-        words = f"{name}: the line joins the points in logarithms ({line['why']}); it is not a fit."
+        words = f"{name}: the line is an interpolation, not a fit: {line['why']}."
     else:
         words = f"{name}: there is no line ({line['why']})."
     return [words, *(f"{name}: {note}" for note in curve["notes"])]
