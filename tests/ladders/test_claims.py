@@ -47,6 +47,13 @@ def test_extrapolation_supports_nothing() -> None:
     assert judge(None, "lower", 0.005) == ("not supported", "there is nothing to compare")
 
 
+def test_a_straight_line_between_two_depths_supports_nothing() -> None:
+    found = difference(-0.02, -0.01)
+    assert judge(found, "lower", 0.005)[0] == "supported"
+    verdict, why = judge(found, "lower", 0.005, line_misleads=True)
+    assert (verdict, why.endswith("give it three")) == ("not supported", True)
+
+
 def test_terms_that_were_recorded_before_are_preregistered(tmp_path: Path) -> None:
     path, terms = tmp_path / "history/claim.json", {"threshold": "0.5%"}
     assert preregistration.judge(path, terms)["why"] == "the terms were not recorded"

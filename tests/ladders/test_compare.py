@@ -189,6 +189,24 @@ def test_what_is_outside_of_the_curve_is_extrapolated(tmp_path: Path) -> None:
     assert found["multiplier"]["overall"]["over"] == [1]
 
 
+def test_two_depths_support_a_claim_only_at_the_same_compute(tmp_path: Path) -> None:
+    two = {depth: BASE[depth] for depth in (1, 2)}
+    base = curve(tmp_path, "base", two)
+    better = curve(tmp_path, "better", {depth: tuple(0.98 * one for one in two[depth]) for depth in two})
+    found, claim = compare(tmp_path, better, base)
+    assert found["line"]["why"].startswith("a straight line in logarithms between two depths")
+    assert claim["verdict"] == "supported", "its points are those of the other ladder"
+    between = tmp_path / "results/demo/ladders/between/curve.json"
+    folders = [
+        write_model(tmp_path / f"results/demo/bpe/b-d1-s{seed}", 1, seed, 1.7, tokens=3 * TOKENS[1])
+        for seed in (1, 2)
+    ]
+    MeasureLadder(ladder="between", models=tuple(folders), output=between).run()
+    found, claim = compare(tmp_path, between, base)
+    assert found["line"]["misleads"]
+    assert (claim["verdict"], claim["why"].endswith("give it three")) == ("not supported", True)
+
+
 def test_one_seed_supports_nothing(tmp_path: Path) -> None:
     one = {depth: values[:1] for depth, values in BASE.items()}
     base = curve(tmp_path, "base", one)

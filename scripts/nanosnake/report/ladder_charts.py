@@ -14,6 +14,7 @@ from nanosnake.report.visible import visible
 Rows = Sequence[Mapping[str, Any]]
 POWERS = "replace(datum.label, '+', '')"
 """1e12 instead of 1e+12."""
+NO_SIGN_OF_0 = "datum.value === 0 ? replace(datum.label, '+', '') : datum.label"
 
 
 def ladder_curves(points: Rows, lines: Rows, names: Sequence[str], words: str) -> Figure:
@@ -98,7 +99,7 @@ def intervals(name: str, rows: Rows, title: str, still: float, words: str, *, fo
             "value:Q",
             title=title,
             scale=alt.Scale(domain=room_around(values), nice=False),
-            axis=alt.Axis(tickCount=6 if width > 500 else 4, format=form),
+            axis=alt.Axis(tickCount=6 if width > 500 else 4, format=form, labelExpr=NO_SIGN_OF_0),
         )
         y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False))
         layers = [alt.Chart(data([{"value": still}])).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=x)]

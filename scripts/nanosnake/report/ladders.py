@@ -219,7 +219,7 @@ def effect(key: str, summary: Found | None, title: str, still: float, found: Fou
         {"label": ALL if len(over["over"]) == len(summary["depths"]) else _depths(over["over"]), **over}
     )
     shown = [row for row in rows if row["value"] is not None]
-    kind: Kind = "change" if key == "difference" else "number"
+    kind: Kind = "small_change" if key == "difference" else "number"
     columns = (
         Column("label", "depth"),
         Column("value", title, kind),
