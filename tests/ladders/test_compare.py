@@ -217,7 +217,10 @@ def test_one_seed_supports_nothing(tmp_path: Path) -> None:
         "not supported",
         "the noise is not known; train two seeds or more",
     )
-    assert "not known" in report(tmp_path, better, base)
+    page = report(tmp_path, better, base)
+    tiles = page[page.index('class="tiles"') : page.index("</header>")]
+    assert tiles.count("<strong>not known</strong>") == 3, "no figure without an interval"
+    assert "Each depth has one model only, so the noise is not known" in page
 
 
 def test_other_documents_cannot_be_compared(tmp_path: Path) -> None:
