@@ -57,7 +57,7 @@ class Verify(Stage):
             with Progress(f"hashing {path}", unit="MB", scale=1e6) as progress:
                 outcome = verify(path, inputs=not self.files_only, threads=self.threads, say=progress)
             differing = [*evidence_problems(path.parent), *self.recompute(path.parent)]
-            for problem in (*outcome.problems, *differing):
+            for problem in (*outcome.problems, *(f"{path.parent}/{line}" for line in differing)):
                 print(problem)
             print(f"{path}: {outcome.summary}")
             for note in (older_code(path.parent, trainer), other_code(path.parent)):
