@@ -112,7 +112,9 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
         if ranks.first:
             result["certificate"] = {
                 **certificate(options, data),
-                "evidence": evidence.write(options.out.with_name(evidence.FILE), sums, data, vocabulary),
+                "evidence": evidence.write(
+                    options.out.with_name(evidence.FILE), sums, data, vocabulary, sources(options, data)
+                ),
                 "answers": answers.write(options.out.with_name(answers.FILE), tasks, given),
             }
             if options.train:
@@ -161,7 +163,8 @@ def compare_answers(
 
 
 def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:
-    """Return the hashes of what was evaluated, on what."""
+    """Return the hashes of what was evaluated, on what, by which code."""
+    from nanosnake.evaluation.evidence import code_hash
 
     def hashes(folder: Path, *names: str) -> dict[str, str]:
         return {name: sha256_file(folder / name) for name in names}
@@ -170,7 +173,18 @@ def certificate(options: EvaluateModel, data: TokenShards) -> dict[str, Any]:
         "model": hashes(options.model, "model.safetensors", "model.json"),
         "tokenizer": hashes(options.tokenizer, "tokenizer.tiktoken", "meta.json"),
         "text": list(data.digests),
+        "code": code_hash(),
     }
+
+
+def sources(options: EvaluateModel, data: TokenShards) -> list[str]:
+    """Return where each document is from: the part of a mixture, else the shard."""
+    from nanosnake.training.shards import TokenShards
+
+    if options.parts:
+        sizes = [TokenShards([word]).documents for word in options.validation]
+        return [part for part, size in zip(options.parts, sizes, strict=True) for _ in range(size)]
+    return [shard.path.stem for shard in data.shards for _ in shard.ends]
 
 
 def scores_of_parts(options: EvaluateModel, sums: Tensor) -> dict[str, Any]:

@@ -132,6 +132,11 @@ def of_tokenizer(model: Path, name: str) -> list[Path]:
     return [place for place in (model.parent / name, *others) if place.exists()]
 
 
+def claims(project: Path) -> Iterator[Path]:
+    """Yield the claims of a project."""
+    yield from sorted(project.glob(CLAIM.format(dataset="*", compared="*")))
+
+
 def manifests(project: Path) -> Iterator[Path]:
     """Yield the manifests of a project, but not the copies that were published."""
     patterns = ("*/*/manifest.json", "*/*/*/manifest.json")

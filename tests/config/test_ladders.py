@@ -64,14 +64,29 @@ def test_a_model_that_exists_is_not_made_twice() -> None:
 @pytest.mark.parametrize(
     ("ladders", "message"),
     [
-        ({"wide": WIDE, "base": BASE}, "ladders.wide.like: no ladder above it has this name; above it: none"),
+        ({"wide": WIDE}, "ladders.wide.like: no ladder above it has this name; above it: none"),
+        (
+            {"wide": WIDE, "base": BASE},
+            "ladders.wide.like: the ladder of this name is below this one; move it above",
+        ),
+        (
+            {"base": {**BASE, "like": "wide"}, "wide": WIDE},
+            "ladders.base.like: the ladder of this name is below this one; move it above, or leave `like` out",
+        ),
+        (
+            {"base": BASE, "wide": {"like": "wide"}},
+            "ladders.wide.like: is the ladder itself; name another one, above it; got 'wide'",
+        ),
         ({"base": BASE, "wide": {"like": "bse"}}, "(did you mean 'base'?); above it: base; got 'bse'"),
         ({"base": {"depths": [1], "seeds": [1]}}, "ladders.base.tokenizer: this key is required and absent"),
         ({"base": {**BASE, "tokenizer": "smal"}}, "ladders.base.tokenizer: no tokenizer is named 'smal'"),
         ({"base": {**BASE, "dataset": "x"}}, "ladders.base.dataset: no dataset is named 'x'"),
         ({"base": {**BASE, "tasks": "nowhere"}}, "nowhere does not exist; got 'nowhere'"),
         ({"base": {**BASE, "seeds": [1, 1]}}, "ladders.base.seeds: names a value twice; got [1, 1]"),
-        ({"base": {**BASE, "options": {"seed": 3}}}, "ladders.base.options.seed: unknown key"),
+        (
+            {"base": {**BASE, "options": {"seed": 3}}},
+            "ladders.base.options.seed: a ladder has a list for it: `seeds`, beside `options`; got 3",
+        ),
         (
             {"base": {**BASE, "options": {"architecture": "llama", "window_pattern": "S"}}},
             "ladders.base.options.window_pattern: a llama has no windows; leave it out; got 'S'",
@@ -96,7 +111,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
     [
         (
             {"of": ["wide", "bas"]},
-            "comparisons.c.of: no ladder is named 'bas'; defined: base, deep, elsewhere, wide",
+            "comparisons.c.of: no ladder is named 'bas'; defined: base, deep, elsewhere, few, same, wide",
         ),
         ({"of": ["base", "base"]}, "comparisons.c.of: compares 'base' with itself"),
         ({"of": ["base"]}, "comparisons.c.of: list should have at least 2 items"),
@@ -107,11 +122,20 @@ def test_a_name_that_is_taken_is_refused() -> None:
         ({"of": ["wide", "base"], "at": "depht"}, "comparisons.c.at: input should be 'compute' or 'depth'"),
         ({"of": ["base", "deep"]}, "comparisons.c.at: the curve of 'deep' needs two depths or more"),
         ({"of": ["base", "deep"], "at": "depth"}, "comparisons.c.at: the ladders have no depth in common"),
+        (
+            {"of": ["same", "base"]},
+            "comparisons.c.of: compares models with themselves, because 'same' and 'base'",
+        ),
+        (
+            {"of": ["base", "few"]},
+            "comparisons.c.of: compares models with themselves, because 'base' and 'few'",
+        ),
         ({"of": ["elsewhere", "base"]}, "comparisons.c.of: the two are evaluated on different text"),
     ],
 )
 def test_a_wrong_comparison_is_refused(comparison: dict[str, Any], message: str) -> None:
     ladders = {"base": BASE, "wide": WIDE, "deep": {"like": "base", "depths": [9]}}
+    ladders |= {"same": {"like": "base"}, "few": {"like": "base", "depths": [1]}}
     ladders["elsewhere"] = {"like": "base", "dataset": "other"}
     assert message in refusal(ladders, comparisons={"c": {"threshold": "1%", **comparison}})
 

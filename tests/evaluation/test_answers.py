@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nanosnake.commands.compare import Compare
@@ -66,6 +68,20 @@ def test_the_answers_are_kept_and_add_up(tmp_path: Path) -> None:
     assert "accuracy of written is None, but answers.parquet adds up to 0.75" in "".join(
         answers.problems(folder)
     )
+
+
+def test_an_answer_that_was_edited_is_seen(tmp_path: Path) -> None:
+    folder = keep(tmp_path / "a", 3, [CHOICE])
+    said = read_json(folder / evidence.EVALUATION)
+    certified = {"sha256": sha256_file(folder / answers.FILE)}
+    write_json(folder / evidence.EVALUATION, {**said, "certificate": {"answers": certified}})
+    assert list(answers.problems(folder)) == []
+    table = pq.read_table(folder / answers.FILE)
+    given = pa.array(["edited", *table["given"].to_pylist()[1:]])
+    at = table.schema.names.index("given")
+    pq.write_table(table.set_column(at, "given", given), folder / answers.FILE)
+    (line,) = answers.problems(folder)
+    assert line.startswith("evaluation.json: certificate: SHA-256 of answers.parquet is")
 
 
 def test_a_model_without_tasks_has_an_empty_file(tmp_path: Path) -> None:

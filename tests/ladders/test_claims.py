@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from nanosnake.config import load
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.ladders import preregistration
 from nanosnake.ladders.claims import judge
+from nanosnake.workflow.datasets import Datasets
+from nanosnake.workflow.ladders import Ladders
+from nanosnake.workflow.models import Models
+from nanosnake.workflow.tokenizers import Tokenizers
 
 
 def difference(low: float | None, high: float | None, *, extrapolated: bool = False) -> dict[str, Any]:
@@ -40,6 +47,13 @@ def test_extrapolation_supports_nothing() -> None:
     assert judge(None, "lower", 0.005) == ("not supported", "there is nothing to compare")
 
 
+def test_a_straight_line_between_two_depths_supports_nothing() -> None:
+    found = difference(-0.02, -0.01)
+    assert judge(found, "lower", 0.005)[0] == "supported"
+    verdict, why = judge(found, "lower", 0.005, line_misleads=True)
+    assert (verdict, why.endswith("give it three")) == ("not supported", True)
+
+
 def test_terms_that_were_recorded_before_are_preregistered(tmp_path: Path) -> None:
     path, terms = tmp_path / "history/claim.json", {"threshold": "0.5%"}
     assert preregistration.judge(path, terms)["why"] == "the terms were not recorded"
@@ -65,3 +79,41 @@ def test_an_edited_record_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "claim.json", {"entries": [{"terms": {}}]})
     with pytest.raises(NanosnakeError, match=r"claim.json: is not a record .* delete the file"):
         preregistration.entries(tmp_path / "claim.json")
+
+
+CONFIG: dict[str, Any] = {
+    "datasets": {"demo": {"source": {"kind": "embedded", "shards": 5}, "train": "0-2", "validation": [4]}},
+    "tokenizers": {"bpe": {"dataset": "demo", "vocab_size": 1024}},
+    "ladders": {
+        "base": {"tokenizer": "bpe", "depths": [1, 2], "seeds": [1], "options": {"steps": 3}},
+        "more": {"like": "base", "options": {"steps": 4}},
+    },
+    "comparisons": {"claim": {"of": ["more", "base"], "threshold": "0.5%"}},
+}
+
+
+def terms(given: dict[str, Any]) -> dict[str, Any]:
+    config = load(given)
+    models = Models(config, Tokenizers(config, Datasets(config)))
+    run: Any = SimpleNamespace(makes_files=False)
+    return Ladders(config, models, run).terms("claim")
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "key", "value", "changes"),
+    [
+        ("tokenizers", "bpe", "vocab_size", 2048, True),
+        ("datasets", "demo", "train", "0-1", True),
+        ("ladders", "base", "depths", [1, 2, 3], True),
+        ("comparisons", "claim", "threshold", "0.1%", True),
+        ("tokenizers", "bpe", "exports", ["nanochat"], False),
+        ("ladders", "base", "prompts", "README.md", False),
+    ],
+)
+def test_whatever_decides_a_model_is_among_the_terms(
+    section: str, name: str, key: str, value: Any, changes: bool
+) -> None:
+    """A claim that failed cannot be tried again with another tokenizer, and still be preregistered."""
+    other = deepcopy(CONFIG)
+    other[section][name][key] = value
+    assert (terms(other) != terms(CONFIG)) == changes

@@ -37,16 +37,30 @@ def test_a_power_law_is_found_again() -> None:
     assert math.isnan(law.log_flops(math.log(0.5))), "below its floor"
 
 
-def test_a_floor_is_not_below_0() -> None:
+def test_a_ladder_that_gets_steeper_is_described_too() -> None:
     x = np.log(np.geomspace(1e12, 1e15, 5))
-    law = PowerLaw.fit(x, np.log(3.0 - 0.03 * (x - x[0]) ** 2))
-    assert law.floor == 0
+    y = 0.8 - 0.05 * (x - x[0]) - 0.002 * (x - x[0]) ** 2
+    law = PowerLaw.fit(x, y)
+    assert [law.log_bits(one) for one in x] == pytest.approx(y.tolist(), abs=2e-3)
+    assert law.log_flops(law.log_bits(float(x[2]))) == pytest.approx(x[2])
+    rising = PowerLaw.fit(x, -y)
+    assert math.isnan(rising.log_flops(float(-y[2]))), "more training makes it worse"
 
 
-def test_few_points_are_joined() -> None:
+def test_three_points_have_a_law_between_them() -> None:
+    """A straight line would be 0.9% off: the ladder whose points lie between those of the other would seem better."""
+    x = np.log([1e14, 5e14, 25e14])
+    bits = lambda log_flops: 1 + 0.5 * math.exp(-0.35 * (log_flops - math.log(1e15)))  # noqa: E731
+    y = np.log([bits(one) for one in x])
+    law, between = curve_through(x, y), math.log(2.2e14)
+    assert math.exp(law.log_bits(between)) == pytest.approx(bits(between), rel=1e-4)
+    assert math.exp(Interpolation(x, y).log_bits(between)) > 1.009 * bits(between)
+
+
+def test_two_points_are_joined() -> None:
+    assert isinstance(curve_through(np.log([1e12, 1e13]), np.log([2.0, 1.5])), Interpolation)
     x, y = np.log([1e12, 1e13, 1e15]), np.log([2.0, 1.5, 1.0])
-    joined = curve_through(x, y)
-    assert isinstance(joined, Interpolation)
+    joined = Interpolation(x, y)
     assert [joined.log_bits(value) for value in x] == pytest.approx(y.tolist())
     assert [joined.log_flops(value) for value in y] == pytest.approx(x.tolist())
     assert joined.log_bits(math.log(1e14)) == pytest.approx((math.log(1.5) + math.log(1.0)) / 2)
@@ -97,6 +111,43 @@ def test_spread_over_seeds_and_over_orders() -> None:
     assert one.spread_over("seed", "order_seed") == pytest.approx(0.1 / math.sqrt(2))
     assert one.spread_over("order_seed", "seed") == pytest.approx(0.01)
     assert point(1, 1.0, 1.2).spread_over("order_seed", "seed") is None
+
+
+@pytest.mark.parametrize("depths", [3, 4])
+def test_ladders_of_one_curve_are_not_told_apart(depths: int) -> None:
+    """Their points are at different FLOPs, and their noise is small: nothing but the line could tell them apart."""
+    random = np.random.default_rng(3)
+    ends = np.log([1e14, 1e14 * 5 ** (depths - 1)])
+    x = [np.linspace(*(ends + shift), depths) for shift in (0.8, 0.0)]
+    told = 0
+    for _ in range(60):
+        both = [
+            [
+                point(
+                    at, *((0.6 + 0.9 * math.exp(-0.15 * (flops - 34.5))) * np.exp(random.normal(0, 5e-4, 2)))
+                )
+                for at, flops in enumerate(flops_of_all.tolist())
+            ]
+            for flops_of_all in x
+        ]
+        noise = Noise.of([*both[0], *both[1]])
+        first, second = (
+            np.array([one.logs.mean() for one in points]) + noise.draws(points, random)[0][:200]
+            for points in both
+        )
+        inside = [at for at in range(depths) if not is_outside(x[1], x[0][at])]
+        assert len(inside) == depths - 1
+        curves = [curve_through(x[1], draw) for draw in second]
+        off = np.array(
+            [
+                np.mean([mean[at] - curve.log_bits(x[0][at]) for at in inside])
+                for mean, curve in zip(first, curves, strict=True)
+            ]
+        )
+        found = interval(off)
+        assert found is not None
+        told += not found[0] <= 0 <= found[1]
+    assert told <= 10, "about 3 of 60"
 
 
 def test_intervals_hold_what_they_say() -> None:

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from nanosnake.commands.compare import Compare
-from nanosnake.commands.verify import evidence_problems
+from nanosnake.commands.verify import evidence_problems, other_code
 from nanosnake.evaluation import evidence
 from nanosnake.evaluation.evaluate import evaluate_documents, scores
-from nanosnake.evaluation.evidence import Evidence, difference
+from nanosnake.evaluation.evidence import Evidence, difference, differences_by
 from nanosnake.files import NanosnakeError, read_json, write_json
 from nanosnake.training.config import ModelConfig
 from nanosnake.training.distributed import Ranks
@@ -28,9 +28,11 @@ from nanosnake.training.vocabulary import Vocabulary
 from .conftest import BOS, text_documents, write_shard
 
 
-def some(nats: list[float], sizes: list[int], names: list[str] | None = None) -> Evidence:
+def some(
+    nats: list[float], sizes: list[int], names: list[str] | None = None, sources: list[str] | None = None
+) -> Evidence:
     names = names or [f"{i:03}" for i in range(len(nats))]
-    return Evidence(names, np.array(sizes), np.array(sizes), np.array(nats))
+    return Evidence(names, np.array(sizes), np.array(sizes), np.array(nats), sources or ["text"] * len(nats))
 
 
 def keep(folder: Path, found: Evidence) -> Path:
@@ -70,12 +72,14 @@ def test_each_document_has_the_nats_that_it_has_alone(
         assert int(found[number, 2]) == len(documents[number])  # all but the start token, and the end
     whole = scores(evaluate_documents(model, data, vocabulary.lengths, ranks, micro_batch=3))
     assert scores(found).bits_per_byte == pytest.approx(whole.bits_per_byte, rel=1e-6)
-    evidence.write(tmp_path / evidence.FILE, found, data, vocabulary)
+    sources = ["a"] * 9 + ["b"] * 18
+    evidence.write(tmp_path / evidence.FILE, found, data, vocabulary, sources)
     kept = Evidence.read(tmp_path / evidence.FILE)
     assert kept.document == [hashlib.sha256(bytes(tokens[1:])).hexdigest() for tokens in documents]
     assert kept.bytes.tolist() == [len(tokens) - 1 for tokens in documents]
+    assert kept.source == sources
     few = evaluate_documents(model, data, vocabulary.lengths, ranks, micro_batch=4, max_tokens=128)
-    part = evidence.write(tmp_path / evidence.FILE, few, data, vocabulary)
+    part = evidence.write(tmp_path / evidence.FILE, few, data, vocabulary, sources)
     assert 0 < part["documents"] < 27
     assert part["bytes"] == scores(few).bytes
 
@@ -95,6 +99,44 @@ def test_verify_adds_up_again(tmp_path: Path) -> None:
         list(evidence_problems(folder))
     (folder / "nats.parquet").unlink()
     assert list(evidence_problems(folder)) == []
+
+
+def test_verify_compares_the_hash(tmp_path: Path) -> None:
+    folder = keep(tmp_path / "model", some([5.0, 7.5], [4, 6]))
+    said = read_json(folder / "evaluation.json")
+    said["certificate"]["evidence"]["sha256"] = "0" * 64
+    write_json(folder / "evaluation.json", said)
+    (line,) = evidence_problems(folder)
+    assert line.startswith(
+        f"evaluation.json: certificate: SHA-256 of nats.parquet is {'0' * 64}, but that of"
+    )
+
+
+def test_other_code_is_noted(tmp_path: Path) -> None:
+    folder = keep(tmp_path / "model", some([5.0, 7.5], [4, 6]))
+    assert other_code(folder) is None, "nothing is known"
+    said = read_json(folder / "evaluation.json")
+    for code, note in ((evidence.code_hash(), None), ("0" * 64, "evaluated by other code than that of")):
+        said["certificate"]["code"] = code
+        write_json(folder / "evaluation.json", said)
+        assert (other_code(folder) or "").startswith(note or "")
+        assert (other_code(folder) is None) == (note is None)
+
+
+def test_the_difference_by_length_and_source() -> None:
+    sizes = [100] * 10 + [200] * 10 + [300] * 10 + [400] * 10
+    sources = ["korean", "english"] * 20
+    a = some([1.0 * size for size in sizes], sizes, sources=sources)
+    worse = [size * (1.1 if source == "korean" else 1.0) for size, source in zip(sizes, sources, strict=True)]
+    b = some(worse, sizes, sources=sources)
+    found = dict(differences_by(a, b))
+    assert list(found) == [*(f"{size} to {size} bytes" for size in (100, 200, 300, 400)), "english", "korean"]
+    assert found["korean"].value == pytest.approx(0.1 / math.log(2))
+    assert (found["english"].value, found["english"].documents) == (0, 20)
+    assert found["100 to 100 bytes"].value == pytest.approx(0.05 / math.log(2))
+    one = some([1.0, 2.0, 3.0], [1, 2, 3])
+    assert all("bytes" in name for name, _ in differences_by(one, one)), "one source needs no row"
+    assert list(differences_by(a, one)) == []
 
 
 def test_the_paired_difference() -> None:

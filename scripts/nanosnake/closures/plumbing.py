@@ -39,6 +39,7 @@ PLUMBING = {
     "scripts/nanosnake/s3/*": "the same from a bucket",
     "scripts/nanosnake/publish/*": "published copies are compared by checksum",
     "scripts/nanosnake/evaluation/recompute.py": "computes parts of an evaluation again, for people; no rule calls it",
+    "scripts/nanosnake/ladders/again.py": "judges a claim again, for people; no rule calls it",
     "scripts/nanosnake/report/index.py": "writes the page of all results when a run ends",
     "scripts/nanosnake/exports/modeling_nanosnake.py": "copied into exports; the rule has it among its inputs",
     "scripts/nanosnake/training/recipe.py": "says whether a finished model is the one that is asked for",

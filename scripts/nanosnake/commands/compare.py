@@ -129,12 +129,18 @@ def _paired(a: Path, b: Path) -> str:
     """Describe the paired difference in bits per byte of two models over documents."""
     from nanosnake.evaluation import evidence  # pyarrow is heavy
 
-    found = evidence.difference(*(evidence.Evidence.read(folder / evidence.FILE) for folder in (a, b)))
+    both = [evidence.Evidence.read(folder / evidence.FILE) for folder in (a, b)]
+    found = evidence.difference(*both)
     if found is None:
         return (
             f"no paired difference: {evidence.FILE} of the two does not have the same two documents or more"
         )
-    return f"{b.name} less {a.name}, {_interval(found, 'documents', 'bits per byte', 5)}"
+    said = f"{b.name} less {a.name}, {_interval(found, 'documents', 'bits per byte', 5)}"
+    groups = [
+        (name, f"{part.documents:,}", *(f"{figure:+.5f}" for figure in (part.value, part.low, part.high)))
+        for name, part in evidence.differences_by(*both)
+    ]
+    return f"{aligned([('documents', '', 'bits per byte', 'from', 'to'), *groups])}\n\n{said}"
 
 
 def _paired_answers(a: Path, b: Path) -> Iterator[str]:

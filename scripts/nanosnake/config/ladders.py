@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from nanosnake.config.base import FilePath, Model, listed, nearest, unknown, wrong
-from nanosnake.config.training import GPT, LadderOptions, Tasks
+from nanosnake.config.training import GPT, SET_BY_A_LADDER, LadderOptions, Tasks
 from nanosnake.training.config import Shape
 
 if TYPE_CHECKING:
@@ -47,6 +47,17 @@ class Ladder(Model):
     """File of prompts to write samples from, one a line."""
     tasks: Tasks = Field(default_factory=list)
     """Tasks to evaluate on: folders, files, names of `evaluation.published`, `core` for those of `evaluation.core`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_no_options(cls, given: Any) -> Any:
+        options = given.get("options") if isinstance(given, dict) else None
+        for key in SET_BY_A_LADDER:
+            if isinstance(options, dict) and key in options:
+                raise wrong(
+                    f"options.{key}", options[key], f"a ladder has a list for it: `{key}s`, beside `options`"
+                )
+        return given
 
     @model_validator(mode="after")
     def _each_is_named_once(self) -> Self:
@@ -121,6 +132,14 @@ def whole(ladders: Mapping[str, Ladder]) -> dict[str, Ladder]:
     """
     found: dict[str, Ladder] = {}
     for name, ladder in ladders.items():
+        if ladder.like == name:
+            raise wrong(f"ladders.{name}.like", name, "is the ladder itself; name another one, above it")
+        if ladder.like in ladders and ladder.like not in found:
+            raise wrong(
+                f"ladders.{name}.like",
+                ladder.like,
+                "the ladder of this name is below this one; move it above, or leave `like` out of one of the two",
+            )
         if ladder.like is not None and ladder.like not in found:
             raise wrong(
                 f"ladders.{name}.like",
@@ -195,6 +214,13 @@ def _difference_problems(config: Config, key: str, comparison: Comparison) -> It
     first, second = (config.whole_ladders[one] for one in comparison.of)
     if comparison.of[0] == comparison.of[1]:
         yield f"{key}.of: compares {comparison.of[0]!r} with itself; name two ladders"
+        return
+    models = [set(config.members[one]) for one in comparison.of]
+    if models[0] <= models[1] or models[1] <= models[0]:
+        yield (
+            f"{key}.of: compares models with themselves, because {comparison.of[0]!r} and {comparison.of[1]!r} have the "
+            "same settings; give one of them other options"
+        )
         return
     depths = [set(one.depths or ()) for one in (first, second)]
     if comparison.at == "depth" and not depths[0] & depths[1]:

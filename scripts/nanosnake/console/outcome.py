@@ -88,7 +88,8 @@ class Outcome:
             where = {"dataset": self.config.dataset_of_ladder(comparison.of[0]), "compared": name}
             if states.get(claim := layout.CLAIM.format(**where)) in ("made", "up to date"):
                 found = read_json(claim)
-                yield f"{name}: {found['verdict']}: {found['claim']}; see {layout.LADDER_COMPARISON_PAGE.format(**where)}"
+                page = layout.LADDER_COMPARISON_PAGE.format(**where)
+                yield f"{name}: {found['claim']}: {found['verdict']}, because {found['why']}; see {page}"
 
 
 def _readable(part: Callable[[], Iterator[str]]) -> list[str]:

@@ -17,7 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nanosnake import layout
-from nanosnake.evaluation.evidence import EVALUATION, TOLERANCE, Difference, read_table, resampled
+from nanosnake.evaluation.evidence import (
+    EVALUATION,
+    TOLERANCE,
+    Difference,
+    hash_problem,
+    read_table,
+    resampled,
+)
 from nanosnake.evaluation.items import Answer, Task, item_hash, prompts
 from nanosnake.files import read_json, replacing, sha256_file
 
@@ -63,11 +70,13 @@ def read(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def problems(folder: Path) -> Iterator[str]:
     """Count the right answers of a model again, and yield a line for each task that `evaluation.json` has otherwise."""
-    said = {row["task"]: row["accuracy"] for row in read_json(folder / EVALUATION).get("tasks", [])}
+    evaluation = read_json(folder / EVALUATION)
+    said = {row["task"]: row["accuracy"] for row in evaluation.get("tasks", [])}
     found = {task: _share(rows) for task, rows in read(folder / FILE).items()}
     for task in said.keys() | found.keys():
         if not math.isclose(said.get(task, math.nan), found.get(task, math.nan), rel_tol=TOLERANCE):
             yield f"{EVALUATION}: accuracy of {task} is {said.get(task)}, but {FILE} adds up to {found.get(task)}"
+    yield from hash_problem(folder / FILE, evaluation.get("certificate", {}).get("answers", {}))
 
 
 def _share(rows: Sequence[Mapping[str, Any]]) -> float:

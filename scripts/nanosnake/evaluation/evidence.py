@@ -1,13 +1,14 @@
 """What an evaluation sums up, document by document: `nats.parquet`, next to `evaluation.json`.
 
 A row for each document that was evaluated, in the order of the shards: `document` (SHA-256 of its text's bytes, the
-same for every tokenizer), `bytes` and `tokens` (targets that were predicted, special tokens included) and `nats`
-(of the tokens that represent bytes).
+same for every tokenizer), `bytes` and `tokens` (targets that were predicted, special tokens included), `nats`
+(of the tokens that represent bytes) and `source` (the part of a mixture, or the shard, that it is from).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nanosnake import layout
+from nanosnake.closures import Closures
 from nanosnake.files import NanosnakeError, read_json, replacing, sha256_file
+from nanosnake.provenance.code import REPOSITORY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +34,13 @@ if TYPE_CHECKING:
 FILE = Path(layout.NATS).name
 EVALUATION = Path(layout.EVALUATION).name
 SCHEMA = pa.schema(
-    [("document", pa.string()), ("bytes", pa.int64()), ("tokens", pa.int64()), ("nats", pa.float64())]
+    [
+        ("document", pa.string()),
+        ("bytes", pa.int64()),
+        ("tokens", pa.int64()),
+        ("nats", pa.float64()),
+        ("source", pa.string()),
+    ]
 )
 TOLERANCE = 1e-9
 """Relative difference allowed between sums that are added in another order."""
@@ -40,11 +49,14 @@ SEED = 1
 """Seed of the resampling: the same two files give the same interval."""
 
 
-def write(path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary) -> dict[str, Any]:
+def write(
+    path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary, sources: Sequence[str]
+) -> dict[str, Any]:
     """Write the evidence of an evaluation; return its sums and its hash.
 
     Args:
         sums: what `evaluate_documents` returned.
+        sources: of each document, where it is from.
     """
     found = sums.cpu().numpy()
     evaluated = np.flatnonzero(found[:, 2])
@@ -54,6 +66,7 @@ def write(path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary) -
             "bytes": found[evaluated, 3].astype(np.int64),
             "tokens": found[evaluated, 2].astype(np.int64),
             "nats": found[evaluated, 0],
+            "source": [sources[number] for number in evaluated.tolist()],
         },
         schema=SCHEMA,
     )
@@ -65,6 +78,18 @@ def write(path: Path, sums: Tensor, data: TokenShards, vocabulary: Vocabulary) -
 def text_hash(data: TokenShards, vocabulary: Vocabulary, number: int) -> str:
     """Return the SHA-256 of a document's text, special tokens left out."""
     return hashlib.sha256(vocabulary.decode_bytes(data.one(number).tokens.tolist())).hexdigest()
+
+
+def code_hash() -> str:
+    """Return a SHA-256 of the code that decides what an evaluation says; comments do not change it."""
+    parts = Closures(REPOSITORY, Path(layout.CODE)).of("evaluate_model")
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def other_code(folder: Path) -> str | None:
+    """Return a note if a model was evaluated by other code than this."""
+    said = read_json(folder / EVALUATION).get("certificate", {}).get("code")
+    return "evaluated by other code than that of this checkout" if said not in (None, code_hash()) else None
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
@@ -92,6 +117,7 @@ class Evidence:
     bytes: npt.NDArray[np.int64]
     tokens: npt.NDArray[np.int64]
     nats: npt.NDArray[np.float64]
+    source: list[str]
 
     @classmethod
     def read(cls, path: Path) -> Evidence:
@@ -101,8 +127,9 @@ class Evidence:
             NanosnakeError: if it is not one of ours.
         """
         table = read_table(path, SCHEMA)
-        columns = (table[name].to_numpy() for name in SCHEMA.names[1:])
-        return cls(table["document"].to_pylist(), *columns)
+        document, source = (table[name].to_pylist() for name in ("document", "source"))
+        size, tokens, nats = (table[name].to_numpy() for name in ("bytes", "tokens", "nats"))
+        return cls(document, size, tokens, nats, source)
 
     @property
     def order(self) -> npt.NDArray[np.int64]:
@@ -137,6 +164,14 @@ def problems(folder: Path) -> Iterator[str]:
     for name, said, found in claims:
         if not isinstance(said, int | float) or not math.isclose(said, found, rel_tol=TOLERANCE):
             yield f"{name} is {said}, but {FILE} adds up to {found}"
+    yield from hash_problem(folder / FILE, certificate)
+
+
+def hash_problem(path: Path, certificate: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line if a file is not the one that is certified."""
+    said, found = certificate.get("sha256"), sha256_file(path)
+    if said is not None and said != found:
+        yield f"{EVALUATION}: certificate: SHA-256 of {path.name} is {said}, but that of the file is {found}"
 
 
 @dataclass(frozen=True)
@@ -165,6 +200,31 @@ def difference(a: Evidence, b: Evidence) -> Difference | None:
     if both is None or len(both[0]) < 2:
         return None
     return resampled((both[1][1] - both[1][0]) / math.log(2), both[0])
+
+
+def differences_by(a: Evidence, b: Evidence) -> Iterator[tuple[str, Difference]]:
+    """Yield what some documents have in common, and their paired difference: a quarter by length, or a source.
+
+    Of one source alone, or fewer than two documents in a group, nothing is yielded.
+    """
+    both = aligned([a, b])
+    if both is None or len(both[0]) < 2:
+        return
+    size, change = both[0], (both[1][1] - both[1][0]) / math.log(2)
+    quarter = np.searchsorted(np.quantile(size, [0.25, 0.5, 0.75]), size)
+    groups = [
+        (
+            f"{size[quarter == number].min():,.0f} to {size[quarter == number].max():,.0f} bytes",
+            quarter == number,
+        )
+        for number in np.unique(quarter)
+    ]
+    source = np.array(a.source)[a.order][a.bytes[a.order] > 0]
+    if len(names := np.unique(source)) > 1:
+        groups += [(str(name), source == name) for name in names]
+    for name, chosen in groups:
+        if chosen.sum() > 1:
+            yield name, resampled(change[chosen], size[chosen])
 
 
 def resampled(change: npt.NDArray[np.float64], size: npt.NDArray[np.float64]) -> Difference:
@@ -205,5 +265,5 @@ def mean(found: Sequence[Evidence]) -> Evidence:
     if together is None:
         raise NanosnakeError(f"{FILE}: the models were evaluated on different documents; evaluate them again")
     kept = first.order[first.bytes[first.order] > 0]
-    names = [first.document[at] for at in kept.tolist()]
-    return Evidence(names, first.bytes[kept], first.tokens[kept], together[1].mean(0))
+    names, sources = ([column[at] for at in kept.tolist()] for column in (first.document, first.source))
+    return Evidence(names, first.bytes[kept], first.tokens[kept], together[1].mean(0), sources)

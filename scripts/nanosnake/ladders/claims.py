@@ -19,7 +19,9 @@ def claim(
         preregistration: what `preregistration.judge` returned.
     """
     found = comparison["difference"]["overall"]
-    verdict, why = judge(found, terms["direction"], terms["share"])
+    verdict, why = judge(
+        found, terms["direction"], terms["share"], line_misleads=comparison["line"]["misleads"]
+    )
     first, second = terms["of"]
     return {
         "claim": (
@@ -40,11 +42,14 @@ def claim(
     }
 
 
-def judge(found: Mapping[str, Any] | None, direction: str, threshold: float) -> tuple[str, str]:
+def judge(
+    found: Mapping[str, Any] | None, direction: str, threshold: float, *, line_misleads: bool = False
+) -> tuple[str, str]:
     """Return the verdict on a relative difference with its interval, and why.
 
     Args:
         threshold: the least difference that is claimed, as a part of the second one's metric.
+        line_misleads: whether the second one's curve is a straight line, read between two points.
     """
     if found is None or found["value"] is None:
         return NOT_SUPPORTED, "there is nothing to compare"
@@ -60,6 +65,11 @@ def judge(found: Mapping[str, Any] | None, direction: str, threshold: float) -> 
         return (
             NOT_SUPPORTED,
             "all depths need extrapolation; give the second ladder depths with as many FLOPs",
+        )
+    if line_misleads:
+        return (
+            NOT_SUPPORTED,
+            "the second ladder has two depths, and its curve lies below the straight line between them; give it three",
         )
     if least >= threshold:
         return SUPPORTED, "the whole interval is beyond the threshold"

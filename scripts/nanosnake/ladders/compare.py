@@ -20,14 +20,15 @@ from nanosnake.evaluation.evidence import Evidence
 from nanosnake.files import NanosnakeError
 from nanosnake.ladders.curve import (
     DRAWS,
+    EDGE,
     SEED,
     Floats,
-    Interpolation,
     Noise,
     Point,
     curve_through,
     interval,
     is_outside,
+    kind_of_line,
 )
 
 MOST_GROUPS = 1_000
@@ -79,7 +80,10 @@ def compare(first: Side, second: Side, at: At) -> dict[str, Any]:
     found: dict[str, Any] = {
         "of": [first.name, second.name],
         "at": at,
-        "line": "none",
+        "line": {
+            **dict(zip(("kind", "why"), kind_of_line(len(second.points)), strict=True)),
+            "misleads": at == "compute" and _misleads(first, second),
+        },
         "noise": {"relative": noise.sd if noise.degrees else None, "degrees_of_freedom": noise.degrees},
         "documents": len(first.evidence[0][0].document),
         "difference": _summary(effects, noise, lambda value: math.expm1(value), still=0.0),
@@ -87,8 +91,6 @@ def compare(first: Side, second: Side, at: At) -> dict[str, Any]:
         "paired": list(_paired(first, second)),
     }
     if len(second.points) > 1:
-        curve = curve_through(second.x, second.y)
-        found["line"] = "interpolation" if isinstance(curve, Interpolation) else "power law"
         found["multiplier"] = _summary(_multipliers(first, second, a, b), noise, math.exp, still=1.0)
     return found
 
@@ -168,6 +170,18 @@ def _at_compute(first: Side, second: Side, a: Floats, b: Floats) -> list[Effect]
         )
         for at, (point, flops) in enumerate(zip(first.points, first.x.tolist(), strict=True))
     ]
+
+
+def _misleads(first: Side, second: Side) -> bool:
+    """Return whether a point of the first is compared with a straight line far from its two ends.
+
+    The line lies above the curve of the second, so the first seems better than it is.
+    """
+    if len(second.points) != 2:
+        return False
+    low, high = second.x
+    far = EDGE * (high - low)
+    return any(low + far < flops < high - far for flops in first.x)
 
 
 def _multipliers(first: Side, second: Side, a: Floats, b: Floats) -> list[Effect]:

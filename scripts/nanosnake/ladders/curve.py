@@ -20,9 +20,11 @@ Floats = npt.NDArray[np.float64]
 DRAWS = 2_000
 SEED = 1
 """Seed of the draws: the same files give the same intervals."""
-LEAST_TO_FIT = 4
-"""Depths for a power law: one more than it has parameters."""
-EXPONENTS = np.geomspace(0.01, 2, 200)
+PARAMETERS = 3
+"""Numbers of a power law: it passes through as many points, and is fitted to more."""
+EXPONENTS = np.outer((-1, 1), np.geomspace(0.01, 2, 60)).ravel()
+FINER = np.geomspace(0.9, 1.1, 60)
+"""Factors of the best exponent, which reach beyond its neighbours."""
 EDGE = 0.1
 """How far outside a curve's points it may be read, as a fraction of its first or last segment, in logarithms."""
 
@@ -101,7 +103,10 @@ class Curve(Protocol):
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Straight lines between points, in logarithms; the first and the last line are extended."""
+    """Straight lines between points, in logarithms; the first and the last line are extended.
+
+    They lie above a curve that flattens, as that of a ladder does, so they are for two points only.
+    """
 
     x: Floats
     y: Floats
@@ -135,18 +140,22 @@ class PowerLaw:
     def fit(cls, x: Floats, y: Floats) -> PowerLaw:
         """Return the least squares fit of bits per byte exp(y) at exp(x) FLOPs.
 
-        For a given exponent the two other numbers follow by linear regression; the floor is not below 0.
+        For a given exponent the two other numbers follow by linear regression. Where a ladder gets steeper, in
+        logarithms, its floor is negative, and perhaps its exponent: it is read between the points, not beyond them.
         """
+        return cls._best(x, y, FINER * cls._best(x, y, EXPONENTS).exponent)
+
+    @classmethod
+    def _best(cls, x: Floats, y: Floats, exponents: Floats) -> PowerLaw:
+        """Return the best fit with one of these exponents."""
         unit, bits = float(x.mean()), np.exp(y)
-        powers = np.exp(-EXPONENTS[:, None] * (x - unit))
+        powers = np.exp(-exponents[:, None] * (x - unit))
         middle = powers.mean(1, keepdims=True)
         scale = ((powers - middle) * bits).sum(1) / ((powers - middle) ** 2).sum(1)
         floor = bits.mean() - scale * middle[:, 0]
-        through_0 = (powers * bits).sum(1) / (powers**2).sum(1)
-        scale, floor = np.where(floor < 0, through_0, scale), np.maximum(floor, 0)
         errors = ((floor[:, None] + scale[:, None] * powers - bits) ** 2).sum(1)
         best = int(errors.argmin())
-        return cls(float(floor[best]), float(scale[best]), float(EXPONENTS[best]), unit)
+        return cls(float(floor[best]), float(scale[best]), float(exponents[best]), unit)
 
     def log_bits(self, log_flops: float) -> float:
         """See `Curve`."""
@@ -155,18 +164,35 @@ class PowerLaw:
 
     def log_flops(self, log_bits: float) -> float:
         """See `Curve`."""
-        above = (math.exp(log_bits) - self.floor) / self.scale if self.scale > 0 else -1.0
+        falls = self.scale * self.exponent > 0
+        above = (math.exp(log_bits) - self.floor) / self.scale if falls else -1.0
         return self.log_unit - math.log(above) / self.exponent if above > 0 else math.nan
 
 
 def curve_through(x: Floats, y: Floats) -> Curve:
-    """Return a power law where there are enough points, else an interpolation.
+    """Return a power law, or straight lines where there are fewer points than it has numbers.
 
     Args:
         x: logarithms of FLOPs, rising.
         y: logarithms of bits per byte.
     """
-    return PowerLaw.fit(x, y) if len(x) >= LEAST_TO_FIT else Interpolation(x, y)
+    return PowerLaw.fit(x, y) if len(x) >= PARAMETERS else Interpolation(x, y)
+
+
+def kind_of_line(points: int) -> tuple[str, str]:
+    """Return the kind of the line through so many points, and what that means."""
+    if points > PARAMETERS:
+        return "power law", f"fitted to {points} depths"
+    if points == PARAMETERS:
+        return "interpolation", (
+            f"the power law through {points} depths; only {PARAMETERS + 1} or more show how well it describes them"
+        )
+    if points == 2:
+        return "interpolation", (
+            "a straight line in logarithms between two depths; the curve of a ladder lies below it, and three depths "
+            "would give a better one"
+        )
+    return "none", "one depth makes no curve"
 
 
 def is_outside(x: Floats, value: float) -> bool:

@@ -15,7 +15,6 @@ import numpy as np
 from nanosnake import layout
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.ladders.curve import (
-    LEAST_TO_FIT,
     SEED,
     Noise,
     Point,
@@ -23,6 +22,7 @@ from nanosnake.ladders.curve import (
     Run,
     curve_through,
     interval,
+    kind_of_line,
 )
 
 SHOWN = 60
@@ -139,8 +139,9 @@ def _noise(points: Sequence[Point]) -> dict[str, Any]:
 
 def _line(points: Sequence[Point]) -> dict[str, Any]:
     """Return the line through the points, its interval due to seeds, and its kind."""
-    if len(points) < 2:
-        return {"kind": "none", "why": "one depth makes no curve"}
+    kind, why = kind_of_line(len(points))
+    if kind == "none":
+        return {"kind": kind, "why": why}
     x = np.log([point.flops for point in points])
     y = np.array([point.logs.mean() for point in points])
     noise = Noise.of(points)
@@ -156,14 +157,10 @@ def _line(points: Sequence[Point]) -> dict[str, Any]:
         }
         found = interval(np.array([one.log_bits(at) for one in draws])) if noise.degrees else None
         shown.append(row | ({"low": math.exp(found[0]), "high": math.exp(found[1])} if found else {}))
-    if not isinstance(curve, PowerLaw):
-        why = f"{len(points)} depths; a power law is fitted to {LEAST_TO_FIT} or more"
-        return {"kind": "interpolation", "why": why, "shown": shown}
-    return {
-        "kind": "power law",
-        **_numbers(curve, [one for one in draws if isinstance(one, PowerLaw)], noise),
-        "shown": shown,
-    }
+    numbers: dict[str, Any] = {}
+    if kind == "power law" and isinstance(curve, PowerLaw):
+        numbers = _numbers(curve, [one for one in draws if isinstance(one, PowerLaw)], noise)
+    return {"kind": kind, "why": why, **numbers, "shown": shown}
 
 
 def _numbers(law: PowerLaw, draws: Sequence[PowerLaw], noise: Noise) -> dict[str, Any]:

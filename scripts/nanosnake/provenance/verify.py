@@ -40,7 +40,8 @@ class Outcome:
         if self.looked_at_inputs:
             parts.append(f"made from {self.inputs:,} inputs, {self.input_bytes:,} bytes")
         if self.problems:
-            parts.append(f"{len(self.problems):,} of these differ")
+            one = len(self.problems) == 1
+            parts.append(f"{len(self.problems):,} of these differ{'s' if one else ''}")
         else:
             parts.append("all as recorded")
         if self.gone:

@@ -65,8 +65,8 @@ def write_index(project: Path) -> Path | None:
     found = {
         "tokenizers": (Table("Tokenizers", TOKENIZERS, list(tokenizers(results))), TOKENIZER_WORDS),
         "models": (Table("Models", MODELS, list(models(results))), MODEL_WORDS),
-        "ladders": (Table("Ladders", LADDERS, list(ladders(results))), ""),
-        "comparisons": (Table("Comparisons", COMPARISONS, list(comparisons(results))), ""),
+        "ladders": (Table("Ladders", LADDERS, list(ladders(results))), LADDER_WORDS),
+        "comparisons": (Table("Comparisons", COMPARISONS, list(comparisons(results))), COMPARISON_WORDS),
         "datasets": (Table("Data sets", DATASETS, list(datasets(results))), ""),
     }
     sections = {name: part for name, part in found.items() if part[0].rows}
@@ -95,6 +95,14 @@ TOKENIZER_WORDS = (
 MODEL_WORDS = (
     "Bits per byte of the validation text, lower is better. They can be compared between models of one data set, "
     "whatever their tokenizers."
+)
+LADDER_WORDS = (
+    "Models that differ only in depth and seed. The noise is the standard deviation of bits per byte between models of "
+    "one depth: a smaller difference between two single models says nothing."
+)
+COMPARISON_WORDS = (
+    "A claim about two ladders is supported if the whole interval of the difference is beyond the threshold that the "
+    "configuration names, and within noise if the interval contains 0."
 )
 
 

@@ -14,6 +14,7 @@ from nanosnake.report.visible import visible
 Rows = Sequence[Mapping[str, Any]]
 POWERS = "replace(datum.label, '+', '')"
 """1e12 instead of 1e+12."""
+NO_SIGN_OF_0 = "datum.value === 0 ? replace(datum.label, '+', '') : datum.label"
 
 
 def ladder_curves(points: Rows, lines: Rows, names: Sequence[str], words: str) -> Figure:
@@ -81,7 +82,8 @@ def intervals(name: str, rows: Rows, title: str, still: float, words: str, *, fo
     """A dot with its interval for each row, and a line where there is no difference.
 
     Args:
-        rows: `label`, `value`, and `low` and `high` where they are known.
+        rows: `label`, `value`, `extrapolated`, and `low` and `high` where they are known. An interval of what is
+            extrapolated may reach beyond the chart, which is as wide as the other rows need.
         still: the value of no difference.
         form: how values are written, in d3's words.
     """
@@ -89,21 +91,22 @@ def intervals(name: str, rows: Rows, title: str, still: float, words: str, *, fo
 
     def draw(width: int) -> Any:
         known = [row for row in rows if row.get("low") is not None]
+        within = [row for row in known if not row["extrapolated"]]
         values = [
             still,
             *(row["value"] for row in rows),
-            *(row[key] for row in known for key in ("low", "high")),
+            *(row[key] for row in within or known for key in ("low", "high")),
         ]
         x = alt.X(
             "value:Q",
             title=title,
             scale=alt.Scale(domain=room_around(values), nice=False),
-            axis=alt.Axis(tickCount=6 if width > 500 else 4, format=form),
+            axis=alt.Axis(tickCount=6 if width > 500 else 4, format=form, labelExpr=NO_SIGN_OF_0),
         )
         y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False))
         layers = [alt.Chart(data([{"value": still}])).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x=x)]
         if known:
-            bars = alt.Chart(data(known)).mark_rule(strokeWidth=1.5, color="var(--series-1)")
+            bars = alt.Chart(data(known)).mark_rule(strokeWidth=1.5, color="var(--series-1)", clip=True)
             layers.append(bars.encode(x=alt.X("low:Q", title=title), x2="high:Q", y=y))
         dots = alt.Chart(data(rows)).mark_point(filled=True, size=70, opacity=1, color="var(--series-1)")
         layers.append(dots.encode(x=x, y=y))

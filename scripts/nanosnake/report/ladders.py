@@ -194,10 +194,13 @@ def said(curve: Found) -> list[str]:
         )
         words = f"{name}: the line is a fitted power law, {law}, with {', '.join(parts)}."
     elif line["kind"] == "interpolation":
-        words = f"{name}: the line joins the points in logarithms ({line['why']}); it is not a fit."
+        words = f"{name}: the line is an interpolation, not a fit: {line['why']}."
     else:
         words = f"{name}: there is no line ({line['why']})."
-    return [words, *(f"{name}: {note}" for note in curve["notes"])]
+    notes = list(curve["notes"])
+    if curve["noise"]["relative"] is None:
+        notes.append("Each depth has one model only, so the noise is not known, and there are no intervals.")
+    return [words, *(f"{name}: {note}" for note in notes)]
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ def effect(key: str, summary: Found | None, title: str, still: float, found: Fou
         {"label": ALL if len(over["over"]) == len(summary["depths"]) else _depths(over["over"]), **over}
     )
     shown = [row for row in rows if row["value"] is not None]
-    kind: Kind = "change" if key == "difference" else "number"
+    kind: Kind = "small_change" if key == "difference" else "number"
     columns = (
         Column("label", "depth"),
         Column("value", title, kind),
@@ -256,14 +259,10 @@ def facts(claim: Found) -> list[tuple[str, str]]:
 
 
 def _tile(effect: Found, *, percent: bool) -> tuple[str, str]:
-    """Return a headline figure and its interval, or only `within noise`."""
-    if effect["value"] is None:
-        return "not known", "no value"
-    bounds = (
-        "no interval"
-        if effect["low"] is None
-        else (f"{_value(effect['low'], percent=percent)} to {_value(effect['high'], percent=percent)}")
-    )
+    """Return a headline figure and its interval; no figure within noise, or without an interval."""
+    if effect["value"] is None or effect["low"] is None:
+        return "not known", "no interval"
+    bounds = f"{_value(effect['low'], percent=percent)} to {_value(effect['high'], percent=percent)}"
     notes = [bounds, *(["extrapolated"] if effect["extrapolated"] else [])]
     if effect["within_noise"]:
         return "within noise", ", ".join(notes)

@@ -18,6 +18,7 @@ Kind = Literal[
     "number",
     "share",
     "change",
+    "small_change",
     "size",
     "seconds",
     "bits",
@@ -124,6 +125,8 @@ def format_value(value: Any, kind: Kind) -> str:
         return f"{value:.1%}"
     if kind == "change":
         return format_change(value)
+    if kind == "small_change":
+        return format_change(value, 2)
     if kind == "seconds":
         return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
     if kind == "bits":

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from compare_ladders import CompareLadders
 from measure_ladder import MeasureLadder
@@ -19,6 +23,15 @@ from nanosnake.workflow.shell import Wildcards
 
 OF_A_MODEL = ("training.json", *(Path(name).name for name in (layout.EVALUATION, layout.NATS)))
 """Files of a model that decide its point on a curve."""
+
+
+NOT_OF_TOKENS = {"exports"}
+"""Keys of a tokenizer that token shards do not depend on."""
+
+
+def _said(settings: BaseModel, leave_out: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """Return what the configuration sets."""
+    return settings.model_dump(mode="json", exclude_unset=True, exclude=set(leave_out))
 
 
 class Ladders:
@@ -74,15 +87,30 @@ class Ladders:
         """Return what a comparison claims, of which models."""
         said = self.config.comparisons[comparison]
         models = {
-            one: {
-                name: self.config.models[name].model_dump(
-                    mode="json", exclude_unset=True, exclude=NOT_DECISIVE
-                )
-                for name in self.config.members[one]
-            }
+            one: {name: _said(self.config.models[name], NOT_DECISIVE) for name in self.config.members[one]}
             for one in said.of
         }
-        return {**said.model_dump(mode="json"), "share": said.share, "models": models}
+        return {
+            **said.model_dump(mode="json"),
+            "share": said.share,
+            "models": models,
+            **self._made_from(said.of),
+        }
+
+    def _made_from(self, of: Sequence[str]) -> dict[str, Any]:
+        """Return the settings of the tokenizers and data sets of some ladders, which decide their models too."""
+        config = self.config
+        tokenizers = {str(config.whole_ladders[one].tokenizer) for one in of}
+        trained = {config.dataset_of_ladder(one) for one in of} | {
+            config.tokenizers[name].dataset for name in tokenizers
+        }
+        datasets = {part for name in trained for part in (name, *config.parts(name))}
+        return {
+            "tokenizers": {
+                name: _said(config.tokenizers[name], NOT_OF_TOKENS) for name in sorted(tokenizers)
+            },
+            "datasets": {name: _said(config.datasets[name]) for name in sorted(datasets)},
+        }
 
     def compare(self, wildcards: Wildcards) -> str:
         """Return the options of a comparison."""
