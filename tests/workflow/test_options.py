@@ -140,3 +140,21 @@ def test_a_name_with_twenty_equal_characters_is_planned(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert re.search(r"^link_shard +2 ", ended.stdout + ended.stderr, re.MULTILINE)
+
+
+def test_limits_of_tasks_reach_the_models_that_have_tasks(project: Project) -> None:
+    (project.folder / "tasks").mkdir()
+    (project.folder / "tasks/cloze.jsonl").write_text('{"context": "the cat sat o", "continuation": "n "}\n')
+    project.config["models"] = {
+        "asked": {"tokenizer": "bpe", "depth": 1, "tasks": "tasks"},
+        "not_asked": {"tokenizer": "bpe", "depth": 1},
+    }
+    project.config["evaluation"] = {"max_items": 5, "task_context": 64}
+    printed = project.make("--dry-run", "--printshellcmds")
+    words = {
+        re.search(r"--out results/tiny/bpe/(\w+)/evaluation", line)[1]: line  # type: ignore[index]
+        for line in printed.splitlines()
+        if "scripts/evaluate_model.py" in line
+    }
+    assert "--max-items 5 --task-context 64" in words["asked"]
+    assert "--max-items" not in words["not_asked"]

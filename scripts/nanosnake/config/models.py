@@ -116,6 +116,11 @@ class Evaluation(Model):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed that decides which documents are sampled."""
 
+    max_items: Annotated[int, Field(ge=0)] = 0
+    """Items that a model answers of each task, the first ones, as in nanochat; 0: all."""
+    task_context: Annotated[int, Field(ge=0)] = 0
+    """Last tokens of a task's prompt that a model sees; 0: all, as nanochat's own models, even beyond the sequence
+    length of training."""
     core: CoreBundle | None = None
     """CORE's bundle: models with `tasks: core` are evaluated on it."""
     published: dict[Name, PublishedTask] = Field(default_factory=dict)

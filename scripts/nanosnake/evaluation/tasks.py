@@ -152,7 +152,7 @@ def first_items(task: Task, count: int) -> Task:
     """
     if count <= task.few_shot:
         raise NanosnakeError(
-            f"{task.name}: {count} items are too few for {task.few_shot} solved ones before each; raise --max-items"
+            f"{task.name}: {count} items are too few for {task.few_shot} solved ones before each; raise max_items"
         )
     return replace(task, items=task.items[:count])
 

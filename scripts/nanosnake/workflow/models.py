@@ -270,7 +270,7 @@ class Models:
 
     def evaluate(self, wildcards: Wildcards) -> str:
         """Return the options of what a model is evaluated on."""
-        model, name = self.of(wildcards), wildcards.model
+        model, name, evaluation = self.of(wildcards), wildcards.model, self.config.evaluation
         return words(
             EvaluateModel,
             validation=self._words(wildcards, "validation"),
@@ -282,6 +282,8 @@ class Models:
             prompts=model.prompts,
             tasks=[Path(self.config.task_place(place)) for place in model.tasks],
             contamination=next(map(Path, self.contamination_of(name)), None),
+            max_items=evaluation.max_items if model.tasks else 0,
+            task_context=evaluation.task_context if model.tasks else 0,
         )
 
     def card(self, wildcards: Wildcards) -> str:
