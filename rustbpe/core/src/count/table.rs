@@ -3,7 +3,7 @@
 use crate::bytes::{self, LONGEST, TOO_LONG, prefetch};
 
 /// Pre-tokens between the prefetch of a slot and its use.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
 /// Slots of a new table, as a power of two.
 const FIRST_BITS: u32 = 12;
 
