@@ -55,12 +55,12 @@ pub(crate) fn length(key: Key) -> usize {
 /// byte: two strings with different numbers sort as those do.
 pub(crate) fn sorting(bytes: &[u8]) -> u128 {
     let kept = bytes.len().min(LONGEST);
-    let length = if bytes.len() > kept {
-        0xFF
+    let number = key(bytes, 0, kept).swap_bytes();
+    if bytes.len() > kept {
+        number | 0xFF
     } else {
-        kept as u128
-    };
-    (key(bytes, 0, kept) & KEEP[LONGEST]).swap_bytes() | length
+        number
+    }
 }
 
 /// A hash of a key, of which all bits are good.
@@ -131,11 +131,18 @@ const LARGE_PAGE: usize = 1 << 21;
 /// A table of so many values, on large pages where the system has them: each look-up is at another place, and with
 /// small pages the processor would have to find most of them anew.
 pub(crate) fn table<T: Clone>(number: usize, value: T) -> Vec<T> {
-    let mut table: Vec<T> = Vec::with_capacity(number);
+    let mut table = room(number);
+    table.resize(number, value);
+    table
+}
+
+/// An empty list with room for so many values, on large pages where the system has them.
+pub(crate) fn room<T>(number: usize) -> Vec<T> {
+    let mut room: Vec<T> = Vec::with_capacity(number);
     #[cfg(target_os = "linux")]
     {
         const PAGE: usize = 4096;
-        let space = table.spare_capacity_mut();
+        let space = room.spare_capacity_mut();
         let (start, bytes) = (space.as_mut_ptr().cast::<u8>(), size_of_val(space));
         let skip = start.align_offset(PAGE);
         if bytes >= LARGE_PAGE && skip < bytes {
@@ -144,8 +151,7 @@ pub(crate) fn table<T: Clone>(number: usize, value: T) -> Vec<T> {
             unsafe { libc::madvise(start.add(skip).cast(), bytes - skip, libc::MADV_HUGEPAGE) };
         }
     }
-    table.resize(number, value);
-    table
+    room
 }
 
 /// Has the processor fetch what is at an index, which will be looked at soon; does nothing outside of the slice.

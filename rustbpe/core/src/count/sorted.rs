@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::table::CountTable;
-use crate::bytes::{LONGEST, sorting};
+use crate::bytes::{LONGEST, room};
 use crate::threads::in_parallel;
 
 /// Entries below which a second thread does not pay.
@@ -43,19 +43,19 @@ impl SortedCounts {
     pub fn from_tables(tables: &[CountTable]) -> Self {
         let len: usize = tables.iter().map(CountTable::len).sum();
         let ranges = ranges(tables, if len < ENOUGH { 1 } else { tables.len() });
-        let parts = in_parallel(&ranges, |range| Self::within(tables, range));
+        let size = len / ranges.len() * 9 / 8;
+        let parts = in_parallel(&ranges, |range| Self::within(tables, range, size));
         let mut parts = parts.into_iter();
         let mut sorted = parts.next().unwrap_or_default();
         parts.for_each(|part| sorted.append(&part));
         sorted
     }
 
-    /// The pre-tokens whose keys are in a range.
-    fn within(tables: &[CountTable], range: &RangeInclusive<u128>) -> Self {
-        let mut entries = Vec::new();
+    /// The pre-tokens whose keys are in a range, with room for so many.
+    fn within(tables: &[CountTable], range: &RangeInclusive<u128>, size: usize) -> Self {
+        let mut entries = room(size);
         let mut longs: Vec<&[u8]> = Vec::new();
-        for (bytes, count) in tables.iter().flat_map(CountTable::iter) {
-            let key = sorting(bytes);
+        for (key, bytes, count) in tables.iter().flat_map(CountTable::sorting) {
             if range.contains(&key) {
                 let long = longs.len() as u32;
                 entries.push(Entry { key, count, long });
@@ -64,42 +64,37 @@ impl SortedCounts {
                 }
             }
         }
-        entries.sort_unstable_by(|a, b| {
-            let long = |entry: &Entry| longs.get(entry.long as usize);
-            // short pre-tokens of one key are the same pre-token
-            a.key.cmp(&b.key).then_with(|| match a.key as u8 {
-                LONG => long(a).cmp(&long(b)),
-                _ => std::cmp::Ordering::Equal,
-            })
-        });
+        entries.sort_unstable_by_key(|entry| entry.key);
         let mut sorted = Self::default();
+        sorted.bytes.reserve(16 * entries.len());
         sorted.offsets.reserve(entries.len() + 1);
         sorted.counts.reserve(entries.len());
         sorted.offsets.push(0);
-        for entry in entries {
-            let padded = entry.key.to_be_bytes();
-            let bytes = if padded[LONGEST] == LONG {
-                longs[entry.long as usize]
+        for same in entries.chunk_by_mut(|a, b| a.key == b.key) {
+            let key = same[0].key;
+            if key as u8 == LONG {
+                let long = |entry: &Entry| longs[entry.long as usize];
+                same.sort_unstable_by_key(long);
+                for same in same.chunk_by(|a, b| long(a) == long(b)) {
+                    sorted.bytes.extend_from_slice(long(&same[0]));
+                    sorted.add(same);
+                }
             } else {
-                &padded[..usize::from(padded[LONGEST])]
-            };
-            sorted.add(bytes, entry.count);
+                // short pre-tokens of one key are the same pre-token; a copy of known length, cut to its own
+                let end = sorted.bytes.len() + usize::from(key as u8);
+                sorted.bytes.extend_from_slice(&key.to_be_bytes());
+                sorted.bytes.truncate(end);
+                sorted.add(same);
+            }
         }
         sorted
     }
 
-    /// Adds a pre-token that is the last one or sorts after it.
-    fn add(&mut self, bytes: &[u8], count: u64) {
-        if let [.., start, _] = self.offsets[..]
-            && let Some(last) = self.counts.last_mut()
-            && &self.bytes[start as usize..] == bytes
-        {
-            *last += count;
-            return;
-        }
-        self.bytes.extend_from_slice(bytes);
+    /// Adds the pre-token whose bytes have been appended, and of which these are all entries.
+    fn add(&mut self, entries: &[Entry]) {
         self.offsets.push(self.bytes.len() as i64);
-        self.counts.push(count);
+        self.counts
+            .push(entries.iter().map(|entry| entry.count).sum());
     }
 
     /// Appends pre-tokens that all sort after those that are there.
@@ -144,7 +139,7 @@ fn ranges(tables: &[CountTable], number: usize) -> Vec<RangeInclusive<u128>> {
     let mut sample: Vec<u128> = if number > 1 {
         let some = tables.iter().flat_map(|table| {
             let every = (table.len() / SAMPLED).max(1);
-            table.iter().step_by(every).map(|(bytes, _)| sorting(bytes))
+            table.sorting().step_by(every).map(|(key, ..)| key)
         });
         some.collect()
     } else {

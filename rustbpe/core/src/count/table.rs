@@ -3,7 +3,7 @@
 use crate::bytes::{self, LONGEST, TOO_LONG, prefetch};
 
 /// Pre-tokens between the prefetch of a slot and its use.
-const AHEAD: usize = 16;
+const AHEAD: usize = 32;
 /// Slots of a new table, as a power of two.
 const FIRST_BITS: u32 = 12;
 
@@ -107,6 +107,19 @@ impl CountTable {
         }
     }
 
+    /// The [`bytes::sorting`] number, the bytes and the count of each pre-token, in no order.
+    pub(super) fn sorting(&self) -> impl Iterator<Item = (u128, &[u8], u64)> {
+        let filled = self.slots.iter().filter(|slot| slot.key() != 0);
+        filled.map(|slot| {
+            let bytes = self.bytes(slot);
+            let number = match slot.key() {
+                TOO_LONG.. => bytes::sorting(bytes),
+                key => key.swap_bytes(),
+            };
+            (number, bytes, slot.count)
+        })
+    }
+
     #[inline]
     fn add_short(&mut self, key: u128, hash: u64, count: u64) {
         let mask = self.slots.len() - 1;
@@ -178,6 +191,15 @@ impl CountTable {
         }
     }
 
+    #[inline]
+    fn bytes<'a>(&'a self, slot: &'a Slot) -> &'a [u8] {
+        if slot.key() >= TOO_LONG {
+            self.long_bytes(slot)
+        } else {
+            &slot.key[..bytes::length(slot.key())]
+        }
+    }
+
     fn long_bytes(&self, slot: &Slot) -> &[u8] {
         let index = slot.long as usize;
         &self.arena[self.starts[index] as usize..self.starts[index + 1] as usize]
@@ -239,12 +261,7 @@ impl<'a> Iterator for Counts<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let slot = self.slots.find(|slot| slot.key() != 0)?;
-        let bytes = if slot.key() >= TOO_LONG {
-            self.table.long_bytes(slot)
-        } else {
-            &slot.key[..bytes::length(slot.key())]
-        };
-        Some((bytes, slot.count))
+        Some((self.table.bytes(slot), slot.count))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pairs that can still be merged: counts, positions, and which comes next.
 
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 use crate::bytes::table;
 
@@ -157,13 +158,14 @@ impl Pairs {
 
     /// The next pair to merge, which is then gone from here; `None` where none reaches the floor.
     pub fn pop(&mut self) -> Option<Pair> {
-        while let Some(top) = self.heap.pop() {
-            let (old, pair) = ((top >> 64) as u64, !(top as u64));
+        while let Some(mut top) = self.heap.peek_mut() {
+            let (old, pair) = ((*top >> 64) as u64, !(*top as u64));
             let Some(entry) = self.table.get(pair) else {
                 unreachable!("what is in the heap is in the table: nothing leaves it")
             };
             let count = entry.count;
             if count == old {
+                PeekMut::pop(top);
                 entry.count = 0;
                 return Some(Pair {
                     pair,
@@ -172,7 +174,9 @@ impl Pairs {
                 });
             }
             if count > 0 {
-                self.heap.push(rank(count, pair));
+                *top = rank(count, pair);
+            } else {
+                PeekMut::pop(top);
             }
         }
         None

@@ -2,7 +2,7 @@
 
 use super::BYTES;
 use super::corpus::{Cell, Corpus};
-use super::pairs::{Pair, Pairs, Table, hash, pack};
+use super::pairs::{Pair, Pairs, Table, hash, pack, unpack};
 use crate::threads::in_parallel;
 
 /// Counters of the sketch, as a power of two: 4 MiB.
@@ -32,51 +32,57 @@ fn walk<C: Cell>(corpus: &Corpus<C>, lengths: &[u32], mut visit: impl FnMut(C, C
 pub(super) fn byte_pairs<C: Cell>(corpus: &Corpus<C>, floor: u64, threads: usize) -> Pairs {
     let threads = threads.max(1);
     let cells = corpus.cells.len() - 1;
-    let chunk = cells.div_ceil(threads);
-    let mut table = vec![(0_u64, 0_u32); VALUES * VALUES];
-    for part in in_parallel(0..threads, |turn| {
-        let mut table = vec![(0_u64, 0_u32); VALUES * VALUES];
-        corpus.each_run(
-            turn * chunk..cells.min((turn + 1) * chunk),
-            |cells, _, weight| {
-                for two in cells.windows(2) {
-                    let (sum, seen) = &mut table[two[0].index() * VALUES + two[1].index()];
-                    *sum += weight;
-                    *seen += 1;
-                }
-            },
-        );
+    let size = cells.div_ceil(threads);
+    let chunk = |turn: usize| (turn * size).min(cells)..((turn + 1) * size).min(cells);
+    let place = |two: &[C]| two[0].index() * VALUES + two[1].index();
+    // by pair of cells: the sum of the counts, and how many positions there are
+    let tables = in_parallel(0..threads, |turn| {
+        let mut table = vec![(0_u64, 0_usize); VALUES * VALUES];
+        corpus.each_run(chunk(turn), |cells, _, weight| {
+            for two in cells.windows(2) {
+                let (sum, seen) = &mut table[place(two)];
+                *sum += weight;
+                *seen += 1;
+            }
+        });
         table
-    }) {
-        for ((sum, seen), (more, more_seen)) in table.iter_mut().zip(part) {
-            *sum += more;
-            *seen += more_seen;
+    });
+    // by pair of cells: the index of its list plus 1
+    let mut lists = vec![0; VALUES * VALUES];
+    let mut found = Vec::new();
+    for at in (VALUES..VALUES * VALUES).filter(|at| at % VALUES > 0) {
+        let count = tables.iter().map(|table| table[at].0).sum();
+        if count >= floor {
+            let seen = tables.iter().map(|table| table[at].1).sum();
+            found.push(Pair {
+                pair: pack(at / VALUES - 1, at % VALUES - 1),
+                count,
+                positions: vec![0; seen],
+            });
+            lists[at] = found.len();
         }
     }
-    let parts = in_parallel(0..threads, |turn| {
-        // by pair of cells: the index of its list plus 1
-        let mut lists = vec![0_u32; VALUES * VALUES];
-        let mut pairs = Vec::new();
-        let chosen = |&at: &usize| at % VALUES > 0 && at % threads == turn && table[at].0 >= floor;
-        for at in (VALUES..VALUES * VALUES).filter(chosen) {
-            let (count, seen) = table[at];
-            pairs.push(Pair::with_room(
-                pack(at / VALUES - 1, at % VALUES - 1),
-                count,
-                seen,
-            ));
-            lists[at] = pairs.len() as u32;
+    // for each thread, by index plus 1, where the positions in its chunk go; at 0, for pairs below the floor, nowhere
+    let mut places: Vec<_> = tables.iter().map(|_| vec![[].iter_mut()]).collect();
+    for pair in &mut found {
+        let (left, right) = unpack(pair.pair);
+        let at = (left + 1) * VALUES + right + 1;
+        let mut rest = &mut pair.positions[..];
+        for (places, table) in places.iter_mut().zip(&tables) {
+            let own = rest.split_off_mut(..table[at].1).unwrap_or_default();
+            places.push(own.iter_mut());
         }
-        corpus.each_run(0..cells, |cells, start, _| {
-            for (i, two) in cells.windows(2).enumerate() {
-                if let Some(list) = lists[two[0].index() * VALUES + two[1].index()].checked_sub(1) {
-                    pairs[list as usize].positions.push(start + i as u32);
+    }
+    in_parallel(places.iter_mut().enumerate(), |(turn, places)| {
+        corpus.each_run(chunk(turn), |cells, start, _| {
+            for (position, two) in (start..).zip(cells.windows(2)) {
+                if let Some(next) = places[lists[place(two)]].next() {
+                    *next = position;
                 }
             }
         });
-        pairs
     });
-    collect(parts, floor)
+    collect(vec![found], floor)
 }
 
 /// Cell values before any merge.
