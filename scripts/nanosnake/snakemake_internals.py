@@ -6,6 +6,7 @@ Snakemake is imported inside the functions: jobs do not need it.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import inspect
@@ -87,12 +88,14 @@ def plan_quickly() -> None:
     """Set up this process for a large plan.
 
     A plan is millions of small objects that all stay, so the garbage collector searches them in vain: it is
-    made to run less often. The signature is that of the method behind each resource of each job.
+    made to run less often, and at the end it leaves them to the system instead of taking them apart one by one.
+    The signature is that of the method behind each resource of each job.
     """
     from snakemake.jobs import Job
     from snakemake.resources import Resource
 
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
+    atexit.register(gc.freeze)
     with_known_signature(Resource.evaluate)
     format_commands_once(Job)
 

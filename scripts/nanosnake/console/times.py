@@ -106,7 +106,7 @@ class Times:
 
     def of(self, job: Job) -> tuple[float, bool]:
         """Return the seconds that a job will take, and whether that is a guess."""
-        seconds = recorded_seconds(job.record)
+        seconds = recorded_seconds(job.record) if self._by_rule else None
         if seconds is None:
             seconds = None if job.rule in ONE_LIKE_NO_OTHER else self._by_rule.get(job.rule)
         return (guess(job, self.config), True) if seconds is None else (seconds, False)
