@@ -23,8 +23,9 @@ class ConvertCore(Stage, Patience):
     """URL, zip file or folder of the bundle."""
     sha256: str | None = None
     """Expected SHA-256 of a download."""
-    baselines: Path | None = None
-    """Table of random baselines to use instead of the bundle's, in the same form."""
+    baselines: str = "corrected"
+    """corrected: the bundle's random baselines with DCLM's corrections; bundle: without them, as in nanochat; or the
+    path of a table in the same form."""
     out: Path
     """Folder to write the task files to."""
 

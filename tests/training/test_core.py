@@ -14,7 +14,7 @@ import pytest
 from convert_core import ConvertCore
 from core_bundle import ITEMS, write_bundle
 from nanosnake.config import load
-from nanosnake.evaluation.core import CORE, convert
+from nanosnake.evaluation.core import CORE, CORRECTED, convert
 from nanosnake.evaluation.evaluate import sample
 from nanosnake.evaluation.items import Task, load_tasks
 from nanosnake.evaluation.tasks import answer, first_items
@@ -41,7 +41,7 @@ def test_the_answers_are_nanochats(tmp_path: Path) -> None:
     def go_on(text: str) -> str:
         return sample(small.model, vocabulary, text, tokens=1, temperature=0)
 
-    convert(write_bundle(tmp_path / "eval_bundle", go_on), None, tmp_path / "tasks")
+    convert(write_bundle(tmp_path / "eval_bundle", go_on), "bundle", tmp_path / "tasks")
     tasks = {task.name: task for task in load_tasks([tmp_path / "tasks"])}
 
     def answers(task: Task) -> str:
@@ -73,27 +73,38 @@ def test_baselines_may_be_others(bundle: Path, tmp_path: Path) -> None:
     table = tmp_path / "corrected.csv"
     rows = [f"{name},{62 if name == 'boolq' else 0}" for name in sorted(CORE)]
     table.write_text("\n".join(["Eval Task,Random baseline", *rows]))
-    convert(bundle, table, tmp_path / "tasks")
+    convert(bundle, str(table), tmp_path / "tasks")
     assert read_json(tmp_path / "tasks/boolq.json")["chance"] == pytest.approx(0.62)
     table.write_text("\n".join(["Eval Task,Random baseline", *rows[1:]]))
     with pytest.raises(NanosnakeError, match=r"corrected.csv: has no random baseline of 'agi_eval_lsat_ar'"):
-        convert(bundle, table, tmp_path / "tasks")
+        convert(bundle, str(table), tmp_path / "tasks")
     table.write_text("Eval Task,Random baseline\nboolq,many\n")
     with pytest.raises(NanosnakeError, match="a row has the random baseline 'many'"):
-        convert(bundle, table, tmp_path / "tasks")
+        convert(bundle, str(table), tmp_path / "tasks")
+
+
+def test_wrong_baselines_of_the_bundle_are_corrected_unless_told(bundle: Path, tmp_path: Path) -> None:
+    chance = {}
+    for baselines in ("corrected", "bundle"):
+        convert(bundle, baselines, tmp_path / baselines)
+        chance[baselines] = {
+            name: read_json(tmp_path / baselines / f"{name}.json")["chance"] for name in CORE
+        }
+    assert chance["corrected"] == chance["bundle"] | CORRECTED
+    assert chance["corrected"]["commonsense_qa"] == 0.403 != chance["bundle"]["commonsense_qa"]
 
 
 def test_another_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no zip file")
     with pytest.raises(NanosnakeError, match=r"text.zip: is neither a folder nor a zip file"):
-        convert(tmp_path / "text.zip", None, tmp_path / "tasks")
+        convert(tmp_path / "text.zip", "bundle", tmp_path / "tasks")
     part = shutil.copytree(bundle, tmp_path / "part")
     (part / "eval_data/made/boolq.jsonl").unlink()
     with pytest.raises(NanosnakeError, match=r"holds no eval_data/made/boolq.jsonl"):
-        convert(part, None, tmp_path / "tasks")
+        convert(part, "bundle", tmp_path / "tasks")
     (part / "core.yaml").write_text("icl_tasks: []")
     with pytest.raises(NanosnakeError, match=r"core.yaml has no task 'agi_eval_lsat_ar'; CORE has 22"):
-        convert(part, None, tmp_path / "tasks")
+        convert(part, "bundle", tmp_path / "tasks")
 
 
 def test_too_few_items_for_the_solved_ones_are_said() -> None:

@@ -42,13 +42,18 @@ class CoreBundle(Model):
     """URL, zip file or folder."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """SHA-256 of the zip file behind a URL."""
-    baselines: FilePath | None = None
-    """Table of random baselines to use instead of the bundle's, in the same form."""
+    baselines: Literal["corrected", "bundle"] | FilePath = "corrected"
+    """Random baselines: the bundle's with DCLM's corrections, the bundle's as in nanochat, or a table of your own."""
 
     @property
     def is_url(self) -> bool:
         """Whether the bundle is downloaded."""
         return self.bundle.startswith(("https://", "http://"))
+
+    @property
+    def table(self) -> list[str]:
+        """The table of random baselines, if it is not the bundle's."""
+        return [] if self.baselines in ("corrected", "bundle") else [self.baselines]
 
     @model_validator(mode="after")
     def _a_download_has_a_hash(self) -> Self:

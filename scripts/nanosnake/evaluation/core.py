@@ -36,17 +36,21 @@ CORE = frozenset(
 )
 """Names of CORE's tasks (appendix G)."""
 
+CORRECTED = {"agi_eval_lsat_ar": 0.25, "bigbench_language_identification": 0.25, "commonsense_qa": 0.403}
+"""Accuracy of guessing where the bundle's table is wrong, from DCLM's later table (its issue 114)."""
+
 ORDER_SEED = 1337
 """Seed of nanochat's order of the items."""
 
 Read = Callable[[str], str]
 
 
-def convert(bundle: Path, baselines: Path | None, out: Path) -> dict[str, int]:
+def convert(bundle: Path, baselines: str, out: Path) -> dict[str, int]:
     """Write a task file for each of CORE's tasks; return the number of items of each.
 
     Args:
-        baselines: a table of random baselines to use instead of the bundle's, in the same form.
+        baselines: `corrected` or `bundle` for the bundle's random baselines with or without DCLM's corrections, or a
+            table in the same form.
 
     Raises:
         NanosnakeError: if the bundle has another form, or lacks a task.
@@ -57,10 +61,11 @@ def convert(bundle: Path, baselines: Path | None, out: Path) -> dict[str, int]:
         raise NanosnakeError(
             f"{bundle}: core.yaml has no task {missing[0]!r}; CORE has 22: {', '.join(sorted(CORE))}"
         )
-    name = str(baselines or f"{bundle}: eval_meta_data.csv")
-    chance = dict(
-        _chances(baselines.read_text(encoding="utf-8") if baselines else read("eval_meta_data.csv"), name)
-    )
+    if baselines in ("corrected", "bundle"):
+        name, table = f"{bundle}: eval_meta_data.csv", read("eval_meta_data.csv")
+    else:
+        name, table = baselines, Path(baselines).read_text(encoding="utf-8")
+    chance = dict(_chances(table, name)) | (CORRECTED if baselines == "corrected" else {})
     counts = {}
     for label in sorted(CORE):
         if label not in chance:

@@ -341,12 +341,12 @@ class Models:
             if bundle.is_dir()
             else [core.bundle]
         )
-        return [*([] if core.is_url else inside), *([core.baselines] if core.baselines else [])]
+        return [*([] if core.is_url else inside), *core.table]
 
     def convert_core(self, wildcards: Wildcards) -> str:
         """Return the options that make CORE's task files."""
         core = self.config.evaluation.core
         assert core is not None
         downloads = self.config.downloads.model_dump() if core.is_url else {}
-        baselines = Path(core.baselines) if core.baselines else None
-        return words(ConvertCore, bundle=core.bundle, sha256=core.sha256, baselines=baselines, **downloads)
+        given = core.model_dump()
+        return words(ConvertCore, **given, **downloads)
