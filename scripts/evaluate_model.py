@@ -10,6 +10,7 @@ what each document adds to bits per byte, and answers.parquet: what was answered
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,9 +93,10 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
         model = read_model(options.model, ranks.device, backend=choose_backend("auto", ranks.device))
         data.check(vocabulary.bos, model.config.vocab_size)
         sums = measure(model, vocabulary, data, ranks, options)
+        origins = sources(options, data)
         result: dict[str, Any] = {
             **asdict(scores(sums)),
-            **scores_of_parts(options, sums),
+            **scores_of_parts(options, sums, origins),
             "baselines": {} if data.are_conversations else baselines(data, vocabulary),
             "samples": [],
         }
@@ -113,7 +115,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
             result["certificate"] = {
                 **certificate(options, data),
                 "evidence": evidence.write(
-                    options.out.with_name(evidence.FILE), sums, data, vocabulary, sources(options, data)
+                    options.out.with_name(evidence.FILE), sums, data, vocabulary, origins
                 ),
                 "answers": answers.write(options.out.with_name(answers.FILE), tasks, given),
             }
@@ -187,16 +189,19 @@ def sources(options: EvaluateModel, data: TokenShards) -> list[str]:
     return [shard.path.stem for shard in data.shards for _ in shard.ends]
 
 
-def scores_of_parts(options: EvaluateModel, sums: Tensor) -> dict[str, Any]:
-    """Return the scores on the validation shards of each part of a mixture; nothing if there are no parts."""
+def scores_of_parts(options: EvaluateModel, sums: Tensor, origins: Sequence[str]) -> dict[str, Any]:
+    """Return the scores on the validation shards of each part of a mixture; nothing if there are no parts.
+
+    Args:
+        origins: what `sources` returned.
+    """
     import torch
 
     from nanosnake.evaluation.evaluate import scores
-    from nanosnake.training.shards import TokenShards
 
     if not options.parts or options.max_tokens:
         return {}
-    sizes = [TokenShards([word]).documents for word in options.validation]
+    sizes = [origins.count(part) for part in options.parts]
     return {
         "parts": [
             {"part": part, **asdict(scores(of_part))}

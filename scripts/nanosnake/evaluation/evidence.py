@@ -196,10 +196,17 @@ def difference(a: Evidence, b: Evidence) -> Difference | None:
     Documents are drawn with replacement, each with its bytes and both models' nats. The interval is that of other
     documents of the same kind, not that of other seeds of the models.
     """
+    changes = _changes(a, b)
+    return None if changes is None else resampled(*changes)
+
+
+def _changes(a: Evidence, b: Evidence) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+    """Return by how many bits each document differs, and its bytes; None if there are not the same two or more."""
     both = aligned([a, b])
     if both is None or len(both[0]) < 2:
         return None
-    return resampled((both[1][1] - both[1][0]) / math.log(2), both[0])
+    size, nats = both
+    return (nats[1] - nats[0]) / math.log(2), size
 
 
 def differences_by(a: Evidence, b: Evidence) -> Iterator[tuple[str, Difference]]:
@@ -207,18 +214,12 @@ def differences_by(a: Evidence, b: Evidence) -> Iterator[tuple[str, Difference]]
 
     Of one source alone, or fewer than two documents in a group, nothing is yielded.
     """
-    both = aligned([a, b])
-    if both is None or len(both[0]) < 2:
+    if (changes := _changes(a, b)) is None:
         return
-    size, change = both[0], (both[1][1] - both[1][0]) / math.log(2)
+    change, size = changes
     quarter = np.searchsorted(np.quantile(size, [0.25, 0.5, 0.75]), size)
-    groups = [
-        (
-            f"{size[quarter == number].min():,.0f} to {size[quarter == number].max():,.0f} bytes",
-            quarter == number,
-        )
-        for number in np.unique(quarter)
-    ]
+    quarters = [quarter == number for number in np.unique(quarter)]
+    groups = [(f"{size[one].min():,.0f} to {size[one].max():,.0f} bytes", one) for one in quarters]
     source = np.array(a.source)[a.order][a.bytes[a.order] > 0]
     if len(names := np.unique(source)) > 1:
         groups += [(str(name), source == name) for name in names]
