@@ -12,11 +12,11 @@ Out: NAME.ds (little-endian uint16 or uint32 tokens), NAME.ds.index (uint64 ends
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nanosnake import layout
 from nanosnake.files import NanosnakeError, replacing, sha256_file
 from nanosnake.messages import Progress
 from nanosnake.stages import Stage, main
@@ -66,11 +66,8 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
             f"{options.tokenizer}: has no special token {absent[0]}, which conversations need"
         )
     ends: list[int] = []
-    totals = Counter[str]()
-    paths = {
-        f"{part}sha256": options.output.with_name(f"{options.output.name}{ending}")
-        for part, ending in (("", ""), ("index_", ".index"), ("mask_", ".mask"))
-    }
+    counts = dict.fromkeys(("documents", "turns", "tokens", "learned", "cut", "left_out", "bytes"), 0)
+    paths = layout.token_files(options.output)
     with contextlib.ExitStack() as stack:
         token_file, index_file, mask_file = (
             stack.enter_context(stack.enter_context(replacing(path)).open("wb")) for path in paths.values()
@@ -81,13 +78,15 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
             found = conversations.render(messages, encode, special, tokenizer.bos_id)
             ids, learned = found.ids[: options.max_tokens], found.learned[: options.max_tokens]
             if not learned.any():
-                totals["left_out"] += 1
+                counts["left_out"] += 1
                 continue
-            totals["cut"] += len(ids) < len(found.ids)
-            totals["turns"] += len(messages)
-            totals["learned"] += int(learned.sum())
-            totals["bytes"] += int(tokenizer.token_lengths[ids].sum())
-            ends.append((ends[-1] if ends else 0) + len(ids))
+            counts["documents"] += 1
+            counts["turns"] += len(messages)
+            counts["tokens"] += len(ids)
+            counts["learned"] += int(learned.sum())
+            counts["cut"] += len(ids) < len(found.ids)
+            counts["bytes"] += int(tokenizer.token_lengths[ids].sum())
+            ends.append(counts["tokens"])
             token_file.write(ids.astype(np.dtype(tokenizer.token_type).newbyteorder("<")).tobytes())
             mask_file.write(learned.astype(np.uint8).tobytes())
         if not ends:
@@ -95,13 +94,8 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
                 f"{options.shard}: no conversation has an answer within {options.max_tokens} tokens; raise max_tokens"
             )
         index_file.write(np.array(ends, dtype="<u8").tobytes())
-    counts = {
-        "tokens": ends[-1],
-        "documents": len(ends),
-        **{key: totals[key] for key in ("turns", "learned", "cut", "left_out", "bytes")},
-        **{key: sha256_file(path) for key, path in paths.items()},
-    }
-    return datatrove.describe(options.output, tokenizer, counts)
+    hashes = {key: sha256_file(path) for key, path in paths.items()}
+    return datatrove.describe(options.output, tokenizer, {**counts, **hashes})
 
 
 if __name__ == "__main__":

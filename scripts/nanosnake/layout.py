@@ -49,6 +49,8 @@ TOKEN_MASK = f"{TOKENS}/{{shard}}.ds.mask"
 """Of conversations: which tokens a model learns."""
 TOKEN_METADATA = f"{TOKENS}/{{shard}}.ds.metadata"
 TOKEN_FACTS = f"{TOKENS}/{{shard}}.json"
+TOKEN_HASHES = {"sha256": ".ds", "index_sha256": ".ds.index", "mask_sha256": ".ds.mask"}
+"""Files of a token shard that decide what is trained on, by the names of their hashes in its facts."""
 TOKEN_ENDINGS = (".ds", ".ds.index", ".ds.metadata", ".json")
 
 OVERLAP = f"{TOKENIZER}/overlap/{{task}}/{{shard}}.json"
@@ -130,6 +132,11 @@ def of_tokenizer(model: Path, name: str) -> list[Path]:
     home = Path(os.path.abspath(model)).parent  # noqa: PTH100  (a model may be a link to another disk)
     others = sorted(home.parent.parent.glob(f"*/{home.name}/{name}"))
     return [place for place in (model.parent / name, *others) if place.exists()]
+
+
+def token_files(shard: Path) -> dict[str, Path]:
+    """Return the files of a token shard that decide what is trained on, by the names of their hashes in its facts."""
+    return {key: shard.with_suffix(ending) for key, ending in TOKEN_HASHES.items()}
 
 
 def claims(project: Path) -> Iterator[Path]:

@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from nanosnake.closures import meaning
 from nanosnake.files import NanosnakeError, read_json, sha256_file
+from nanosnake.layout import TOKEN_HASHES
 from nanosnake.provenance.jobs import Job, Jobs
 from nanosnake.provenance.run_id import run_id
 from nanosnake.provenance.words import code_words
@@ -101,8 +102,7 @@ def seal_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-TOKEN_HASHES = {".ds": "sha256", ".ds.index": "index_sha256", ".ds.mask": "mask_sha256"}
-HASHES_NEXT_TO = {".parquet": "sha256", **TOKEN_HASHES}
+HASHES_NEXT_TO = {".parquet": "sha256", **{ending: key for key, ending in TOKEN_HASHES.items()}}
 """Keys of the hashes that a JSON file next to a file has, by the file's ending."""
 
 
@@ -180,7 +180,7 @@ class Walk:
             return "given"
         if path.endswith(".parquet"):
             return "shard"
-        return "tokens" if path.endswith(tuple(TOKEN_HASHES)) else "made"
+        return "tokens" if path.endswith(tuple(TOKEN_HASHES.values())) else "made"
 
     def _number(self, path: str) -> int | None:
         """Return the place of the job that made a file, after following its inputs; None if nothing is known."""

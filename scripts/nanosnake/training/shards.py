@@ -18,14 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nanosnake.files import NanosnakeError, read_json, sha256_file
+from nanosnake.layout import token_files
 from nanosnake.naming import expand
 
 BLOCK_TOKENS = 1 << 21
 """Neighbouring documents that stay together in the shuffle: 4 MiB of 16-bit tokens, read in one sweep."""
-MASK = ".mask"
-"""Suffix of the file that marks the learned tokens of a shard of conversations."""
-PARTS = {"": "", "index_": ".index", "mask_": MASK}
-"""Files of a shard that decide what is trained on, by the names of their hashes in `NAME.json`."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def open_shard(path: Path) -> Shard:
     Raises:
         NanosnakeError: if a file is missing, or sizes, ends and metadata contradict each other.
     """
-    index = path.with_name(path.name + ".index")
+    _, index, mask = token_files(path).values()
     for part in (path, index):
         if not part.is_file():
             raise NanosnakeError(f"{part}: no such file; make the token shards first")
@@ -126,23 +123,12 @@ def open_shard(path: Path) -> Shard:
                 f"{metadata}: says {said} tokens, {index.name} says {count}; make the shard again"
             )
     dtype = "<u2" if size == 2 * count else "<u4"
-    return Shard(path, np.memmap(path, dtype=dtype, mode="r"), ends, open_mask(path, count))
-
-
-def open_mask(path: Path, tokens: int) -> npt.NDArray[np.uint8] | None:
-    """Memory-map what is learned of a shard of conversations; None if it is a shard of text.
-
-    Raises:
-        NanosnakeError: if it does not have a byte for each token.
-    """
-    mask = path.with_name(path.name + MASK)
-    if not mask.is_file():
-        return None
-    if mask.stat().st_size != tokens:
+    if mask.is_file() and mask.stat().st_size != count:
         raise NanosnakeError(
-            f"{mask}: {mask.stat().st_size} bytes, but {path.name} has {tokens} tokens; make the shard again"
+            f"{mask}: {mask.stat().st_size} bytes, but {path.name} has {count} tokens; make the shard again"
         )
-    return np.memmap(mask, dtype=np.uint8, mode="r")
+    learned = np.memmap(mask, dtype=np.uint8, mode="r") if mask.is_file() else None
+    return Shard(path, np.memmap(path, dtype=dtype, mode="r"), ends, learned)
 
 
 class TokenShards:
@@ -260,8 +246,7 @@ class TokenShards:
 
 def files_of(path: Path) -> dict[str, Path]:
     """Return the files of a token shard that decide what is trained on, by how `NAME.json` calls their hashes."""
-    files = {f"{part}sha256": path.with_name(f"{path.name}{ending}") for part, ending in PARTS.items()}
-    return {key: file for key, file in files.items() if file.is_file()}
+    return {key: file for key, file in token_files(path).items() if file.is_file()}
 
 
 def digest(path: Path) -> str:
