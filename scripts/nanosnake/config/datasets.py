@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -113,17 +113,11 @@ class Dataset(Model):
         """
         if isinstance(self.source, FilesSource):
             file = next(iter(self.locations.values()), self.source.files[0])
-            _peek(
-                file,
-                self.source.format or look.format_of(file),
-                self.read_column,
-                template=self.source.template,
-                conversations=self.content == "conversations",
-            )
+            self._peek(file, self.source.format or look.format_of(file), self.source.template)
         elif isinstance(self.source, LocalSource):
             file = next(iter(self.locations.values()))
             if Path(file).is_file() and self.content == "conversations":
-                _peek(file, "parquet", self.read_column, conversations=True)
+                self._peek(file, "parquet")
             elif Path(file).is_file():
                 try:
                     parquet.row_groups(file, self.text_column)
@@ -131,6 +125,12 @@ class Dataset(Model):
                     raise
                 except NanosnakeError:  # the job of the shard reports what is wrong with the file
                     return
+
+    def _peek(self, file: str, kind: look.Format, template: str | None = None) -> None:
+        from nanosnake.sources.formats.columns import Column  # these import PyArrow
+        from nanosnake.sources.formats.peek import peek
+
+        peek(file, kind, Column(self.read_column, template, self.content == "conversations"))
 
     def reads_as(self, other: Dataset) -> bool:
         """Return whether the shards of another data set are the same files, read in the same way."""
@@ -187,13 +187,6 @@ class Dataset(Model):
                 "validation text is too good",
             )
         return self
-
-
-def _peek(file: str, kind: look.Format, column: str, **how: Any) -> None:
-    from nanosnake.sources.formats.columns import Column  # these import PyArrow
-    from nanosnake.sources.formats.peek import peek
-
-    peek(file, kind, Column(column, **how))
 
 
 def _has_glob(spec: ShardSpec) -> bool:

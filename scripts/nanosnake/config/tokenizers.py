@@ -16,18 +16,9 @@ from nanosnake.files import NanosnakeError
 from nanosnake.naming import counting_name
 from nanosnake.tokenizer import BASELINE_NAMES, BaselineName
 from nanosnake.tokenizer.conversion import header
+from nanosnake.tokenizer.transformers import CHAT_TOKENS, TOOL_TOKENS
 
-NANOCHAT_SPECIAL_TOKENS = [
-    "<|bos|>",
-    "<|user_start|>",
-    "<|user_end|>",
-    "<|assistant_start|>",
-    "<|assistant_end|>",
-    "<|python_start|>",
-    "<|python_end|>",
-    "<|output_start|>",
-    "<|output_end|>",
-]
+NANOCHAT_SPECIAL_TOKENS = ["<|bos|>", *CHAT_TOKENS, *TOOL_TOKENS]
 """nanochat's nine special tokens."""
 
 

@@ -19,12 +19,12 @@ from nanosnake.evaluation.calculator import calculate
 from nanosnake.evaluation.evaluate import generate
 from nanosnake.evaluation.items import Answer, Task, extracted, question, solved
 from nanosnake.files import NanosnakeError
-from nanosnake.tokenizer.conversations import TOOLS, TURN, ends, render
+from nanosnake.tokenizer.conversations import TURN, ends, render
+from nanosnake.tokenizer.transformers import TOOL_TOKENS
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.model import GPT
 from nanosnake.training.vocabulary import Vocabulary
 
-TOOL_TOKENS = (*TOOLS["python"], *TOOLS["python_output"])
 BATCH_TOKENS = 1 << 14
 """Tokens of the rows that are written side by side, at most."""
 

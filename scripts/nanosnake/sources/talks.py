@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from nanosnake.files import NanosnakeError
-from nanosnake.sources.formats.columns import Column, WrongColumn
-from nanosnake.sources.formats.tables import first_line, open_parquet
+from nanosnake.sources.formats.columns import Column
+from nanosnake.sources.formats.tables import read_table
 from nanosnake.sources.parquet import row_groups
 from nanosnake.sources.shards import ShardFacts
 from nanosnake.tokenizer import conversations
-
-ROWS = 1024
-"""Rows that are read at a time."""
 
 
 def read(path: Path, column: str, *, name: str | None = None) -> Iterator[list[dict[str, Any]]]:
@@ -28,29 +23,14 @@ def read(path: Path, column: str, *, name: str | None = None) -> Iterator[list[d
     Raises:
         NanosnakeError: if it is not a parquet file, has no such column, or a row is not a conversation.
     """
-    name, row = name or str(path), 0
-    try:
-        with open_parquet(path) as reader:
-            if column not in reader.schema_arrow.names:
-                raise WrongColumn(
-                    f"no column {column!r}; its columns are {', '.join(reader.schema_arrow.names)}"
-                )
-            for batch in reader.iter_batches(columns=[column], batch_size=ROWS, use_threads=False):
-                for document in Column(column, conversations=True).texts(batch).to_pylist():
-                    row += 1
-                    yield conversations.parse(document or "null")
-    except WrongColumn as error:
-        raise NanosnakeError(
-            f"{name}: {error}; set the dataset's text_column to the one of the messages"
-        ) from None
-    except pa.ArrowInvalid as error:
-        raise NanosnakeError(
-            f"{name}, after row {row}: {first_line(error)}; correct the file, or leave the shard out"
-        ) from None
-    except conversations.WrongConversation as error:
-        raise NanosnakeError(
-            f"{name}, row {row}: {error}; correct the file, or leave the shard out"
-        ) from None
+    for batch in read_table(str(path), Column(column, conversations=True), "parquet", name=name):
+        for row, document in zip(batch.places.tolist(), batch.texts.to_pylist(), strict=True):
+            try:
+                yield conversations.parse(document or "null")
+            except conversations.WrongConversation as error:
+                raise NanosnakeError(
+                    f"{name or path}, row {row}: {error}; correct the file, or leave the shard out"
+                ) from None
 
 
 def check_shard(path: Path, column: str, *, name: str | None = None) -> ShardFacts:

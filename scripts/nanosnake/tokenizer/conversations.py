@@ -15,17 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nanosnake.tokenizer.transformers import CHAT_TOKENS
+from nanosnake.tokenizer.transformers import CHAT_TOKENS, TOOL_TOKENS
 
 TURN = {"user": CHAT_TOKENS[:2], "assistant": CHAT_TOKENS[2:]}
 """The special tokens around what each role says."""
 ENDS_ANSWER = TURN["assistant"][1]
 
-TOOLS = {
-    "python": ("<|python_start|>", "<|python_end|>"),
-    "python_output": ("<|output_start|>", "<|output_end|>"),
-}
-"""Those around a program that an assistant calls, and around its output."""
+TOOLS = {"python": TOOL_TOKENS[:2], "python_output": TOOL_TOKENS[2:]}
+"""Those around each part of what an assistant says; a text has none."""
 
 
 class WrongConversation(ValueError):
@@ -72,8 +69,6 @@ def loads(document: str) -> Any:
         value = json.loads(document, object_pairs_hook=_once)
         if r"\ud" in document.lower():
             json.dumps(value, ensure_ascii=False).encode()
-    except WrongConversation:
-        raise
     except UnicodeEncodeError as error:
         half = error.object[error.start : error.start + 1].encode("unicode_escape").decode()
         raise WrongConversation(f"{half} is half of a pair, and no character") from None
@@ -86,9 +81,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise WrongConversation(
-            f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice"
-        )
+        raise ValueError(f"the key {max(keys, key=keys.count)!r} is there twice")
     return found
 
 
@@ -100,19 +93,16 @@ def check(messages: Any) -> None:
     """
     if not isinstance(messages, list) or not messages:
         raise WrongConversation("no list of messages, such as [{'role': 'user', 'content': '…'}, …]")
+    first = 2 if isinstance(messages[0], dict) and messages[0].get("role") == "system" else 1
     for number, message in enumerate(messages, start=1):
         if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
             raise WrongConversation(f"message {number} has no role and content")
-    first = 2 if messages[0]["role"] == "system" else 1
-    if first > len(messages):
-        raise WrongConversation("a system message alone")
-    for number, message in enumerate(messages, start=1):
         wanted = "system" if number < first else ("user", "assistant")[(number - first) % 2]
         if message["role"] != wanted:
             raise WrongConversation(f"message {number} is of role {message['role']!r}, wanted: {wanted!r}")
         _check_content(message["content"], f"message {number}", parts=wanted == "assistant")
-    if messages[-1]["role"] != "assistant":
-        raise WrongConversation("the last message is the user's, so that nothing answers it")
+    if (last := messages[-1]["role"]) != "assistant":
+        raise WrongConversation(f"the last message is the {last}'s, so that nothing answers it")
 
 
 def _check_content(content: Any, place: str, *, parts: bool) -> None:

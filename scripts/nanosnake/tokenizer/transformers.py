@@ -15,6 +15,8 @@ NO_LENGTH = int(1e30)
 
 CHAT_TOKENS = ("<|user_start|>", "<|user_end|>", "<|assistant_start|>", "<|assistant_end|>")
 """The special tokens that nanochat's conversations need."""
+TOOL_TOKENS = ("<|python_start|>", "<|python_end|>", "<|output_start|>", "<|output_end|>")
+"""Those around a program that an assistant calls, and around its output."""
 
 CHAT_TEMPLATE = """\
 {%- set start = 0 -%}

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats import look
 from nanosnake.sources.formats.batch import Batch, kept, numbered
-from nanosnake.sources.formats.columns import Column, WrongColumn, listed
+from nanosnake.sources.formats.columns import Column, WrongColumn
 from nanosnake.sources.formats.refused import Refusals, why_not_text
 from nanosnake.sources.formats.stream import Damaged, Stream
 from nanosnake.sources.parquet import row_groups
@@ -172,14 +172,16 @@ def _zero_bytes(texts: pa.Array) -> bool:
     return bool(np.frombuffer(data, np.uint8)[slice(*ends)].min(initial=1) == 0)
 
 
-def read_table(path: str, column: Column, kind: look.Format) -> Iterator[Batch]:
+def read_table(path: str, column: Column, kind: look.Format, *, name: str | None = None) -> Iterator[Batch]:
     """Yield the documents of an Arrow or parquet file; rows are numbered from 1.
+
+    Args:
+        name: what to call the file in errors, if not by its path.
 
     Raises:
         NanosnakeError: if the file is not one, is damaged, or has no such column of text.
     """
-    start = start_of(path, kind)
-    row = 1
+    start, name, row = start_of(path, kind), name or path, 1
     with contextlib.ExitStack() as stack:
         try:
             for batch in _parquet(path, column, stack) if kind == "parquet" else _arrow(path, start, stack):
@@ -187,15 +189,15 @@ def read_table(path: str, column: Column, kind: look.Format) -> Iterator[Batch]:
                     texts = column.texts(batch)
                 except pa.ArrowInvalid as error:
                     raise NanosnakeError(
-                        f"{path}, rows {row} to {row + len(batch) - 1}: column {column.name!r}: {first_line(error)}"
+                        f"{name}, rows {row} to {row + len(batch) - 1}: column {column.name!r}: {first_line(error)}"
                     ) from None
                 yield numbered(texts, row)
                 row += len(batch)
         except WrongColumn as error:
-            raise NanosnakeError(f"{path}: {error}; {_HINT}") from None
+            raise NanosnakeError(f"{name}: {error}; {_HINT}") from None
         except (pa.ArrowException, OSError) as error:
             raise NanosnakeError(
-                f"{path}: damaged or broken off after row {row - 1} ({first_line(error)}); get it again"
+                f"{name}: damaged or broken off after row {row - 1} ({first_line(error)}); get it again"
             ) from None
 
 
@@ -229,14 +231,8 @@ def _arrow(path: str, start: bytes, stack: contextlib.ExitStack) -> Iterator[pa.
 
 def _parquet(path: str, column: Column, stack: contextlib.ExitStack) -> Iterator[pa.RecordBatch]:
     reader = stack.enter_context(open_parquet(path))
-    names = reader.schema_arrow.names
-    is_list = column.template is not None or column.conversations
-    wanted = column.name if column.name in names or not is_list else column.steps[0]
-    outer = column.name if column.name in names else column.steps[0]
-    if outer not in names:
-        raise WrongColumn(f"no column {column.name!r}; its columns are {listed(names)}")
-    found = reader.iter_batches(batch_size=ROWS, columns=[wanted], use_threads=False)
-    yield from found
+    column.find(reader.schema_arrow.empty_table())
+    yield from reader.iter_batches(batch_size=ROWS, columns=[column.name], use_threads=False)
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
