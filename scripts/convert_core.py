@@ -30,24 +30,11 @@ class ConvertCore(Stage, Patience):
     """Folder to write the task files to."""
 
     def run(self) -> str:
-        import tempfile
-
         from nanosnake.evaluation.core import convert
-        from nanosnake.sources.download import Download, fetch
+        from nanosnake.sources.download import here
 
-        counts: dict[str, int] = {}
-
-        def accept(arrived: Download) -> None:
-            counts.update(convert(arrived.path, self.baselines, self.out))
-
-        if self.bundle.startswith(("https://", "http://")):
-            self.out.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.out) as folder:
-                fetch(
-                    self.bundle, Path(folder, "bundle.zip"), sha256=self.sha256, patience=self, accept=accept
-                )
-        else:
-            counts = convert(Path(self.bundle), self.baselines, self.out)
+        with here(self.bundle, sha256=self.sha256, patience=self) as bundle:
+            counts = convert(bundle, self.baselines, self.out)
         return f"{self.out}: {len(counts)} tasks, {sum(counts.values()):,} items"
 
 

@@ -8,6 +8,7 @@ Out: the task file, with the items in nanochat's order.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,23 +40,19 @@ class ConvertTask(Stage, Patience):
     """Task file to write."""
 
     def run(self) -> str:
-        import tempfile
-
         from nanosnake.evaluation.items import load_task
         from nanosnake.evaluation.published import task_file
-        from nanosnake.sources.download import fetch
+        from nanosnake.sources.download import here
 
-        with tempfile.TemporaryDirectory() as folder:
-            paths = []
-            for number, place in enumerate(self.files):
-                paths.append(Path(place))
-                if "://" in place:
-                    paths[-1] = Path(folder, f"{number}.parquet")
-                    sha256 = self.sha256[number] if self.sha256 else None
-                    fetch(place, paths[-1], sha256=sha256, patience=self, accept=lambda arrived: None)
+        hashes = self.sha256 or [None] * len(self.files)
+        with contextlib.ExitStack() as stack:
+            paths = [
+                stack.enter_context(here(place, sha256=sha256, patience=self))
+                for place, sha256 in zip(self.files, hashes, strict=True)
+            ]
             said = task_file(self.form, paths, chat=self.chat)
-            said |= {"few_shot": self.few_shot, "max_tokens": self.max_tokens}
-            write_json(self.out, {**said, "items": said["items"][: self.max_items or None]})
+        said |= {"few_shot": self.few_shot, "max_tokens": self.max_tokens}
+        write_json(self.out, {**said, "items": said["items"][: self.max_items or None]})
         return f"{self.out}: {len(load_task(self.out).items):,} items"
 
 

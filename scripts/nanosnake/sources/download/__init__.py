@@ -12,8 +12,8 @@ headers.py      what hosts say in headers
 problems.py     messages for everything that can go wrong
 """
 
-from nanosnake.sources.download.loop import Download, fetch
+from nanosnake.sources.download.loop import Download, fetch, here
 from nanosnake.sources.download.partial import partial_path
 from nanosnake.sources.download.problems import Patience
 
-__all__ = ["Download", "Patience", "fetch", "partial_path"]
+__all__ = ["Download", "Patience", "fetch", "here", "partial_path"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import requests
 
@@ -192,6 +195,22 @@ def fetch(
             )
 
         return receive(wanted, attempt, identity=identity, patience=patience, accept=accept, sleep=sleep)
+
+
+@contextlib.contextmanager
+def here(place: str, *, sha256: str | None, patience: Patience) -> Iterator[Path]:
+    """Yield the file or folder that a path or a URL names; what is behind a URL is here for as long as the block.
+
+    Args:
+        sha256: as in `fetch`.
+    """
+    if "://" not in place:
+        yield Path(place)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, Path(urlsplit(place).path).name)
+        fetch(place, path, sha256=sha256, patience=patience, accept=lambda arrived: None)
+        yield path
 
 
 def receive(
