@@ -75,7 +75,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     """Return the evaluation; under torchrun, the ranks share the work and the first one writes the files."""
     from nanosnake.evaluation import answers, evidence
     from nanosnake.evaluation.contamination import overlapping_items
-    from nanosnake.evaluation.evaluate import baselines, sample, scores
+    from nanosnake.evaluation.evaluate import baselines, evaluate_documents, sample, scores
     from nanosnake.evaluation.items import load_tasks
     from nanosnake.evaluation.tasks import answer_task, first_items, task_scores
     from nanosnake.training.attention import choose_backend
@@ -92,7 +92,7 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     try:
         model = read_model(options.model, ranks.device, backend=choose_backend("auto", ranks.device))
         data.check(vocabulary.bos, model.config.vocab_size)
-        sums = measure(model, vocabulary, data, ranks, options)
+        sums = evaluate_documents(model, data, vocabulary.lengths, ranks, max_tokens=options.max_tokens)
         origins = sources(options, data)
         result: dict[str, Any] = {
             **asdict(scores(sums)),
@@ -127,39 +127,23 @@ def evaluate_model(options: EvaluateModel) -> dict[str, Any]:
     return result
 
 
-def measure(
-    model: GPT, vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, options: EvaluateModel
-) -> Tensor:
-    """Return the sums of each document; see `evaluate_documents`."""
-    from nanosnake.evaluation.evaluate import evaluate_documents
-    from nanosnake.training import fit
-
-    return evaluate_documents(
-        model,
-        data,
-        vocabulary.lengths,
-        ranks,
-        micro_batch=fit.estimate(model.config, 8, 0.0),
-        max_tokens=options.max_tokens,
-    )
-
-
 def compare_answers(
     model: GPT, sums: Tensor, vocabulary: Vocabulary, data: TokenShards, ranks: Ranks, options: EvaluateModel
 ) -> dict[str, Any]:
     """Return how the model answers held-out conversations, beside the one that it began with if there is one.
 
     Args:
-        sums: what `measure` returns of the model.
+        sums: what `evaluate_documents` returned of the model.
     """
     from nanosnake.evaluation import talks
+    from nanosnake.evaluation.evaluate import evaluate_documents
     from nanosnake.training.export import read_model
     from nanosnake.training.recipe import name_of
 
     models = {options.model.name: (model, sums)}
     if options.parent is not None:
         parent = read_model(options.parent, ranks.device, backend=model.backend)
-        theirs = measure(parent, vocabulary, data, ranks, options)
+        theirs = evaluate_documents(parent, data, vocabulary.lengths, ranks, max_tokens=options.max_tokens)
         models = {name_of(options.parent): (parent, theirs), **models}
     return talks.compare(models, vocabulary, data)
 

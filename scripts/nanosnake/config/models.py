@@ -22,7 +22,7 @@ from nanosnake.config.sources import HubSource, LocalSource, MixtureSource
 from nanosnake.config.sweeps import expand
 from nanosnake.config.tokenizers import AnyTokenizer, TokenizerComparison
 from nanosnake.config.training import GPT
-from nanosnake.evaluation.core import CORE
+from nanosnake.evaluation.core import BUNDLED, CORE, Bundled
 from nanosnake.naming import selection_name
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.tokenizer import conversations
@@ -42,7 +42,7 @@ class CoreBundle(Model):
     """URL, zip file or folder."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """SHA-256 of the zip file behind a URL."""
-    baselines: Literal["corrected", "bundle"] | FilePath = "corrected"
+    baselines: Bundled | FilePath = "corrected"
     """Random baselines: the bundle's with DCLM's corrections, the bundle's as in nanochat, or a table of your own."""
 
     @property
@@ -53,7 +53,7 @@ class CoreBundle(Model):
     @property
     def table(self) -> list[str]:
         """The table of random baselines, if it is not the bundle's."""
-        return [] if self.baselines in ("corrected", "bundle") else [self.baselines]
+        return [] if self.baselines in BUNDLED else [self.baselines]
 
     @model_validator(mode="after")
     def _a_download_has_a_hash(self) -> Self:

@@ -8,13 +8,12 @@ question, without solved items), `expected`, `given` (what was written, or the c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nanosnake import layout
 from nanosnake.evaluation.evidence import (
@@ -24,9 +23,10 @@ from nanosnake.evaluation.evidence import (
     hash_problem,
     read_table,
     resampled,
+    write_table,
 )
 from nanosnake.evaluation.items import Answer, Task, item_hash, prompts
-from nanosnake.files import read_json, replacing, sha256_file
+from nanosnake.files import read_json
 
 FILE = Path(layout.ANSWERS).name
 SCHEMA = pa.schema(
@@ -50,10 +50,8 @@ def write(path: Path, tasks: Sequence[Task], answers: Sequence[Sequence[Answer]]
         for task, given in zip(tasks, answers, strict=True)
         for item, answer in zip(task.items, given, strict=True)
     ]
-    with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary, compression="zstd")
     right = sum(bool(row["right"]) for row in rows)
-    return {"file": path.name, "sha256": sha256_file(path), "items": len(rows), "right": right}
+    return {**write_table(path, pa.Table.from_pylist(rows, SCHEMA)), "items": len(rows), "right": right}
 
 
 def read(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -72,15 +70,13 @@ def problems(folder: Path) -> Iterator[str]:
     """Count the right answers of a model again, and yield a line for each task that `evaluation.json` has otherwise."""
     evaluation = read_json(folder / EVALUATION)
     said = {row["task"]: row["accuracy"] for row in evaluation.get("tasks", [])}
-    found = {task: _share(rows) for task, rows in read(folder / FILE).items()}
+    found = {
+        task: float(np.mean([row["right"] for row in rows])) for task, rows in read(folder / FILE).items()
+    }
     for task in said.keys() | found.keys():
         if not math.isclose(said.get(task, math.nan), found.get(task, math.nan), rel_tol=TOLERANCE):
             yield f"{EVALUATION}: accuracy of {task} is {said.get(task)}, but {FILE} adds up to {found.get(task)}"
     yield from hash_problem(folder / FILE, evaluation.get("certificate", {}).get("answers", {}))
-
-
-def _share(rows: Sequence[Mapping[str, Any]]) -> float:
-    return sum(bool(row["right"]) for row in rows) / len(rows)
 
 
 def differences(a: Path, b: Path) -> Iterator[tuple[str, Difference]]:

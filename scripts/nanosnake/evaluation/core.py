@@ -13,7 +13,7 @@ import random
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -42,6 +42,10 @@ CORRECTED = {"agi_eval_lsat_ar": 0.25, "bigbench_language_identification": 0.25,
 ORDER_SEED = 1337
 """Seed of nanochat's order of the items."""
 
+Bundled = Literal["corrected", "bundle"]
+"""Random baselines of the bundle: with DCLM's corrections, or without them, as in nanochat."""
+BUNDLED = get_args(Bundled)
+
 Read = Callable[[str], str]
 
 
@@ -49,8 +53,7 @@ def convert(bundle: Path, baselines: str, out: Path) -> dict[str, int]:
     """Write a task file for each of CORE's tasks; return the number of items of each.
 
     Args:
-        baselines: `corrected` or `bundle` for the bundle's random baselines with or without DCLM's corrections, or a
-            table in the same form.
+        baselines: one of BUNDLED, or a table in the same form.
 
     Raises:
         NanosnakeError: if the bundle has another form, or lacks a task.
@@ -61,7 +64,7 @@ def convert(bundle: Path, baselines: str, out: Path) -> dict[str, int]:
         raise NanosnakeError(
             f"{bundle}: core.yaml has no task {missing[0]!r}; CORE has 22: {', '.join(sorted(CORE))}"
         )
-    if baselines in ("corrected", "bundle"):
+    if baselines in BUNDLED:
         name, table = f"{bundle}: eval_meta_data.csv", read("eval_meta_data.csv")
     else:
         name, table = baselines, Path(baselines).read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nanosnake.files import NanosnakeError
+from nanosnake.training import fit
 from nanosnake.training.attention import describe_documents
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import CACHED_ELEMENTS, CHUNK_ELEMENTS, softcapped, target_nats
@@ -70,7 +71,7 @@ def evaluate_documents(
     lengths: npt.NDArray[np.int64],
     ranks: Ranks,
     *,
-    micro_batch: int,
+    micro_batch: int = 0,
     max_tokens: int = 0,
     documents: Collection[int] = (),
 ) -> Tensor:
@@ -81,9 +82,11 @@ def evaluate_documents(
 
     Args:
         lengths: bytes of each token, 0 for special tokens.
+        micro_batch: rows of a forward pass; 0: as many as fit anywhere.
         documents: numbers of the documents that are wanted; the sums of others are incomplete. Empty: all.
     """
     device, length = ranks.device, model.config.sequence_length
+    micro_batch = micro_batch or fit.estimate(model.config, 8, 0.0)
     source = RowSource(data, length, 0, 0, 0, shuffle=False)
     rows = source.order.rows if max_tokens == 0 else max(1, min(source.order.rows, max_tokens // length))
     bytes_V = torch.from_numpy(lengths).to(device)

@@ -70,9 +70,7 @@ def write(
         },
         schema=SCHEMA,
     )
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-    return {**Evidence.read(path).sums, "file": path.name, "sha256": sha256_file(path)}
+    return {**write_table(path, table), **Evidence.read(path).sums}
 
 
 def text_hash(data: TokenShards, vocabulary: Vocabulary, number: int) -> str:
@@ -90,6 +88,13 @@ def other_code(folder: Path) -> str | None:
     """Return a note if a model was evaluated by other code than this."""
     said = read_json(folder / EVALUATION).get("certificate", {}).get("code")
     return "evaluated by other code than that of this checkout" if said not in (None, code_hash()) else None
+
+
+def write_table(path: Path, table: pa.Table) -> dict[str, str]:
+    """Write a table that an evaluation leaves; return its name and hash."""
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return {"file": path.name, "sha256": sha256_file(path)}
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:

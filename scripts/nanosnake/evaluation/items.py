@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -88,31 +88,23 @@ def load_task(path: Path) -> Task:
     kind = said.get("kind")
     if kind not in KINDS:
         raise NanosnakeError(f"{path}: kind is {kind!r}; use {', '.join(KINDS)}")
-    items = said.get("items")
-    if items is None:
+    settings = {"few_shot": 0, "delimiter": " ", "chance": 0.0, **said, "name": path.stem}
+    stop = said.get("stop", ())
+    settings["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+    if said.get("items") is None:
         lines = (path.parent / said["data"]).read_text(encoding="utf-8").splitlines()
-        items = [json.loads(line) for line in lines if line.strip()]
-    task = Task(
-        path.stem,
-        kind,
-        int(said.get("few_shot", 0)),
-        said.get("delimiter", " "),
-        float(said.get("chance", 0)),
-        items,
-        said.get("extract", "text"),
-        tuple([said["stop"]] if isinstance(said.get("stop"), str) else said.get("stop", ())),
-        int(said.get("max_tokens", 256)),
-    )
+        settings["items"] = [json.loads(line) for line in lines if line.strip()]
+    task = Task(**{field.name: settings[field.name] for field in fields(Task) if field.name in settings})
     if task.extract not in EXTRACT:
         raise NanosnakeError(f"{path}: extract is {task.extract!r}; use {', '.join(EXTRACT)}")
-    for number, item in enumerate(items):
+    for number, item in enumerate(task.items):
         if missing := [key for key in KINDS[kind] if key not in item]:
             raise NanosnakeError(f"{path}: item {number} has no {missing[0]!r}; {kind} needs {KINDS[kind]}")
         if problem := _problem(task, item):
             raise NanosnakeError(f"{path}: item {number} {problem}")
-    if len(items) <= task.few_shot:
+    if len(task.items) <= task.few_shot:
         raise NanosnakeError(
-            f"{path}: {len(items)} items are too few for {task.few_shot} solved ones before each"
+            f"{path}: {len(task.items)} items are too few for {task.few_shot} solved ones before each"
         )
     return task
 

@@ -52,7 +52,11 @@ def compare(
     held_out, talks = list(first_answers(data)), conversations_of(data)
     prompts = [prompt for prompt, _ in held_out]
     stops = ends(vocabulary.special, vocabulary.bos)
-    figures, written = [], {}
+    figures = []
+    samples: list[dict[str, Any]] = [
+        {"asked": vocabulary.decode(prompt), "expected": vocabulary.decode(answer), "written": {}}
+        for prompt, answer in held_out[:SHOWN]
+    ]
     for name, (model, sums) in models.items():
         rows = generate(model, prompts, tokens=TOKENS, ends=stops)
         answers = scores(sums[talks])
@@ -64,18 +68,12 @@ def compare(
                 "mean_tokens": float(np.mean([len(row) for row in rows])),
             }
         )
-        written[name] = [vocabulary.decode(row) for row in rows]
+        for sample, row in zip(samples, rows, strict=False):
+            sample["written"][name] = vocabulary.decode(row)
     return {
         "conversations": len(held_out),
         "bytes": answers.bytes,
         "most_tokens": TOKENS,
         "models": figures,
-        "samples": [
-            {
-                "asked": vocabulary.decode(prompt),
-                "expected": vocabulary.decode(answer),
-                "written": {name: texts[number] for name, texts in written.items()},
-            }
-            for number, (prompt, answer) in enumerate(held_out[:SHOWN])
-        ],
+        "samples": samples,
     }

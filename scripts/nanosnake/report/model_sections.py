@@ -10,7 +10,7 @@ from nanosnake.report import charts
 from nanosnake.report.models import ModelReport, figures_table
 from nanosnake.report.page import Page
 from nanosnake.report.svg import Figure
-from nanosnake.report.tables import Column, Table, format_size, from_records
+from nanosnake.report.tables import Column, Table, format_size, from_records, label
 from nanosnake.report.visible import visible
 
 MOST_POINTS = 400
@@ -107,16 +107,9 @@ def count_of(number: int) -> str:
 
 def written_answers(talks: Mapping[str, Any]) -> Table:
     """Some conversations with the answer of each model, side by side."""
-    names = [row["model"] for row in talks["models"]]
-    rows = [
-        {
-            "asked": sample["asked"],
-            "expected": sample["expected"],
-            **{name: sample["written"][name] for name in names},
-        }
-        for sample in talks["samples"]
-    ]
-    return from_records("What they answer", rows)
+    keys = ("asked", "expected", *(row["model"] for row in talks["models"]))
+    rows = [{**sample, **sample["written"]} for sample in talks["samples"]]
+    return Table("What they answer", tuple(Column(key, label(key)) for key in keys), rows)
 
 
 def hardly_learned(found: Mapping[str, Any]) -> Table | None:
