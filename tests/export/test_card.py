@@ -22,11 +22,11 @@ def dataset(name: str, source: dict[str, Any], **settings: Any) -> dict[str, Any
     return {"name": name, "settings": {"source": source, "train": "0-9", "validation": 10, **settings}}
 
 
-def card_of(*datasets: dict[str, Any], evaluation: dict[str, Any] | None = None, **settings: Any) -> str:
+def card_of(*datasets: dict[str, Any], evaluation: dict[str, Any] | None = None) -> str:
     """Return the card of a model that these data sets trained."""
     config = ModelConfig.from_depth(12, 32768, 2048)
     tokenizer = {"name": "bpe32k", "settings": {"pattern": "gpt4"}}
-    told = {"name": "d12", "datasets": list(datasets), "tokenizer": tokenizer, **settings}
+    told = {"name": "d12", "datasets": list(datasets), "tokenizer": tokenizer}
     return card(config, told, {"steps": 10, "tokens": 5_242_880}, evaluation or {})
 
 
@@ -57,11 +57,12 @@ def test_card_keeps_what_is_private_and_says_what_is_unknown() -> None:
 
 def test_card_of_a_model_that_answers_names_all_that_it_was_trained_on() -> None:
     text = card_of(
-        dataset("talks", {"kind": "embedded", "corpus": "chatterbot", "language": "en"}),
+        dataset(
+            "talks", {"kind": "embedded", "corpus": "chatterbot", "language": "en"}, content="conversations"
+        ),
         dataset("mix", {"kind": "mixture", "parts": {"web": 6, "code": 3.5}}),
         dataset("web", {"kind": "huggingface", "name": "some/web", "split": "train"}, license="odc-by"),
         dataset("code", {"kind": "huggingface", "name": "some/code", "split": "train"}, license="mit"),
-        conversations=True,
     )
     header = text.split("---")[1]
     assert "language:\n- en\ndatasets:\n- some/web\n- some/code\n" in header
@@ -106,6 +107,9 @@ def test_the_workflow_passes_on_what_a_model_and_those_before_it_were_trained_on
 
     named = {name: [one["name"] for one in told(name)["datasets"]] for name in ("base", "chat")}
     assert named == {"base": ["mix", "web", "books"], "chat": ["talks", "mix", "web", "books"]}
-    assert (told("base")["conversations"], told("chat")["conversations"]) == (False, True)
-    text = card(ModelConfig.from_depth(1, 512, 64), told("chat"), {"steps": 1, "tokens": 1}, {})
+    base, text = (
+        card(ModelConfig.from_depth(1, 512, 64), told(name), {"steps": 1, "tokens": 1}, {})
+        for name in ("base", "chat")
+    )
+    assert ("trained on conversations" in base, "trained on conversations" in text) == (False, True)
     assert "source: mixture of `books` 1, `web` 3\n" in text

@@ -23,21 +23,21 @@ def card(
     """Return the content of README.md.
 
     Args:
-        settings: as passed to `ExportModel`: `name` of the model, `conversations` (whether it was trained on some),
-            `tokenizer` and `datasets` (its own first, then those of the models that it began with), each with its
+        settings: as passed to `ExportModel`: `name` of the model, `tokenizer` and `datasets` (its own first, then those of the models that it began with), each with its
             name and settings; empty: nothing is known about them.
         figures: of the training run, from model.json.
         evaluation: content of evaluation.json; may be empty.
     """
     datasets = settings.get("datasets", [])
+    chats = any(dataset["settings"].get("content") == "conversations" for dataset in datasets)
     parts = [
         _front_matter(config, datasets),
         f"# {settings.get('name', 'A model')}\n",
-        _model(config, settings),
+        _model(config, settings, chats=chats),
         "## Data\n\n" + ("\n".join(map(_data, datasets)) or "- not recorded\n"),
         "## Figures\n\n| | |\n|---|---|\n"
         + "".join(f"| {name} | {value} |\n" for name, value in _figures(figures, evaluation)),
-        _loading(config, chats=bool(settings.get("conversations"))),
+        _loading(config, chats=chats),
     ]
     return "\n".join(parts)
 
@@ -70,13 +70,13 @@ def _on_hub(source: Mapping[str, Any]) -> str | None:
     return "/".join(url.removeprefix(HUB).split("/")[:2]) if url.startswith(HUB) else None
 
 
-def _model(config: ModelConfig, settings: Mapping[str, Any]) -> str:
+def _model(config: ModelConfig, settings: Mapping[str, Any], *, chats: bool) -> str:
     tokenizer = settings.get("tokenizer")
     named = f" `{tokenizer['name']}`" if tokenizer else ""
     split = f" with the split pattern `{tokenizer['settings']['pattern']}`" if tokenizer else ""
     taught = (
         "It was trained on conversations and answers"
-        if settings.get("conversations")
+        if chats
         else "It continues text; it was not taught to follow instructions"
     )
     return (

@@ -293,7 +293,6 @@ class Models:
         datasets = dict.fromkeys(name for one in trained_on for name in (one, *self.config.parts(one)))
         said = {
             "name": wildcards.model,
-            "conversations": any(map(self.config.has_conversations, datasets)),
             "datasets": [{"name": name, "settings": config["datasets"][name]} for name in datasets],
             "tokenizer": {
                 "name": wildcards.tokenizer,
