@@ -234,7 +234,7 @@ def test_epochs_decide_the_steps(
     ("change", "message"),
     [
         ({"epochs": -1.0}, "epochs is -1.0"),
-        ({"lr_scale": 0.0}, "lr_scale 0.0"),
+        ({"lr_scale": 0.0}, "lr_scale is 0.0"),
         ({"epochs": 1.0, "steps": 3}, "steps is 3 and epochs 1.0; give one of the two"),
     ],
 )

@@ -134,7 +134,7 @@ def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:
     assert run.stderr.startswith("train_model.py: error: ")
     assert "no .ds file in this folder" in run.stderr
     assert run.stderr.count("\n") == 1
-    with pytest.raises(NanosnakeError, match="must be 1 or more"):
+    with pytest.raises(NanosnakeError, match="log_every is 0; use 1 or more"):
         call(train_model.TrainModel, [*arguments, "--log-every", "0"])
 
 

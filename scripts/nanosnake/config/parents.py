@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from nanosnake.config.base import unknown, wrong
 from nanosnake.config.training import parse_parent
 from nanosnake.tokenizer import conversations
@@ -32,34 +34,30 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
         settings = models[name]
         if name in found or not isinstance(settings, Mapping) or not isinstance(settings.get("from"), str):
             return found.get(name, settings)
+
+        def problem(message: str, key: str = "from") -> PydanticCustomError:
+            return wrong(f"{name}.{key}", settings[key], message)
+
         try:
             parent, step = parse_parent(settings["from"])
         except ValueError:
-            raise wrong(f"{name}.from", settings["from"], "write NAME, or NAME@STEP with a number") from None
+            raise problem("write NAME, or NAME@STEP with a number") from None
         if parent in seen:
-            raise wrong(f"{name}.from", parent, f"goes round in a circle: {' -> '.join([*seen, parent])}")
+            raise problem(f"goes round in a circle: {' -> '.join([*seen, parent])}")
         if parent not in models:
             of_a_ladder = re.search(r"-d\d+-s\d+", parent)
             hint = "; write a ladder's model in models too: with its settings, it is trained once"
-            raise wrong(
-                f"{name}.from", parent, unknown("model", parent, models) + (hint if of_a_ladder else "")
-            )
+            raise problem(unknown("model", parent, models) + (hint if of_a_ladder else ""))
         begins = whole(parent, (*seen, parent))
         if not isinstance(begins, Mapping):
             return settings
         kept = begins.get("keep")
         if step is not None and step not in (kept if isinstance(kept, list) else ()):
-            raise wrong(
-                f"{name}.from", settings["from"], f"{parent} does not keep step {step}; name it in its keep"
-            )
+            raise problem(f"{parent} does not keep step {step}; name it in its keep")
         for key in INHERITED:
             theirs = begins.get(key, DEFAULTS.get(key))
             if key in settings and settings[key] != theirs:
-                raise wrong(
-                    f"{name}.{key}",
-                    settings[key],
-                    f"{parent} has {theirs!r}, and its weights fit nothing else",
-                )
+                raise problem(f"{parent} has {theirs!r}, and its weights fit nothing else", key)
         return {**{key: begins[key] for key in (*INHERITED, "dataset") if key in begins}, **settings}
 
     for name in models:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nanosnake.config.base import FilePath, Model, wrong
 from nanosnake.config.s3 import S3Endpoint
@@ -32,22 +32,8 @@ def _check_spec(value: object) -> object:
     return value
 
 
-ShardSpec = Annotated[
-    Any,
-    AfterValidator(_check_spec),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"type": "string"},
-                {
-                    "type": "array",
-                    "items": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]},
-                },
-            ]
-        }
-    ),
-]
+OneShard = Annotated[int, Field(ge=0)] | str
+ShardSpec = Annotated[Any, BeforeValidator(_check_spec, json_schema_input_type=OneShard | list[OneShard])]
 """A selection of shards: a number, a range such as "0-239", a file name or glob, or a list of these."""
 
 
@@ -385,22 +371,14 @@ def _check_parts(value: object) -> object:
     return value
 
 
+Parts = dict[str, Annotated[float, Field(gt=0)]] | Annotated[list[str], Field(min_length=1)]
+
+
 class MixtureSource(PlacedSource):
     """Other data sets in given shares: their shards and counts are reused as they are."""
 
     kind: Literal["mixture"]
-    parts: Annotated[
-        Any,
-        AfterValidator(_check_parts),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
-                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                ]
-            }
-        ),
-    ]
+    parts: Annotated[Any, BeforeValidator(_check_parts, json_schema_input_type=Parts)]
     """Share of each data set, of the bytes of text, in any unit, as {web: 6, code: 3}; or a list of data sets."""
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     """With a list: a part's share is its bytes to this power; 1: proportional to bytes, 0: equal, 0.3: in between."""

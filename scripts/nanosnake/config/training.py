@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from nanosnake.config.base import FilePath, MadeModel, Model, wrong
 from nanosnake.exports.formats import MODEL_FILES, ModelFormat
@@ -20,15 +20,9 @@ SET_BY_A_LADDER = ("depth", "seed", "order_seed")
 
 Tasks = Annotated[
     list[FilePath],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value or []),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {"type": "array", "items": {"type": "string", "minLength": 1}},
-                {"type": "null"},
-            ]
-        }
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, str) else value or [],
+        json_schema_input_type=FilePath | list[FilePath] | None,
     ),
 ]
 """One place of tasks, or a list of them."""

@@ -8,6 +8,7 @@ L layers.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
@@ -25,6 +26,9 @@ EXIT_STOPPED = 75
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
 """Environment variable with the file that such a run writes its exit status to, for a launcher that cannot see it
 (torchrun's own status is 1 for anything but 0)."""
+
+BOUNDS = {"ge": operator.ge, "gt": operator.gt}
+"""The bounds in the `metadata` of an option."""
 
 
 class Stopped(Exception):
@@ -234,21 +238,21 @@ class ModelConfig:
 class TrainOptions:
     """How a model is trained. Options that are 0 or -1 by default follow from the model and the machine."""
 
-    global_batch: int = 0
+    global_batch: int = field(default=0, metadata={"ge": 0})
     """Global batch size in tokens per step; 0: from the horizon (524,288 at depth 12)."""
-    micro_batch: int = 0
+    micro_batch: int = field(default=0, metadata={"ge": 0})
     """Sequences per rank and forward pass; 0: as many as fit in memory, found by trial on a GPU."""
-    steps: int = 0
+    steps: int = field(default=0, metadata={"ge": 0})
     """Steps to train; 0: from `epochs` or `tokens_per_parameter`."""
-    epochs: float = 0.0
+    epochs: float = field(default=0.0, metadata={"ge": 0})
     """How often to read the training shards; 0: set by `steps` or `tokens_per_parameter`."""
     tokens_per_parameter: float = 12.0
     """Horizon in tokens over parameters (matrices and head)."""
     seed: int = 1
     """Seed of the initial weights and, unless `order_seed` is given, of the order of the data."""
-    order_seed: int = -1
+    order_seed: int = field(default=-1, metadata={"ge": -1})
     """Seed of the order of the data; -1: the same as `seed`."""
-    lr_scale: float = 1.0
+    lr_scale: float = field(default=1.0, metadata={"gt": 0})
     """Factor on all learning rates, for a model that begins with trained weights."""
     matrix_lr: float = 0.02
     """Learning rate of Muon (matrices)."""
@@ -261,7 +265,7 @@ class TrainOptions:
     by chance (docs/experiments.md, "A steady start")."""
     weight_decay: float = 0.28
     """Weight decay of Muon, at depth 12; falls to 0 over the run."""
-    warmup_steps: int = 40
+    warmup_steps: int = field(default=40, metadata={"ge": 0})
     """Steps over which the learning rate rises from 0."""
     warmdown: float = 0.65
     """Fraction of the run over which the learning rate falls."""
@@ -271,45 +275,27 @@ class TrainOptions:
     """Compile the model and the optimizer; use False on a CPU or for debugging."""
     attention: str = "auto"
     """flash4, varlen, flex or sdpa; auto: the fastest available."""
-    eval_every: int = 250
+    eval_every: int = field(default=250, metadata={"ge": 0})
     """Steps between evaluations on the validation tokens; 0: only at the end."""
     eval_tokens: int = 0
     """Validation tokens per evaluation; 0: all."""
-    checkpoint_minutes: float = 15.0
+    checkpoint_minutes: float = field(default=15.0, metadata={"gt": 0})
     """Minutes between checkpoints; one more is written at the end."""
-    checkpoint_every: int = -1
+    checkpoint_every: int = field(default=-1, metadata={"ge": -1})
     """Steps between checkpoints, instead of `checkpoint_minutes`, and one at the end; 0: only when told to stop; -1: by
     minutes."""
-    checkpoint_keep: int = 2
+    checkpoint_keep: int = field(default=2, metadata={"ge": 1})
     """Checkpoints kept."""
-    log_every: int = 10
+    log_every: int = field(default=10, metadata={"ge": 1})
     """Steps between log lines and rows of the metrics table."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "global_batch",
-            "micro_batch",
-            "steps",
-            "warmup_steps",
-            "eval_every",
-        ):
-            if getattr(self, name) < 0:
-                raise NanosnakeError(f"training: {name} is {getattr(self, name)}; it cannot be negative")
-        if self.order_seed < -1:
-            raise NanosnakeError(
-                f"training: order_seed is {self.order_seed}; use 0 or more, or -1 for the seed"
-            )
-        if self.checkpoint_every < -1 or self.checkpoint_minutes <= 0:
-            raise NanosnakeError(
-                f"training: checkpoint_every is {self.checkpoint_every} and checkpoint_minutes "
-                f"{self.checkpoint_minutes}; use -1 or more steps, and minutes above 0"
-            )
-        if self.log_every < 1 or self.checkpoint_keep < 1:
-            raise NanosnakeError("training: log_every and checkpoint_keep must be 1 or more")
-        if self.epochs < 0 or self.lr_scale <= 0:
-            raise NanosnakeError(
-                f"training: epochs is {self.epochs} and lr_scale {self.lr_scale}; use 0 or more, and above 0"
-            )
+        for option in fields(TrainOptions):
+            value = getattr(self, option.name)
+            for bound, limit in option.metadata.items():
+                if not BOUNDS[bound](value, limit):
+                    wanted = f"{limit} or more" if bound == "ge" else f"more than {limit}"
+                    raise NanosnakeError(f"training: {option.name} is {value}; use {wanted}")
         if self.steps and self.epochs:
             raise NanosnakeError(
                 f"training: steps is {self.steps} and epochs {self.epochs}; give one of the two"
