@@ -86,6 +86,6 @@ rule tokenize_conversations:
         mem_mb=memory(1000),
         runtime=minutes(1, per_input_gb=60),
     params:
-        options=tokenizers.tokenize_conversations,
+        options=tokenizers.tokenize,
     shell:
         command(TokenizeConversations, "{params.options}", shard="input.shard", output="output.tokens")

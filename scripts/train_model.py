@@ -117,6 +117,11 @@ def train_model(options: TrainModel) -> None:
         TokenShards(list(options.train), plan=options.plan),
         TokenShards(list(options.validation)),
     )
+    others = {}
+    if options.plan and train.planned:
+        others["plan"] = ((options.plan.name, train.planned.digest),)
+    if options.parent:
+        others["parent"] = ((name_of(options.parent.parent), sha256_file(options.parent)[:16]),)
     recipe = Recipe(
         options={name: getattr(options, name) for name in DECISIVE} | {"keep": list(options.keep)},
         given=options.given,
@@ -126,16 +131,7 @@ def train_model(options: TrainModel) -> None:
             "vocabulary": (
                 ("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),
             ),
-            **(
-                {"plan": ((options.plan.name, train.planned.digest),)}
-                if options.plan and train.planned
-                else {}
-            ),
-            **(
-                {"parent": ((name_of(options.parent.parent), sha256_file(options.parent)[:16]),)}
-                if options.parent
-                else {}
-            ),
+            **others,
         },
         code=Closures(REPOSITORY, Path(layout.CODE)).of("train_model"),
     )

@@ -101,9 +101,11 @@ def test_a_shard_that_is_not_there(tmp_path: Path, shard: int, of: int) -> None:
     assert not output.parent.exists()
 
 
-def test_a_language_that_is_not_there() -> None:
-    with pytest.raises(NanosnakeError, match="has no language 'de'; its languages are en, es, fr"):
-        demo.find_corpus("wikipedia", "de")
+def test_a_language_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--shard=0", "--of=4", "--language=de", "--output=a.parquet", "--metadata=a.json"]
+    with pytest.raises(SystemExit):
+        call(make_demo_shard.MakeDemoShard, words)
+    assert "argument --language: invalid choice: 'de' (choose from" in capsys.readouterr().err
 
 
 def test_the_package_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

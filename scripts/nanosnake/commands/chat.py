@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +25,9 @@ from nanosnake.stages import Stage
 
 if TYPE_CHECKING:
     from nanosnake.serving.engine import Engine, Sampling
+
+PACKAGES = ("torch", "safetensors", "transformers", "starlette", "uvicorn")
+"""What the group `serve` brings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,41 +47,37 @@ class Answering(Stage):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run."""
 
-    def engine(self) -> tuple[Engine, Sampling]:
-        """Return the model and how it chooses tokens.
-
-        Raises:
-            NanosnakeError: if a package or the model is missing.
-        """
+    def __post_init__(self) -> None:
+        if absent := [package for package in PACKAGES if find_spec(package) is None]:
+            raise NanosnakeError(
+                f"the package {absent[0]} is not installed: uv sync --group serve, or pip install {' '.join(PACKAGES)}"
+            )
         if self.tokens < 1 or self.temperature < 0:
             raise NanosnakeError(
                 f"--tokens is {self.tokens} and --temperature {self.temperature:g}; use 1 or more, and 0 or more"
             )
+
+    def engine(self) -> tuple[Engine, Sampling]:
+        """Return the model and how it chooses tokens.
+
+        Raises:
+            NanosnakeError: if the model is missing.
+        """
+        from nanosnake.serving.engine import Sampling, load
+        from nanosnake.training.distributed import choose_device
+
         place, tokenizer = self.model, None
         if not (place / "config.json").is_file():
             place = model_folder(place)
             tokenizer = self.tokenizer or tokenizer_folder(place)
             if tokenizer is None:
                 raise NanosnakeError(f"{place}: has no tokenizer next to it; name one with --tokenizer")
-        try:
-            from nanosnake.serving.engine import Sampling, load
-            from nanosnake.training.distributed import choose_device
-        except ImportError as error:
-            raise missing(error) from None
         engine = load(place, tokenizer, choose_device(self.device))
         if not engine.chats:
             log(f"{place}: its tokenizer has no chat template, so it continues what you write")
         elif tokenizer and not read_json(place / "model.json")["figures"].get("conversations"):
             log(f"{place}: was trained on text, not on conversations; do not expect answers")
         return engine, Sampling(tokens=self.tokens, temperature=self.temperature, seed=self.seed)
-
-
-def missing(error: ImportError) -> NanosnakeError:
-    """Return the message for a missing package."""
-    return NanosnakeError(
-        f"the package {error.name} is not installed: uv sync --group serve, or pip install torch safetensors "
-        "transformers starlette uvicorn"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

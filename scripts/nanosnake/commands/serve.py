@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nanosnake.commands.chat import Answering, missing
+from nanosnake.commands.chat import Answering
 from nanosnake.messages import log
 
 
@@ -26,10 +26,8 @@ class Serve(Answering):
     """Port; 0: any free one."""
 
     def run(self) -> None:
-        try:
-            from nanosnake.serving.server import Service, listen, serve
-        except ImportError as error:
-            raise missing(error) from None
+        from nanosnake.serving.server import Service, listen, serve
+
         with listen(self.host, self.port) as listening:
             engine, sampling = self.engine()
             name = self.model.resolve().name

@@ -52,12 +52,6 @@ class Message(BaseModel):
         return {"role": self.role, "content": text}
 
 
-class StreamOptions(BaseModel):
-    """What a stream has besides the answer."""
-
-    include_usage: bool = False
-
-
 class Asked(BaseModel, extra="forbid"):
     """What a client may ask for."""
 
@@ -70,7 +64,7 @@ class Asked(BaseModel, extra="forbid"):
     seed: int | None = Field(None, ge=0, lt=1 << 63)
     stop: str | list[str] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: dict[str, bool] | None = None
     n: Literal[1] | None = None
     user: str | None = None
 
@@ -108,7 +102,7 @@ class Service:
         pieces = self.pieces(request, prompt, asked.sampling(self.default))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
         if asked.stream:
-            usage = bool(asked.stream_options and asked.stream_options.include_usage)
+            usage = (asked.stream_options or {}).get("include_usage", False)
             lines = self.lines(head, pieces, len(prompt), usage)
             return StreamingResponse(lines, media_type="text/event-stream")
         written = [piece async for piece in pieces]

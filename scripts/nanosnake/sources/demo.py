@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,12 +55,8 @@ def find_corpus(corpus: str, language: str) -> Path:
     """Return the file or folder of a corpus in a language.
 
     Raises:
-        NanosnakeError: if there is no such language, or the package is not installed.
+        NanosnakeError: if the package is not installed.
     """
-    if language not in FILES[corpus]:
-        raise NanosnakeError(
-            f"the demo corpus has no language {language!r}; its languages are {', '.join(FILES[corpus])}"
-        )
     spec = find_spec(PACKAGES[corpus])
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "data" / FILES[corpus][language]
@@ -107,8 +104,8 @@ def _talks(folder: Path) -> set[Talk]:
             said = [str(line).strip() for line in lines]
             whole = said[: len(said) // 2 * 2]
             if whole and all(whole):
-                roles = ("user", "assistant")
-                messages = [{"role": roles[n % 2], "content": line} for n, line in enumerate(whole)]
+                roles = cycle(("user", "assistant"))
+                messages = [{"role": role, "content": line} for role, line in zip(roles, whole, strict=False)]
                 found.add(Talk(json.dumps(messages, ensure_ascii=False), path.stem))
     return found
 
@@ -119,10 +116,5 @@ def _rank(document: Article | Talk) -> bytes:
 
 def shard_table(documents: Sequence[Article | Talk], shard: int, of: int) -> pa.Table:
     """Return the documents of one shard: every `of`-th, beginning with number `shard`."""
-    mine = documents[shard::of]
-    return pa.table(
-        {
-            name: pa.array([document[column] for document in mine], pa.string())
-            for column, name in enumerate(documents[0]._fields)
-        }
-    )
+    schema = pa.schema([(name, pa.string()) for name in documents[0]._fields])
+    return pa.Table.from_pylist([document._asdict() for document in documents[shard::of]], schema)

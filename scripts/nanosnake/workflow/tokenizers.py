@@ -388,22 +388,13 @@ class Tokenizers:
 
     @per_job
     def tokenize(self, wildcards: Wildcards) -> str:
-        """Return the options that encode a shard."""
-        return words(
-            TokenizeShard,
-            text_column=self.config.datasets[wildcards.dataset].column,
-            tokenizer=Path(self.home(wildcards.tokenizer), "tokenizer"),
-        )
-
-    def tokenize_conversations(self, wildcards: Wildcards) -> str:
-        """Return the options that encode a shard of conversations."""
+        """Return the options that encode a shard, of text or of conversations."""
         dataset = self.config.datasets[wildcards.dataset]
-        return words(
-            TokenizeConversations,
-            text_column=dataset.column,
-            tokenizer=Path(self.home(wildcards.tokenizer), "tokenizer"),
-            max_tokens=dataset.max_tokens,
-        )
+        tokenizer = Path(self.home(wildcards.tokenizer), "tokenizer")
+        given: dict[str, Any] = {"text_column": dataset.column, "tokenizer": tokenizer}
+        if dataset.content == "text":
+            return words(TokenizeShard, **given)
+        return words(TokenizeConversations, **given, max_tokens=dataset.max_tokens)
 
     def token_shards(self, tokenizer: str, dataset: str, split: str) -> list[str]:
         """Return the token shards of a split; of a mixture, those of its parts."""
