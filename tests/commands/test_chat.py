@@ -372,6 +372,10 @@ def test_a_gpu_that_is_not_there(small: Small, words: list[str], monkeypatch: py
 
 def test_a_missing_package_names_the_group(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "nanosnake.serving.server", raising=False)
     with pytest.raises(NanosnakeError, match="uvicorn is not installed: uv sync --group serve"):
         main(["serve", str(small.folder / "model")])
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        NanosnakeError, match="torch is not installed: uv sync --group train, or pip install torch"
+    ):
+        main(["sample", str(small.folder / "model"), "The river"])

@@ -13,49 +13,30 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from nanosnake.commands.subject import model_folder, tokenizer_folder
+from nanosnake.commands.sample import Writing
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import log
 from nanosnake.options import Positional
-from nanosnake.stages import Stage
 
 if TYPE_CHECKING:
     from nanosnake.serving.engine import Engine, Sampling
 
-PACKAGES = ("torch", "safetensors", "transformers", "starlette", "uvicorn")
-"""What the group `serve` brings."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Answering(Stage):
+class Answering(Writing):
     """What `chat` and `serve` have in common."""
+
+    group = "serve"
 
     model: Annotated[Path, Positional]
     """A model's folder or its name in this project, or the folder of an export for transformers."""
-    tokenizer: Path | None = None
-    """Tokenizer's folder; default: the one next to the model."""
     tokens: int = 512
     """Longest answer in tokens; shorter if the model's context is full."""
-    temperature: float = 0.8
-    """0: always the most likely token; higher: more random."""
     seed: int | None = None
     """The same seed gives the same answers; default: a different answer each time."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to run."""
-
-    def __post_init__(self) -> None:
-        if absent := [package for package in PACKAGES if find_spec(package) is None]:
-            raise NanosnakeError(
-                f"the package {absent[0]} is not installed: uv sync --group serve, or pip install {' '.join(PACKAGES)}"
-            )
-        if self.tokens < 1 or self.temperature < 0:
-            raise NanosnakeError(
-                f"--tokens is {self.tokens} and --temperature {self.temperature:g}; use 1 or more, and 0 or more"
-            )
 
     def engine(self) -> tuple[Engine, Sampling]:
         """Return the model and how it chooses tokens.
@@ -68,10 +49,7 @@ class Answering(Stage):
 
         place, tokenizer = self.model, None
         if not (place / "config.json").is_file():
-            place = model_folder(place)
-            tokenizer = self.tokenizer or tokenizer_folder(place)
-            if tokenizer is None:
-                raise NanosnakeError(f"{place}: has no tokenizer next to it; name one with --tokenizer")
+            place, tokenizer = self.folders()
         engine = load(place, tokenizer, choose_device(self.device))
         if not engine.chats:
             log(f"{place}: its tokenizer has no chat template, so it continues what you write")
