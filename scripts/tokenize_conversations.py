@@ -61,10 +61,8 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
     check_unchanged(options.shard)
     tokenizer = load(options.tokenizer)
     encode, special = tokenizer.rust().encode, tokenizer.special_tokens
-    if absent := conversations.missing(list(special)):
-        raise NanosnakeError(
-            f"{options.tokenizer}: has no special token {absent[0]}, which conversations need"
-        )
+    if problem := conversations.problem(str(options.tokenizer), special):
+        raise NanosnakeError(problem)
     ends: list[int] = []
     counts = dict.fromkeys(("documents", "turns", "tokens", "learned", "cut", "left_out", "bytes"), 0)
     paths = layout.token_files(options.output)

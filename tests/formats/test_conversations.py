@@ -260,7 +260,7 @@ def test_what_cannot_be_encoded(tmp_path: Path, tokenizer: TokenizerFolder) -> N
         encoded(tmp_path, tokenizer, [long], "--max-tokens", "20")
     assert not (tmp_path / "a.ds").exists()
     other = train(tmp_path / "other", list(evaluation_texts().values()))
-    with pytest.raises(NanosnakeError, match=r"has no special token <\|assistant_start\|>"):
+    with pytest.raises(NanosnakeError, match=r"need the special token <\|assistant_start\|>"):
         encoded(tmp_path, other, [TALK])
 
 

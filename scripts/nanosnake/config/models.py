@@ -232,12 +232,10 @@ class Config(Model):
         if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
             yield f"two tasks are called {twice[0]!r}; rename one of them; got {list(places)}"
         published, own = self.evaluation.published, self.tokenizers.get(tokenizer or "")
-        for place in (place for place in places if place in published and published[place].chat):
-            if own and (lacking := conversations.missing(own.special_tokens)):
-                yield (
-                    f"conversations need the special token {lacking[0]}, which {tokenizer} lacks; add it to its "
-                    f"special_tokens, or leave out chat; got {place!r}"
-                )
+        problem = own and conversations.problem(str(tokenizer), own.special_tokens)
+        for place in places:
+            if problem and place in published and published[place].chat:
+                yield f"{problem}, or leave out chat; got {place!r}"
 
     @cached_property
     def whole_ladders(self) -> dict[str, Ladder]:

@@ -84,11 +84,8 @@ def conversation_problems(config: Config) -> Iterator[str]:
             )
         if model.dataset not in talks or own is None:
             continue
-        if missing := conversations.missing(own.special_tokens):
-            yield (
-                f"models.{name}.dataset: conversations need the special token {missing[0]}, which {model.tokenizer} "
-                "lacks; add it to its special_tokens"
-            )
+        if problem := conversations.problem(model.tokenizer, own.special_tokens):
+            yield f"models.{name}.dataset: {problem}"
         if own.chat_template is not None:
             yield (
                 f"models.{name}.dataset: conversations are rendered in nanochat's form, and {model.tokenizer} has a "

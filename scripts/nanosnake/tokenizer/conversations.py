@@ -9,7 +9,7 @@ last word. What an assistant says is a text or a list of parts, `{"type": "text"
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,9 +37,12 @@ class Rendered(NamedTuple):
     """Whether a model learns to predict each token."""
 
 
-def missing(special_tokens: Sequence[str]) -> list[str]:
-    """Return the special tokens that every conversation needs and a tokenizer lacks."""
-    return [token for token in CHAT_TOKENS if token not in special_tokens]
+def problem(tokenizer: str, special_tokens: Collection[str]) -> str | None:
+    """Return why a tokenizer with these special tokens cannot render conversations; None if it can."""
+    absent = next((token for token in CHAT_TOKENS if token not in special_tokens), None)
+    return absent and (
+        f"conversations need the special token {absent}, which {tokenizer} lacks; add it to its special_tokens"
+    )
 
 
 def ends(special: Mapping[str, int], bos: int) -> set[int]:
