@@ -23,7 +23,7 @@ from nanosnake.console.handler import LogHandler
 from nanosnake.console.jobs import Job, gpus
 from nanosnake.console.outcome import failures
 from nanosnake.console.plan import reason, table
-from nanosnake.console.price import price, training_flops
+from nanosnake.console.price import GPU_VARIABLE, RATE_VARIABLE, price, training_flops
 from nanosnake.console.times import Times, how_far_off, remember
 from nanosnake.files import NanosnakeError
 from nanosnake.snakemake_internals import Planned
@@ -102,14 +102,15 @@ def priced(models: dict[str, Any]) -> Config:
     return load({**settings, "models": models})
 
 
-def test_the_price_of_training_is_that_of_the_benchmarks() -> None:
+def test_the_price_of_training_is_that_of_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/benchmarks.md: depth 12 at 708,400 tokens/s on one H200, at 50.4% of its peak, and depth 20."""
     config = priced({"d12": {"depth": 12, "options": {"steps": 20_000}}})
     assert training_flops(config, "d12") == pytest.approx(
         20_000 * 524_288 * 0.504 * 989e12 / 708_400, rel=0.01
     )
     jobs = [Job.of(fields(1, "train_model", wildcards={"model": "d12"}))]
-    lines = table(jobs, Times(config), rate=2.5).splitlines()
+    monkeypatch.setenv(RATE_VARIABLE, "2.5")
+    lines = table(jobs, Times(config)).splitlines()
     hours = 20_000 * 524_288 / 708_400 / 3600
     expected = re.fullmatch(
         r"Training is 7\.4e\+18 FLOPs\. Estimate: 4 h (\d+) min on one H200 \((\d+\.\d\d)\), (\d+) min \d+ s on eight "
@@ -126,7 +127,7 @@ def test_the_price_of_training_is_that_of_the_benchmarks() -> None:
     assert training_flops(depth_20, "d20") == pytest.approx(524_288 * 0.544 * 989e12 / 208_900, rel=0.01)
 
 
-def test_what_the_price_leaves_out() -> None:
+def test_what_the_price_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     config = priced(
         {
             "d12": {"depth": 12},
@@ -135,7 +136,8 @@ def test_what_the_price_leaves_out() -> None:
         }
     )
     assert price(config, ["d2"]) == "", "seconds are not worth a line"
-    whole = price(config, ["d12", "chat"], gpu="A100")
+    monkeypatch.setenv(GPU_VARIABLE, "A100")
+    whole = price(config, ["d12", "chat"])
     assert " on one A100, " in whole
     assert "the peak; without chat, whose length is known once its tokens are made." in whole
     dataset = config.dataset_of("chat")

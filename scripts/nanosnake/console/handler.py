@@ -18,7 +18,6 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from nanosnake.console.board import BOARD
 from nanosnake.console.jobs import Job
 from nanosnake.console.plan import table
-from nanosnake.console.price import GPU_VARIABLE, RATE_VARIABLE, USUAL_GPU
 from nanosnake.console.times import remember
 from nanosnake.files import write_json
 from nanosnake.messages import duration
@@ -205,15 +204,7 @@ class LogHandler(LogHandlerBase):
 
     def _plan(self) -> str:
         """Return the plan of a dry run, in the form that `nanosnake plan` was asked for."""
-        given = os.environ.get
-        rate = given(RATE_VARIABLE)
-        return table(
-            self.planned,
-            self.board.times,
-            names=bool(given(NAMES_VARIABLE)),
-            gpu=given(GPU_VARIABLE, USUAL_GPU),
-            rate=float(rate) if rate else None,
-        )
+        return table(self.planned, self.board.times, names=bool(os.environ.get(NAMES_VARIABLE)))
 
     @property
     def writes_to_stream(self) -> bool:

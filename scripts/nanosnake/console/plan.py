@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from nanosnake.console.jobs import Job
-from nanosnake.console.price import USUAL_GPU, price
+from nanosnake.console.price import price
 from nanosnake.console.times import Stage, Times, cores, how_far_off, wall_seconds
 from nanosnake.messages import duration
 
@@ -21,21 +21,12 @@ CODE = ".cache/code/"
 _PART = re.compile(r"; (?=[A-Z])")
 
 
-def table(
-    jobs: Sequence[Job],
-    times: Times,
-    *,
-    names: bool = False,
-    gpu: str = USUAL_GPU,
-    rate: float | None = None,
-) -> str:
+def table(jobs: Sequence[Job], times: Times, *, names: bool = False) -> str:
     """Return the plan of some jobs: a line per stage, and how long it will take.
 
     Args:
         times: what earlier jobs took.
         names: add a line for each job.
-        gpu: the GPU to price training for.
-        rate: its price per hour.
     """
     made = times.stages(jobs)
     if not made:
@@ -53,7 +44,7 @@ def table(
     ]
     lines += ["", *_summary(made)]
     trained = [job.model for job in jobs if job.rule == "train_model"]
-    if times.config is not None and (cost := price(times.config, trained, gpu, rate)):
+    if times.config is not None and (cost := price(times.config, trained)):
         lines.append(cost)
     if names:
         lines += ["", *(f"{job.name}: {reason(job)}" for job in jobs if job.logs)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from nanosnake import layout
 from nanosnake.config import Config
@@ -48,32 +48,22 @@ def training_flops(config: Config, name: str) -> float | None:
 
     model = config.models[name]
     shape = ModelConfig.of_shape(model.shape, config.tokenizers[model.tokenizer].vocab_size)
-    steps, rows = steps_and_rows(shape, model.options)
-    tokens: float | None = steps * rows * shape.sequence_length
-    if model.options.epochs:
-        known = tokens_of(config, config.dataset_of(name), model.tokenizer)
-        tokens = None if known is None else model.options.epochs * known
-    return None if tokens is None else tokens * flops_per_token(shape)
-
-
-def tokens_of(config: Config, dataset: str, tokenizer: str) -> int | None:
-    """Return the tokens of a data set's training shards; None if they are not made."""
-    place = {"dataset": dataset, "tokenizer": tokenizer, "split": "train"}
+    if not model.options.epochs:
+        steps, rows = steps_and_rows(shape, model.options)
+        return steps * rows * shape.sequence_length * flops_per_token(shape)
+    dataset = config.dataset_of(name)
+    place = {"dataset": dataset, "tokenizer": model.tokenizer, "split": "train"}
+    facts = (layout.TOKEN_FACTS.format(**place, shard=one) for one in config.datasets[dataset].train_shards)
     try:
-        return sum(
-            int(read_json(Path(layout.TOKEN_FACTS.format(**place, shard=shard)))["tokens"])
-            for shard in config.datasets[dataset].train_shards
-        )
+        tokens: float = model.options.epochs * sum(int(read_json(path)["tokens"]) for path in facts)
     except OSError:
         return None
+    return tokens * flops_per_token(shape)
 
 
-def price(config: Config, names: Iterable[str], gpu: str = USUAL_GPU, rate: float | None = None) -> str:
-    """Describe what the training of models costs; empty if it is little.
-
-    Args:
-        rate: price of one GPU for an hour.
-    """
+def price(config: Config, names: Iterable[str]) -> str:
+    """Describe what the training of models costs, on the GPU and at the rate of the environment; empty if it is little."""
+    gpu, rate = os.environ.get(GPU_VARIABLE, USUAL_GPU), float(os.environ.get(RATE_VARIABLE, 0))
     found = {name: training_flops(config, name) for name in names}
     flops = sum(filter(None, found.values()))
     seconds = {count: flops / speed(gpu, count) for count in SHARES}
