@@ -100,9 +100,13 @@ def test_mmlu(tmp_path: Path) -> None:
         (
             "gsm8k",
             ARC,
-            "has no column 'answer', which the form gsm8k needs; it has question, choices, answerKey",
+            r"row 0 is not of the form gsm8k \(KeyError: 'answer'\): \{'question': 'Which is ",
         ),
-        ("arc", [{**ARC[0], "answerKey": "Z"}], r"row 0 is not of the form arc \('Z' is not in list\)"),
+        (
+            "arc",
+            [{**ARC[0], "answerKey": "Z"}],
+            r"row 0 is not of the form arc \(ValueError: 'Z' is not in list\)",
+        ),
         ("mmlu", [*MMLU, {**MMLU[0], "answer": 4}], "row 1 is not of the form mmlu"),
         ("mmlu", [{**MMLU[0], "answer": -1}], "row 0 is not of the form mmlu"),
         (

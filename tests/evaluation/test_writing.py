@@ -237,9 +237,9 @@ def test_a_choice_may_be_asked_in_a_conversation(learned: tuple[GPT, Vocabulary]
     letters = [vocabulary.encode(letter)[1] for letter in "AB"]
     written: list[torch.Tensor] = []
 
-    def choose(logits_BV: torch.Tensor) -> list[int]:
+    def choose(logits_BV: torch.Tensor) -> torch.Tensor:
         written.append(logits_BV[0, letters])
-        return [0]
+        return torch.zeros(1, dtype=torch.int64)
 
     generate(model, [ids], tokens=1, ends=[], choose=choose)
     assert given.given == "AB"[int(written[0].argmax())], "the likelier letter after the assistant's start"

@@ -94,11 +94,9 @@ def reader(bundle: Path) -> Read:
     Raises:
         NanosnakeError: if there is no such bundle, or, when asked, no such file in it.
     """
+    root: Path | zipfile.Path = bundle
     if bundle.is_dir():
-        names = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
-
-        def text(name: str) -> str:
-            return (bundle / name).read_text(encoding="utf-8")
+        names = [str(path.relative_to(bundle)) for path in bundle.rglob("core.yaml")]
     else:
         try:
             archive = zipfile.ZipFile(bundle)
@@ -106,17 +104,14 @@ def reader(bundle: Path) -> Read:
             raise NanosnakeError(
                 f"{bundle}: is neither a folder nor a zip file ({error}); name CORE's bundle"
             ) from None
-        names = set(archive.namelist())
-
-        def text(name: str) -> str:
-            return archive.read(name).decode("utf-8")
-
+        root, names = zipfile.Path(archive), archive.namelist()
     first = next((name.removesuffix("core.yaml") for name in sorted(names) if name.endswith("core.yaml")), "")
 
     def read(name: str) -> str:
-        if first + name not in names:
+        file = root / f"{first}{name}"
+        if not file.is_file():
             raise NanosnakeError(f"{bundle}: holds no {first}{name}; name CORE's bundle, whole")
-        return text(first + name)
+        return file.read_text(encoding="utf-8")
 
     return read
 

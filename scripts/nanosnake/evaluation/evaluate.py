@@ -167,10 +167,9 @@ def _logits(model: GPT, x_ND: Tensor) -> Tensor:
     return logits[:, : model.config.vocab_size]
 
 
-def likeliest(logits_BV: Tensor) -> list[int]:
+def likeliest(logits_BV: Tensor) -> Tensor:
     """Return the likeliest id of each row."""
-    chosen: list[int] = logits_BV.argmax(-1).tolist()
-    return chosen
+    return logits_BV.argmax(-1)
 
 
 def generate(
@@ -179,7 +178,7 @@ def generate(
     *,
     tokens: int,
     ends: Collection[int],
-    choose: Callable[[Tensor], list[int]] = likeliest,
+    choose: Callable[[Tensor], Tensor] = likeliest,
     after: Callable[[list[int]], Sequence[int] | None] = lambda written: (),
 ) -> list[list[int]]:
     """Return the ids that a model writes after each prompt, `tokens` at most.
@@ -195,7 +194,7 @@ def generate(
     under_way = list(range(len(prompts))) if tokens > 0 else []
     while under_way:
         rows = [[*prompts[i], *written[i]] for i in under_way]
-        for i, chosen in zip(list(under_way), choose(last_logits(model, rows)), strict=True):
+        for i, chosen in zip(list(under_way), choose(last_logits(model, rows)).tolist(), strict=True):
             if chosen in ends:
                 under_way.remove(i)
                 continue
@@ -222,10 +221,9 @@ def sample(
     """
     generator = torch.Generator().manual_seed(seed)
 
-    def drawn(logits_BV: Tensor) -> list[int]:
+    def drawn(logits_BV: Tensor) -> Tensor:
         share_BV = (logits_BV.cpu() / temperature).softmax(-1)
-        ids: list[int] = torch.multinomial(share_BV, 1, generator=generator)[:, 0].tolist()
-        return ids
+        return torch.multinomial(share_BV, 1, generator=generator)[:, 0]
 
     ids = vocabulary.encode(prompt)
     room = model.config.sequence_length - len(ids)

@@ -1,13 +1,12 @@
 """Tasks from published data sets: rows of parquet files become the items of a task file.
 
-`FORMS` has what each data set's rows have to hold and how they become items, as text that a base model goes on from, or as
+`FORMS` has how each data set's rows become items, as text that a base model goes on from, or as
 a conversation in nanochat's words. The items are in the order in which nanochat asks them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,6 @@ ORDER_SEED = 42
 LETTERS = "ABCDEFGHIJ"
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Form:
-    """How the rows of a data set become items."""
-
-    columns: tuple[str, ...]
-    item: Callable[[Row, bool], dict[str, Any]]
-    """Makes an item of a row; the second argument: whether as a conversation."""
-    settings: Mapping[str, Any]
-    """What the task file says besides its items."""
 
 
 def _asked(text: str) -> dict[str, Any]:
@@ -72,15 +60,14 @@ def _mmlu(row: Row, chat: bool) -> dict[str, Any]:
     return {**asked, "choices": letters, "gold": gold}
 
 
-FORMS = {
-    "gsm8k": Form(
-        ("question", "answer"),
-        _gsm8k,
-        {"kind": "generation", "extract": "number_after_hashes", "chance": 0.0},
-    ),
-    "arc": Form(("question", "choices", "answerKey"), _arc, {"kind": "multiple_choice", "chance": 0.25}),
-    "mmlu": Form(("question", "choices", "answer"), _mmlu, {"kind": "multiple_choice", "chance": 0.25}),
+CHOICE = {"kind": "multiple_choice", "chance": 0.25}
+FORMS: Mapping[str, tuple[Callable[[Row, bool], dict[str, Any]], Mapping[str, Any]]] = {
+    "gsm8k": (_gsm8k, {"kind": "generation", "extract": "number_after_hashes", "chance": 0.0}),
+    "arc": (_arc, CHOICE),
+    "mmlu": (_mmlu, CHOICE),
 }
+"""By the kind of a data set: what makes an item of a row, as a conversation if its second argument says so; and what the
+task file says besides its items."""
 
 
 def task_file(form: str, files: Iterable[Path], *, chat: bool) -> dict[str, Any]:
@@ -89,7 +76,7 @@ def task_file(form: str, files: Iterable[Path], *, chat: bool) -> dict[str, Any]
     Raises:
         NanosnakeError: if a file is not parquet, or a row has another form.
     """
-    settings = FORMS[form].settings
+    _, settings = FORMS[form]
     items = [item for file in files for item in _items(form, file, chat=chat)]
     order = np.random.default_rng(ORDER_SEED).permutation(len(items)).tolist()
     stop = {"stop": "\n\n"} if settings["kind"] == "generation" and not chat else {}
@@ -97,22 +84,17 @@ def task_file(form: str, files: Iterable[Path], *, chat: bool) -> dict[str, Any]
 
 
 def _items(form: str, file: Path, *, chat: bool) -> Iterable[dict[str, Any]]:
-    made = FORMS[form]
+    item, _ = FORMS[form]
     try:
         with open_parquet(file) as reader:
             table = reader.read()
     except (OSError, pa.ArrowException) as error:
         raise NanosnakeError(f"{file}: cannot be read ({first_line(error)}); check the source") from None
-    if missing := [name for name in made.columns if name not in table.column_names]:
-        raise NanosnakeError(
-            f"{file}: has no column {missing[0]!r}, which the form {form} needs; it has {', '.join(table.column_names)}: "
-            "correct the form, or the source's config"
-        )
     for number, row in enumerate(table.to_pylist()):
         try:
-            yield made.item(row, chat)
+            yield item(row, chat)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise NanosnakeError(
-                f"{file}: row {number} is not of the form {form} ({error}): {str(row)[:200]}; correct the form, or the "
-                "source's config"
+                f"{file}: row {number} is not of the form {form} ({type(error).__name__}: {error}): {str(row)[:200]}; "
+                "correct the form, or the source's config"
             ) from None

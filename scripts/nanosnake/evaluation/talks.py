@@ -37,8 +37,8 @@ def first_answers(data: TokenShards, most: int = CONVERSATIONS) -> Iterator[tupl
         one = data.one(talks[chosen])
         learned, ids = np.asarray(one.learned), one.tokens.tolist()
         begin = int(np.argmax(learned))
-        rest = np.flatnonzero(learned[begin:] == 0)
-        yield ids[:begin], ids[begin : begin + int(rest[0])] if len(rest) else ids[begin:]
+        end = begin + int(np.argmin(np.append(learned[begin:], 0)))
+        yield ids[:begin], ids[begin:end]
 
 
 def compare(

@@ -332,20 +332,13 @@ class Models:
     def core_bundle(self, wildcards: Wildcards) -> list[str]:
         """Return the files on this machine that CORE's task files are made from."""
         core = self.config.evaluation.core
-        if core is None:
-            return []
-        bundle = Path(core.bundle)
-        inside = (
-            sorted(str(path) for path in bundle.rglob("*") if path.is_file())
-            if bundle.is_dir()
-            else [core.bundle]
-        )
-        return [*([] if core.is_url else inside), *core.table]
+        assert core is not None
+        inside = sorted(str(path) for path in Path(core.bundle).rglob("*") if path.is_file())
+        return [*([] if core.is_url else inside or [core.bundle]), *core.table]
 
     def convert_core(self, wildcards: Wildcards) -> str:
         """Return the options that make CORE's task files."""
         core = self.config.evaluation.core
         assert core is not None
         downloads = self.config.downloads.model_dump() if core.is_url else {}
-        given = core.model_dump()
-        return words(ConvertCore, **given, **downloads)
+        return words(ConvertCore, **core.model_dump(), **downloads)
