@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from nanosnake.files import NanosnakeError
@@ -116,28 +116,14 @@ def download(options: DownloadShard) -> ShardMetadata:
         metadata.write(options.metadata)
         made.append(metadata)
 
-    sha256 = wanted_sha256(options)
+    common: dict[str, Any] = {"sha256": wanted_sha256(options), "patience": options, "accept": accept}
     if from_s3:
         from nanosnake.sources.download.objects import fetch_object  # takes a third of a second
 
-        arrived = fetch_object(
-            Place.parse(options.url),
-            options.output,
-            endpoint=options,
-            sha256=sha256,
-            patience=options,
-            accept=accept,
-        )
+        arrived = fetch_object(Place.parse(options.url), options.output, endpoint=options, **common)
     else:
-        arrived = fetch(
-            options.url,
-            options.output,
-            revision=options.revision,
-            sha256=sha256,
-            allow_http=options.allow_http_redirects,
-            patience=options,
-            accept=accept,
-        )
+        common |= {"revision": options.revision, "allow_http": options.allow_http_redirects}
+        arrived = fetch(options.url, options.output, **common)
     checked = (
         f"sha256 as {arrived.sha256_from} says" if arrived.sha256_from else "no checksum to compare with"
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nanosnake.files import PART, NanosnakeError, sha256_file, sync
+from nanosnake.files import PART, NanosnakeError, sha256_file, sync, version
 from nanosnake.stages import Stage, main
 
 
@@ -56,7 +56,7 @@ def link(options: LinkShard) -> str:
         raise NanosnakeError(f"{target}: no such file; the shard {options.output.name} needs it")
     if options.output.exists() and options.output.samefile(target) and not options.output.is_symlink():
         raise NanosnakeError(f"{target}: the shard would be a link to itself; give another --output")
-    before = _version(target)
+    before = version(target)
     facts = parquet.check_shard(target, options.text_column, options.content, memory_mb=options.memory_mb)
     sha256 = sha256_file(target)
     if options.sha256 is not None and sha256 != options.sha256.lower():
@@ -64,7 +64,7 @@ def link(options: LinkShard) -> str:
             f"{target}: its sha256 is {sha256}, wanted {options.sha256.lower()}; "
             "put the right file there, or correct the checksum"
         )
-    if _version(target) != before:
+    if version(target) != before:
         raise NanosnakeError(f"{target}: the file changed while it was read; run again when it is complete")
     metadata = shards.ShardMetadata(
         **vars(facts),
@@ -78,12 +78,6 @@ def link(options: LinkShard) -> str:
     metadata.write(options.metadata)
     replace_link(options.output, target)
     return shards.summary(metadata)
-
-
-def _version(target: Path) -> tuple[int, int, int]:
-    """Return the properties of a file that change when it is written to."""
-    status = target.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def replace_link(path: Path, target: Path) -> None:

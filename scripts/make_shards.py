@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from nanosnake.messages import Progress, log
 from nanosnake.options import Word
@@ -87,23 +87,10 @@ def make(options: MakeShards) -> str:
         left_out=options.left_out,
     )
     with Progress("reading", unit="MB", scale=1e6) as progress:
-        made, found = convert.convert(options.files, reading, outputs, seen=_adding(progress, options.files))
+        made, found = convert.convert(options.files, reading, outputs, seen=progress)
     for metadata in made:
         log(shards.summary(metadata))
     return convert.say(found)
-
-
-def _adding(progress: Any, files: tuple[str, ...]) -> Any:
-    """Return a function that adds the size of each file read to a progress bar."""
-    total = sum(Path(file).stat().st_size for file in files if Path(file).exists())
-    done = 0
-
-    def seen(size: int) -> None:
-        nonlocal done
-        done += size
-        progress(done, total)
-
-    return seen
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 from nanosnake.training.config import ModelConfig
 
 EMBEDDED_LICENSES = {"wikipedia": "cc-by-sa-4.0", "chatterbot": "bsd-3-clause"}
-PRIVATE_SOURCES = ("local",)
-"""Kinds of sources whose location is private to the owner."""
 HUB = "https://huggingface.co/datasets/"
 
 
@@ -98,10 +96,9 @@ def _data(dataset: Mapping[str, Any]) -> str:
         ]
         return f"{first} of {', '.join(shares)}\n"
     lines = []
-    if source["kind"] not in PRIVATE_SOURCES:
-        for key in ("url", "name", "config", "split", "revision", "language"):
-            if value := source.get(key):
-                lines.append(f"{key}: {_public(value) if key == 'url' else value}")
+    for key in ("url", "name", "config", "split", "revision", "language"):  # a path is the owner's own matter
+        if value := source.get(key):
+            lines.append(f"{key}: {_public(value) if key == 'url' else value}")
     lines += [f"training shards: {settings['train']}", f"validation shards: {settings['validation']}"]
     lines.append(f"licence of the text: {license_of(dataset) or 'not stated (`license` of the data set)'}")
     return "\n".join([first, *(f"  - {line}" for line in lines)]) + "\n"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nanosnake.files import NanosnakeError, replacing, sha256_file, write_json
+from nanosnake.files import NanosnakeError, replacing, sha256_file, version, write_json
 from nanosnake.sources import parquet, shards
 from nanosnake.sources.formats import filters, lines, look, tables
 from nanosnake.sources.formats.batch import Batch, kept
@@ -63,7 +63,10 @@ def read(path: str, reading: Reading, refusals: Refusals, record: FileRecord) ->
         NanosnakeError: if the file cannot be read, or one of its documents cannot, unless those are left out.
     """
     kind, column = reading.format or look.format_of(path), reading.column
-    version = _version(path)
+    try:
+        before = version(path)
+    except FileNotFoundError:
+        raise NanosnakeError(f"{path}: no such file; it was to become part of a shard") from None
     if kind in ("arrow", "parquet"):
         for batch in tables.read_table(path, column, kind):
             yield _answered(batch, path, refusals) if column.conversations else batch
@@ -81,7 +84,7 @@ def read(path: str, reading: Reading, refusals: Refusals, record: FileRecord) ->
                 refusals.add(path, "the rest of the file", str(error))
             record.sha256, record.packing = stream.sha256(), stream.packing
             record.bytes = stream.bytes
-    if _version(path) != version:
+    if version(path) != before:
         raise NanosnakeError(f"{path}: the file changed while it was read; run again when it is complete")
 
 
@@ -95,14 +98,6 @@ def _answered(batch: Batch, path: str, refusals: Refusals) -> Batch:
             refusals.add(path, f"row {place}", str(error), (document or "").encode())
             good[number] = False
     return kept(batch, good)
-
-
-def _version(path: str) -> tuple[int, int, int]:
-    try:
-        status = Path(path).stat()
-    except FileNotFoundError:
-        raise NanosnakeError(f"{path}: no such file; it was to become part of a shard") from None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -121,12 +116,16 @@ class Outputs:
 
 
 def convert(
-    files: Sequence[str], reading: Reading, outputs: Outputs, *, seen: Callable[[int], Any] = lambda _: None
+    files: Sequence[str],
+    reading: Reading,
+    outputs: Outputs,
+    *,
+    seen: Callable[[int, int], Any] = lambda done, total: None,
 ) -> tuple[list[shards.ShardMetadata], dict[str, Any]]:
     """Write the shards of some files; return what is known about each, and what became of the files.
 
     Args:
-        seen: called with the bytes of each file once it was read.
+        seen: called with the bytes that were read, and those of all files, after each.
 
     Raises:
         NanosnakeError: if a file cannot be read, or no document is left.
@@ -157,7 +156,7 @@ def convert(
                 writer.add(batch, file)
             writer.lose(left_out=_take(refusals, record))
             records.append(record)
-            seen(record.bytes)
+            seen(sum(one.bytes for one in records), total)
         writer.close()
         log.flush()
         _check_something_is_left(records, outputs.left_out)
