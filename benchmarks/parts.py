@@ -79,6 +79,11 @@ def fix(**scalars: float) -> None:
     ruled(**dict.fromkeys(scalars))
 
 
+def embedding(deviation: float) -> None:
+    """Begin with a larger or smaller embedding."""
+    initialized(lambda gpt: gpt.embedding.mul_(deviation / gpt.embedding.std()))
+
+
 def adamw(rate: float) -> None:
     """Update the matrices with AdamW."""
     ruled(**dict.fromkeys(MATRICES, optimizer.Rule("adamw", rate, betas=(0.9, 0.95))))
@@ -189,6 +194,8 @@ VARIANTS = {
         "base of the rotary frequencies 10,000 in place of 100,000", config={"rotary_base": 10_000.0}
     ),
     "positions": Variant("no rotary embeddings", no_positions),
+    "embedding8": Variant("an embedding of 0.8 in place of 0.1 at the start", partial(embedding, 0.8)),
+    "embedding02": Variant("an embedding of 0.02 in place of 0.1 at the start", partial(embedding, 0.02)),
     "tied1": Variant("one table for embedding and head, rate 0.01", partial(tied, 0.01)),
     "tied3": Variant("one table for embedding and head, rate 0.003", partial(tied, 0.003)),
     "llama": Variant("Llama's shape", config=LLAMA),

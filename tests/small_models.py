@@ -65,6 +65,8 @@ def make(shape: str, folder: Path, *, pattern: str = "gpt4") -> Small:
     model = build_model(config, torch.device("cpu"), backend="sdpa", seed=1)
     noise = torch.Generator().manual_seed(2)
     with torch.no_grad():  # the initial weights would hide half of the model
+        if config.architecture == "nanosnake":
+            model.embedding.mul_(8)  # the standard deviation that nanochat's answers were made with, 0.8
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=noise) * 0.1)
     write_model(folder / "model", model, Vocabulary.load(tokenizer.folder), FIGURES)
