@@ -15,7 +15,7 @@ import re
 import shlex
 import shutil
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -126,6 +126,25 @@ def ignore_code_of(rule: str) -> None:
 
     for name in ("_code_changed", "_software_stack_changed"):
         setattr(PersistenceBase, name, unless_of_rule(getattr(PersistenceBase, name)))
+
+
+def read_rules_as(wordings: Mapping[str, str]) -> None:
+    """Compare each rule with its text at the time of a result as if words of earlier versions had been today's.
+
+    Args:
+        wordings: today's words by the earlier ones.
+    """
+    from snakemake.persistence import PersistenceBase
+
+    noted = PersistenceBase.code
+
+    def code(self: Any, path: Any) -> str | None:
+        text: str | None = noted(self, path)
+        for earlier, now in wordings.items():
+            text = text and text.replace(earlier, now)
+        return text
+
+    PersistenceBase.code = code
 
 
 def untested() -> str | None:

@@ -56,7 +56,7 @@ def table(
     if times.config is not None and (cost := price(times.config, trained, gpu, rate)):
         lines.append(cost)
     if names:
-        lines += ["", *(f"{job.name}: {reason(job)}" for job in jobs if job.logs)]
+        lines += ["", *(f"{job.name}: {reason(job)}" for job in jobs if job.log)]
     return "\n".join(lines)
 
 
