@@ -175,14 +175,14 @@ def run(project: Project, peaks: Path) -> dict[str, Peak]:
     jobs = {}
     for block in re.split(r"\n(?=\[)", printed):
         rule, mem = re.search(r"rule (\w+):", block), re.search(r"mem_mb=(\d+)", block)
-        for record in re.findall(r"NANOSNAKE_RECORD='?(\S+?)'? ", block):
+        for log in re.findall(r"NANOSNAKE_LOG='?(\S+?)'? ", block):
             if rule:
-                jobs[record] = (rule[1], float(mem[1]) if mem else None)
+                jobs[log] = (rule[1], float(mem[1]) if mem else None)
     largest: dict[str, Peak] = {}
     for line in peaks.read_text().splitlines():
         found = json.loads(line)
-        if found["record"] in jobs:
-            rule, asked = jobs[found["record"]]
+        if found["log"] in jobs:
+            rule, asked = jobs[found["log"]]
             if rule not in largest or found["mb"] > largest[rule][0]:
                 largest[rule] = (found["mb"], asked)
     return largest

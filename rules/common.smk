@@ -11,7 +11,7 @@ from nanosnake import config as configuration
 from nanosnake import layout
 from nanosnake.console.outcome import Outcome
 from nanosnake.files import NanosnakeError
-from nanosnake.layout import benchmark_of, logs
+from nanosnake.layout import benchmark_of, log_of
 from nanosnake.messages import log
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.provenance.run_id import run_id
@@ -22,6 +22,7 @@ from nanosnake.snakemake_internals import (
     allow_repeated_characters,
     ignore_code_of,
     plan_quickly,
+    read_rules_as,
     refuse,
     untested,
 )
@@ -35,6 +36,7 @@ from nanosnake.workflow.models import Models
 from nanosnake.workflow.publishing import THINGS, Publishing
 from nanosnake.workflow.resources import by_name, memory, minutes
 from nanosnake.workflow.shell import (
+    EARLIER_WORDS,
     RECORDED,
     any_of,
     as_is,
@@ -54,6 +56,7 @@ if REPOSITORY != here.resolve():  # the logger has imported another library
 hush_log_files()
 plan_quickly()
 allow_repeated_characters()
+read_rules_as(EARLIER_WORDS)
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it

@@ -13,7 +13,7 @@ rule count_pretokens:
     output:
         layout.SHARD_COUNTS,
     log:
-        **logs(layout.SHARD_COUNTS),
+        log_of(layout.SHARD_COUNTS),
     benchmark:
         benchmark_of(layout.SHARD_COUNTS)
     conda:
@@ -36,7 +36,7 @@ rule merge_counts:
     output:
         layout.MERGED_COUNTS,
     log:
-        **logs(layout.MERGED_COUNTS),
+        log_of(layout.MERGED_COUNTS),
     benchmark:
         benchmark_of(layout.MERGED_COUNTS)
     wildcard_constraints:
@@ -62,7 +62,7 @@ rule mix_counts:
         counts=layout.MERGED_COUNTS,
         record=layout.MIXED,
     log:
-        **logs(layout.MERGED_COUNTS),
+        log_of(layout.MERGED_COUNTS),
     benchmark:
         benchmark_of(layout.MERGED_COUNTS)
     wildcard_constraints:

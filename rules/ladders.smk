@@ -13,7 +13,7 @@ rule measure_ladder:
     output:
         layout.LADDER_CURVE,
     log:
-        **logs(layout.LADDER_CURVE),
+        log_of(layout.LADDER_CURVE),
     benchmark:
         benchmark_of(layout.LADDER_CURVE)
     conda:
@@ -37,7 +37,7 @@ rule compare_ladders:
         comparison=layout.LADDER_COMPARISON,
         claim=layout.CLAIM,
     log:
-        **logs(layout.LADDER_COMPARISON),
+        log_of(layout.LADDER_COMPARISON),
     benchmark:
         benchmark_of(layout.LADDER_COMPARISON)
     conda:
@@ -71,7 +71,7 @@ rule make_ladder_report:
             labels={"ladder": "{ladder}"},
         ),
     log:
-        **logs(layout.LADDER_PAGE),
+        log_of(layout.LADDER_PAGE),
     benchmark:
         benchmark_of(layout.LADDER_PAGE)
     conda:
@@ -103,7 +103,7 @@ rule make_claim_report:
             labels={"comparison": "{compared}"},
         ),
     log:
-        **logs(layout.LADDER_COMPARISON_PAGE),
+        log_of(layout.LADDER_COMPARISON_PAGE),
     benchmark:
         benchmark_of(layout.LADDER_COMPARISON_PAGE)
     conda:

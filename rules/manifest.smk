@@ -13,7 +13,7 @@ rule make_manifest:
     output:
         layout.MANIFEST,
     log:
-        **logs(layout.MANIFEST),
+        log_of(layout.MANIFEST),
     benchmark:
         benchmark_of(layout.MANIFEST)
     wildcard_constraints:

@@ -25,7 +25,7 @@ rule find_overlap:
     output:
         layout.OVERLAP,
     log:
-        **logs(layout.OVERLAP),
+        log_of(layout.OVERLAP),
     benchmark:
         benchmark_of(layout.OVERLAP)
     wildcard_constraints:
@@ -56,7 +56,7 @@ rule check_contamination:
     output:
         layout.CONTAMINATION,
     log:
-        **logs(layout.CONTAMINATION),
+        log_of(layout.CONTAMINATION),
     benchmark:
         benchmark_of(layout.CONTAMINATION)
     conda:
@@ -78,7 +78,7 @@ rule plan_mixture:
     output:
         layout.PLAN,
     log:
-        **logs(layout.PLAN),
+        log_of(layout.PLAN),
     benchmark:
         benchmark_of(layout.PLAN)
     wildcard_constraints:
@@ -117,7 +117,7 @@ rule train_model:
         metrics=f"{layout.MODEL}/metrics.jsonl",
         summary=f"{layout.MODEL}/training.json",
     log:
-        **logs(f"{layout.MODEL}/train"),
+        log_of(f"{layout.MODEL}/train"),
     benchmark:
         benchmark_of(f"{layout.MODEL}/train")
     conda:
@@ -143,7 +143,7 @@ rule keep_weights:
         weights=layout.KEPT,
         model=layout.KEPT.replace("model.safetensors", "model.json"),
     log:
-        **logs(layout.KEPT),
+        log_of(layout.KEPT),
     benchmark:
         benchmark_of(layout.KEPT)
     wildcard_constraints:
@@ -180,7 +180,7 @@ rule evaluate_model:
         nats=layout.NATS,
         answers=layout.ANSWERS,
     log:
-        **logs(layout.EVALUATION),
+        log_of(layout.EVALUATION),
     benchmark:
         benchmark_of(layout.EVALUATION)
     conda:
@@ -216,7 +216,7 @@ if CONFIG.evaluation.core is not None:
         output:
             models.core_tasks(),
         log:
-            **logs(f"{layout.CORE_TASKS}/convert"),
+            log_of(f"{layout.CORE_TASKS}/convert"),
         benchmark:
             benchmark_of(f"{layout.CORE_TASKS}/convert")
         localrule: True
@@ -240,7 +240,7 @@ rule convert_task:
     output:
         layout.PUBLISHED_TASK,
     log:
-        **logs(layout.PUBLISHED_TASK),
+        log_of(layout.PUBLISHED_TASK),
     benchmark:
         benchmark_of(layout.PUBLISHED_TASK)
     wildcard_constraints:
@@ -275,7 +275,7 @@ for (format, architecture), files in MODEL_FILES.items():
         output:
             [f"{layout.MODEL_EXPORT.replace('{format}', format)}/{file}" for file in files],
         log:
-            **logs(layout.MODEL_EXPORT.replace("{format}", format)),
+            log_of(layout.MODEL_EXPORT.replace("{format}", format)),
         benchmark:
             benchmark_of(layout.MODEL_EXPORT.replace("{format}", format))
         wildcard_constraints:

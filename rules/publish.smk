@@ -16,7 +16,7 @@ rule publish_files:
     output:
         f"{layout.PUBLISHED}/{{thing}}.json",
     log:
-        **logs(f"{layout.PUBLISHED}/{{thing}}.json"),
+        log_of(f"{layout.PUBLISHED}/{{thing}}.json"),
     wildcard_constraints:
         thing=THINGS,
     conda:
@@ -39,7 +39,7 @@ rule publish_manifest:
     output:
         f"{layout.PUBLISHED}/manifest.json",
     log:
-        **logs(f"{layout.PUBLISHED}/manifest.json"),
+        log_of(f"{layout.PUBLISHED}/manifest.json"),
     conda:
         "../envs/nanosnake.yaml"
     resources:

@@ -16,7 +16,7 @@ rule measure_vocabulary_curve:
     output:
         layout.CURVE,
     log:
-        **logs(layout.CURVE),
+        log_of(layout.CURVE),
     benchmark:
         benchmark_of(layout.CURVE)
     conda:
@@ -54,7 +54,7 @@ rule make_report:
             labels={"tokenizer": "{tokenizer}"},
         ),
     log:
-        **logs(layout.TOKENIZER_PAGE),
+        log_of(layout.TOKENIZER_PAGE),
     benchmark:
         benchmark_of(layout.TOKENIZER_PAGE)
     conda:
@@ -65,7 +65,7 @@ rule make_report:
         folder=folder_of("tokenizer"),
         history=layout.HISTORY,
         benchmarks=layout.log_folder("results/{dataset}"),
-        record=logs(layout.MERGES)["record"],
+        record=layout.record_of(log_of(layout.MERGES)),
         texts=CONFIG.evaluation.text_folders,
         baselines=layout.BASELINES,
     shell:
@@ -100,7 +100,7 @@ rule compare_tokenizers:
             labels={"comparison": "{comparison}"},
         ),
     log:
-        **logs(layout.COMPARISON),
+        log_of(layout.COMPARISON),
     benchmark:
         benchmark_of(layout.COMPARISON)
     conda:
@@ -138,7 +138,7 @@ rule make_model_report:
             labels={"tokenizer": "{tokenizer}", "model": "{model}"},
         ),
     log:
-        **logs(layout.MODEL_PAGE),
+        log_of(layout.MODEL_PAGE),
     benchmark:
         benchmark_of(layout.MODEL_PAGE)
     conda:

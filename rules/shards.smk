@@ -15,7 +15,7 @@ rule make_demo_shard:
         shard=layout.SHARD,
         metadata=layout.SHARD_METADATA,
     log:
-        **logs(layout.SHARD),
+        log_of(layout.SHARD),
     benchmark:
         benchmark_of(layout.SHARD)
     wildcard_constraints:
@@ -42,7 +42,7 @@ rule download_shard:
         shard=layout.SHARD,
         metadata=layout.SHARD_METADATA,
     log:
-        **logs(layout.SHARD),
+        log_of(layout.SHARD),
     benchmark:
         benchmark_of(layout.SHARD)
     wildcard_constraints:
@@ -74,7 +74,7 @@ rule link_shard:
         shard=layout.SHARD,
         metadata=layout.SHARD_METADATA,
     log:
-        **logs(layout.SHARD),
+        log_of(layout.SHARD),
     benchmark:
         benchmark_of(layout.SHARD)
     wildcard_constraints:
@@ -109,7 +109,7 @@ rule make_shards:
         records=layout.FILES_READ,
         left_out=layout.FILES_LEFT_OUT,
     log:
-        **logs(layout.SHARD),
+        log_of(layout.SHARD),
     benchmark:
         benchmark_of(layout.SHARD)
     wildcard_constraints:
@@ -141,7 +141,7 @@ for source in datasets.of_files(together=True):
             records=layout.FILES_READ.format(source=source, shard="all"),
             left_out=layout.FILES_LEFT_OUT.format(source=source, shard="all"),
         log:
-            **logs(layout.FILES_READ.format(source=source, shard="all")),
+            log_of(layout.FILES_READ.format(source=source, shard="all")),
         benchmark:
             benchmark_of(layout.FILES_READ.format(source=source, shard="all"))
         conda:
@@ -164,7 +164,7 @@ rule list_shards:
     output:
         report(layout.SHARD_TABLE, caption="../report/shards.rst", category="{dataset}"),
     log:
-        **logs(layout.SHARD_TABLE),
+        log_of(layout.SHARD_TABLE),
     benchmark:
         benchmark_of(layout.SHARD_TABLE)
     wildcard_constraints:

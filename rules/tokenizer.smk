@@ -16,7 +16,7 @@ rule take_merges:
     output:
         layout.GIVEN,
     log:
-        **logs(layout.GIVEN),
+        log_of(layout.GIVEN),
     benchmark:
         benchmark_of(layout.GIVEN)
     wildcard_constraints:
@@ -43,7 +43,7 @@ rule train_tokenizer:
     output:
         layout.MERGES,
     log:
-        **logs(layout.MERGES),
+        log_of(layout.MERGES),
     benchmark:
         benchmark_of(layout.MERGES)
     wildcard_constraints:
@@ -68,7 +68,7 @@ rule cut_merges:
     output:
         layout.MERGES,
     log:
-        **logs(layout.MERGES),
+        log_of(layout.MERGES),
     benchmark:
         benchmark_of(layout.MERGES)
     wildcard_constraints:
@@ -97,7 +97,7 @@ rule export_tokenizer:
         tiktoken=f"{layout.TOKENIZER_FOLDER}/tokenizer.tiktoken",
         meta=f"{layout.TOKENIZER_FOLDER}/meta.json",
     log:
-        **logs(f"{layout.TOKENIZER}/export"),
+        log_of(f"{layout.TOKENIZER}/export"),
     benchmark:
         benchmark_of(f"{layout.TOKENIZER}/export")
     conda:
@@ -129,7 +129,7 @@ for format, files in TOKENIZER_FILES.items():
         output:
             [f"{layout.TOKENIZER_FOLDER}/{file}" for file in files],
         log:
-            **logs(f"{layout.TOKENIZER}/export_{format}"),
+            log_of(f"{layout.TOKENIZER}/export_{format}"),
         benchmark:
             benchmark_of(f"{layout.TOKENIZER}/export_{format}")
         localrule: True

@@ -16,7 +16,7 @@ rule hash_tokenizer:
     output:
         layout.TOKENIZER_HASHES,
     log:
-        **logs(f"{layout.TOKENIZER}/hash"),
+        log_of(f"{layout.TOKENIZER}/hash"),
     benchmark:
         benchmark_of(f"{layout.TOKENIZER}/hash")
     conda:
@@ -43,7 +43,7 @@ rule tokenize_shard:
         metadata=layout.TOKEN_METADATA,
         facts=layout.TOKEN_FACTS,
     log:
-        **logs(layout.TOKEN_SHARD),
+        log_of(layout.TOKEN_SHARD),
     benchmark:
         benchmark_of(layout.TOKEN_SHARD)
     wildcard_constraints:
@@ -75,7 +75,7 @@ rule tokenize_conversations:
         metadata=layout.TOKEN_METADATA,
         facts=layout.TOKEN_FACTS,
     log:
-        **logs(layout.TOKEN_SHARD),
+        log_of(layout.TOKEN_SHARD),
     benchmark:
         benchmark_of(layout.TOKEN_SHARD)
     wildcard_constraints:

@@ -14,7 +14,7 @@ rule sample_documents:
     output:
         layout.SAMPLES,
     log:
-        **logs(layout.SAMPLES),
+        log_of(layout.SAMPLES),
     benchmark:
         benchmark_of(layout.SAMPLES)
     wildcard_constraints:
@@ -46,7 +46,7 @@ rule check_tokenizer:
             labels={"check": "{check}"},
         ),
     log:
-        **logs(layout.VERDICT),
+        log_of(layout.VERDICT),
     benchmark:
         benchmark_of(layout.VERDICT)
     wildcard_constraints:
@@ -89,7 +89,7 @@ rule decide_gate:
     output:
         layout.GATE,
     log:
-        **logs(layout.GATE),
+        log_of(layout.GATE),
     benchmark:
         benchmark_of(layout.GATE)
     conda:
@@ -109,7 +109,7 @@ rule record_figures:
     output:
         layout.FIGURES,
     log:
-        **logs(layout.FIGURES),
+        log_of(layout.FIGURES),
     benchmark:
         benchmark_of(layout.FIGURES)
     conda:

@@ -109,9 +109,14 @@ def stem(path: str) -> str:
     return f"logs{inside}/{name.rpartition('.')[0] or name}"
 
 
-def logs(path: str) -> dict[str, str]:
-    """Return the log of the job that makes a result, and the record that the job leaves."""
-    return {"text": f"{stem(path)}.log", "record": f"{stem(path)}.json"}
+def log_of(path: str) -> str:
+    """Return the log of the job that makes a result."""
+    return f"{stem(path)}.log"
+
+
+def record_of(log: str) -> str:
+    """Return the record that a job leaves beside its log."""
+    return f"{log.removesuffix('.log')}.json"
 
 
 def benchmark_of(path: str) -> str:

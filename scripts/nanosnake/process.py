@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from nanosnake.messages import expected_message, log, wants_traceback
-from nanosnake.provenance.record import VARIABLE as RECORD_VARIABLE
+from nanosnake.provenance.record import VARIABLE as LOG_VARIABLE
 from nanosnake.provenance.record import recorded
 
 PR_SET_PDEATHSIG = 1
@@ -29,7 +29,7 @@ def run_main(main: Callable[[list[str] | None], int]) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        if os.environ.get(RECORD_VARIABLE):
+        if os.environ.get(LOG_VARIABLE):
             _end_with_parent()
         code = recorded(main)
         sys.stdout.flush()

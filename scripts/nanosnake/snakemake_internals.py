@@ -15,7 +15,7 @@ import re
 import shlex
 import shutil
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -70,14 +70,22 @@ class per_job(Generic[Answer]):
         return bound
 
 
-def format_commands_once(job: type) -> None:
-    """Let a dry run format a job's command once; Snakemake asks for it three times in a row to print a job."""
+def format_printed_commands(job: type) -> None:
+    """Let a dry run format the commands that it prints, each once; Snakemake asks for each three times, printed or not.
+
+    Of the others it formats one of each rule, to find mistakes in the rules.
+    """
     formatted = job.shellcmd.fget  # type: ignore[attr-defined]
     last: tuple[Any, str | None] = (None, None)
+    seen: set[str] = set()
 
     def shellcmd(self: Any) -> str | None:
         nonlocal last
-        if last[0] is not self or not self.dag.workflow.dryrun:
+        workflow = self.dag.workflow
+        if last[0] is not self or not workflow.dryrun:
+            if workflow.dryrun and not workflow.output_settings.printshellcmds and self.rule.name in seen:
+                return None
+            seen.add(self.rule.name)
             last = (self, formatted(self))
         return last[1]
 
@@ -97,7 +105,7 @@ def plan_quickly() -> None:
     gc.set_threshold(1_000_000, 20, 100)
     atexit.register(gc.freeze)
     with_known_signature(Resource.evaluate)
-    format_commands_once(Job)
+    format_printed_commands(Job)
 
 
 def allow_repeated_characters() -> None:
@@ -118,6 +126,25 @@ def ignore_code_of(rule: str) -> None:
 
     for name in ("_code_changed", "_software_stack_changed"):
         setattr(PersistenceBase, name, unless_of_rule(getattr(PersistenceBase, name)))
+
+
+def read_rules_as(wordings: Mapping[str, str]) -> None:
+    """Compare each rule with its text at the time of a result as if words of earlier versions had been today's.
+
+    Args:
+        wordings: today's words by the earlier ones.
+    """
+    from snakemake.persistence import PersistenceBase
+
+    noted = PersistenceBase.code
+
+    def code(self: Any, path: Any) -> str | None:
+        text: str | None = noted(self, path)
+        for earlier, now in wordings.items():
+            text = text and text.replace(earlier, now)
+        return text
+
+    PersistenceBase.code = code
 
 
 def untested() -> str | None:

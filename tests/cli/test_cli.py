@@ -79,7 +79,7 @@ def wait_for(path: Path) -> None:
 def test_a_job_ends_with_its_shell(tmp_path: Path) -> None:
     """Without the variable that a rule sets, it is a person's, who may close the shell."""
     body = "open('begun', 'w').close(); time.sleep(3); open('made', 'w').close()"
-    for number, variables in enumerate(({}, {"NANOSNAKE_RECORD": "record.json"})):
+    for number, variables in enumerate(({}, {"NANOSNAKE_LOG": "job.log"})):
         folder = tmp_path / str(number)
         folder.mkdir()
         python, path = script(folder, body)

@@ -40,7 +40,7 @@ def fields(number: int, rule: str = "count_pretokens", **others: Any) -> dict[st
         "wildcards": {"dataset": "d", "shard": shard},
         "input": [f"results/d/shards/{shard}.parquet"],
         "output": [f"results/d/counts/{shard}.arrow"],
-        "log": [f"logs/d/{rule}/{shard}.log", f"logs/d/{rule}/{shard}.json"],
+        "log": [f"logs/d/{rule}/{shard}.log"],
         "threads": 1,
         "resources": {},
         "reason": f"Missing output files: results/d/counts/{shard}.arrow",

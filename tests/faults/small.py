@@ -50,7 +50,7 @@ rule make:
     params:
         python=sys.executable,
     shell:
-        "echo {wildcards.name} >> begun; NANOSNAKE_RECORD=record {params.python:q} wait.py {wildcards.name};"
+        "echo {wildcards.name} >> begun; NANOSNAKE_LOG=log {params.python:q} wait.py {wildcards.name};"
         " echo whole > {output}"
 
 

@@ -138,7 +138,7 @@ def test_only_processes_of_jobs_whose_run_is_gone_are_stopped(
         made.stdout.readline()
         return made
 
-    job = {VARIABLE: "record.json", RUN_VARIABLE: "gone"}
+    job = {VARIABLE: "job.log", RUN_VARIABLE: "gone"}
     gone = process(tmp_path / "here", **job)
     others = [
         process(tmp_path / "here", **{**job, RUN_VARIABLE: "living"}),

@@ -35,7 +35,7 @@ def run(folder: Path, body: str, *arguments: str, **variables: str) -> dict[str,
     """Run a script that asks for a record; return the record, None if there is none."""
     script, record = folder / "some_script.py", folder / "logs/record.json"
     script.write_text(SCRIPT.format(body=body))
-    environment = {**os.environ, "NANOSNAKE_RECORD": str(record), **variables}
+    environment = {**os.environ, "NANOSNAKE_LOG": str(record.with_suffix(".log")), **variables}
     subprocess.run(
         [sys.executable, str(script), *arguments], env=environment, capture_output=True, check=False
     )
@@ -83,5 +83,5 @@ def test_of_many_processes_the_first_writes_it(tmp_path: Path) -> None:
 
 
 def test_by_hand_nothing_is_written(tmp_path: Path) -> None:
-    assert run(tmp_path, "return 0", NANOSNAKE_RECORD="") is None
+    assert run(tmp_path, "return 0", NANOSNAKE_LOG="") is None
     assert [path.name for path in tmp_path.iterdir()] == ["some_script.py"]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.common import get_input_function_aux_params
 
-from nanosnake.snakemake_internals import format_commands_once, per_job, with_known_signature
+from nanosnake.snakemake_internals import format_printed_commands, per_job, with_known_signature
 
 
 class Shelf:
@@ -43,18 +43,36 @@ def test_snakemake_finds_the_parameters_without_working_them_out(monkeypatch: py
         assert kept == ({"attempt": 1} if asked is memory else {"depth": 2})
 
 
-@pytest.mark.parametrize(("dryrun", "formatted"), [(True, 1), (False, 3)])
-def test_a_command_is_formatted_once_in_a_dry_run_and_anew_in_a_run(dryrun: bool, formatted: int) -> None:
-    class Job:
-        dag = SimpleNamespace(workflow=SimpleNamespace(dryrun=dryrun))
-        asked = 0
+class Printed:
+    """A job that counts how often its command is formatted."""
 
-        @property
-        def shellcmd(self) -> str:
-            self.asked += 1
-            return f"{id(self)}, attempt {self.asked}"
+    def __init__(self, rule: str, *, dryrun: bool, prints: bool) -> None:
+        settings = SimpleNamespace(printshellcmds=prints)
+        self.dag = SimpleNamespace(workflow=SimpleNamespace(dryrun=dryrun, output_settings=settings))
+        self.rule = SimpleNamespace(name=rule)
+        self.asked = 0
 
-    format_commands_once(Job)
-    one, other = Job(), Job()
-    assert [one.shellcmd for _ in range(3)][-1] == f"{id(one)}, attempt {formatted}"
-    assert other.shellcmd == f"{id(other)}, attempt 1"
+    @property
+    def shellcmd(self) -> str | None:
+        self.asked += 1
+        return f"{self.rule.name}, attempt {self.asked}"
+
+
+@pytest.mark.parametrize(
+    ("dryrun", "prints", "second", "third"),
+    [
+        (True, False, None, "b, attempt 1"),
+        (True, True, "a, attempt 1", "b, attempt 1"),
+        (False, False, "a, attempt 3", "b, attempt 3"),
+    ],
+)
+def test_a_dry_run_formats_printed_commands_once_and_others_for_one_job_of_a_rule(
+    dryrun: bool, prints: bool, second: str | None, third: str
+) -> None:
+    class Job(Printed):
+        shellcmd = Printed.shellcmd
+
+    format_printed_commands(Job)
+    jobs = [Job(rule, dryrun=dryrun, prints=prints) for rule in ("a", "a", "b")]
+    found = [[job.shellcmd for _ in range(3)][-1] for job in jobs]
+    assert found == ["a, attempt 3" if not dryrun else "a, attempt 1", second, third]

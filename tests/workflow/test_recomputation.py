@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from closures.table import edited
 from nanosnake.checks import CHECKS
+from nanosnake.snakemake_internals import NOTES
 from workflow.project import REPOSITORY, Project, write_shard
 
 RUN = [check for check in CHECKS.values() if check.mode != "off" and "parts" not in check.needs]
@@ -157,6 +159,17 @@ def another_way_to_run_the_trainer(project: Project) -> None:
     words.write_text(words.read_text().replace('f"{launcher} {script', 'f"{launcher}  {script'))
 
 
+def commands_of_an_earlier_version(project: Project) -> None:
+    """Let Snakemake's notes have the words of the commands when a record was a second log."""
+    earlier = {"NANOSNAKE_LOG={log:q}": "NANOSNAKE_RECORD={log.record:q}", "&> {log:q}": "&> {log.text:q}"}
+    for path in filter(Path.is_file, (project.folder / NOTES).rglob("*")):
+        text = path.read_text()
+        for now, before in earlier.items():
+            assert now in text
+            text = text.replace(now, before)
+        path.write_text(text)
+
+
 def followed(change: Callable[[Project], None]) -> Callable[[Project], None]:
     """Return a change of a project that follows the trainer's code from the beginning."""
 
@@ -250,6 +263,7 @@ CHANGES_WITH_A_MODEL: Changes = [
     (more_log_lines, {"make_manifest": 1}),
     (a_default_spelled_out, {"make_manifest": 1}),  # which has all settings
     (another_way_to_run_the_trainer, {}),
+    (commands_of_an_earlier_version, {}),
     (more_steps_and_back, {}),
     (edit("scripts/evaluate_model.py"), AFTER_TRAINING),
     (edit("scripts/tokenize_shard.py"), {"tokenize_shard": 3, "train_model": 1, **AFTER_TRAINING}),

@@ -59,7 +59,7 @@ class Board:
         if job is not None:
             job.ended = time.time()
             self.failed.pop(number, None)
-            if job.logs:
+            if job.log:
                 self.done[job.rule] += 1
                 self.spent[job.rule] += job.seconds
         return job
@@ -107,10 +107,9 @@ class Board:
             "left": self.seconds_left(),
             "rules": rules,
             "running": [
-                {"job": job.name, "began": job.began, "log": str(job.text_log)}
-                for job in self.running.values()
+                {"job": job.name, "began": job.began, "log": job.log} for job in self.running.values()
             ],
-            "failed": [{"job": job.name, "log": str(job.text_log)} for job in self.failed.values()],
+            "failed": [{"job": job.name, "log": job.log} for job in self.failed.values()],
         }
         try:
             write_json(PROGRESS, state)

@@ -110,7 +110,7 @@ class LogHandler(LogHandlerBase):
 
     def _finish(self, number: int) -> None:
         job = self.board.finish(number)
-        if job is not None and job.logs:
+        if job is not None and job.log:
             self._print(self._line(job, _figure(job)))
 
     def _fail(self, number: int, problem: str | None) -> None:

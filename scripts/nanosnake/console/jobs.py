@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nanosnake.files import NanosnakeError, read_json
+from nanosnake.layout import record_of
 
 TAIL = 1 << 16
 """How many bytes at the end of a log are read."""
@@ -28,7 +29,8 @@ class Job:
     """What it makes: its wildcards."""
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
-    logs: Sequence[str] = ()
+    log: str = ""
+    """Empty for a mere target."""
     threads: int = 1
     gpus: int = 0
     reason: str = ""
@@ -52,7 +54,7 @@ class Job:
             inputs=list(fields.get("input") or ()),
             outputs=list(fields.get("output") or ()),
             gpus=gpus(fields.get("resources") or {}),
-            logs=[name for name in fields.get("log") or () if name],
+            log=next(iter(fields.get("log") or ()), ""),
             threads=int(fields.get("threads") or 1),
             reason=str(fields.get("reason") or ""),
         )
@@ -63,14 +65,9 @@ class Job:
         return f"{self.rule} {self.what}".strip()
 
     @property
-    def text_log(self) -> Path | None:
-        """The log for people."""
-        return next((Path(name) for name in self.logs if name.endswith(".log")), None)
-
-    @property
     def record(self) -> Path | None:
         """The record that its script leaves when it succeeds."""
-        return next((Path(name) for name in self.logs if name.endswith(".json")), None)
+        return Path(record_of(self.log)) if self.log else None
 
     @property
     def seconds(self) -> float:
@@ -81,13 +78,13 @@ class Job:
     @property
     def last_line(self) -> str:
         """The last line of its log: the figures of a job that has ended, the progress of one that runs."""
-        lines = tail(self.text_log, since=self.began).replace("\r", "\n").strip().splitlines()
+        lines = tail(self.log, since=self.began).replace("\r", "\n").strip().splitlines()
         return lines[-1] if lines else ""
 
     @property
     def cause(self) -> str:
         """Why it failed: its script's own message, else the end of its log, else Snakemake's message."""
-        text = tail(self.text_log, since=self.began).strip()
+        text = tail(self.log, since=self.began).strip()
         if found := list(ERROR.finditer(text)):
             return text[found[-1].end() :]
         lines = text.splitlines()
@@ -96,7 +93,7 @@ class Job:
     @property
     def explains_itself(self) -> bool:
         """Whether its log holds a script's message."""
-        return ERROR.search(tail(self.text_log, since=self.began)) is not None
+        return ERROR.search(tail(self.log, since=self.began)) is not None
 
 
 def _short(problem: str | None) -> str:
@@ -111,10 +108,11 @@ def gpus(resources: Any) -> int:
     return each * int(resources.get("nodes") or 1)
 
 
-def tail(path: Path | None, *, since: float) -> str:
+def tail(name: str, *, since: float) -> str:
     """Return the end of a file that was written after a time; nothing if there is none."""
+    path = Path(name)
     try:
-        if path is None or path.stat().st_mtime < since - 1:
+        if not name or path.stat().st_mtime < since - 1:
             return ""
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - TAIL))

@@ -233,8 +233,8 @@ def failures(planned: Sequence[Planned], began: float) -> Iterator[str]:
         if others:
             named = ", ".join(job.what or job.rule for job in others[:NAMED])
             yield f"  and {len(others):,} more for the same cause: {named}{', …' if len(others) > NAMED else ''}"
-        if first.text_log and first.text_log.exists():
-            yield f"  log: {first.text_log}"
+        if first.log and Path(first.log).exists():
+            yield f"  log: {first.log}"
         yield "  " + failure.cause.replace("\n", "\n  ")
     if left:
         yield ""

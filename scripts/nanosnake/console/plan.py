@@ -47,7 +47,7 @@ def table(jobs: Sequence[Job], times: Times, *, names: bool = False) -> str:
     if times.config is not None and (cost := price(times.config, trained)):
         lines.append(cost)
     if names:
-        lines += ["", *(f"{job.name}: {reason(job)}" for job in jobs if job.logs)]
+        lines += ["", *(f"{job.name}: {reason(job)}" for job in jobs if job.log)]
     return "\n".join(lines)
 
 

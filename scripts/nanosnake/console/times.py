@@ -115,7 +115,7 @@ class Times:
         """Return the jobs of a plan by rule, in the order in which the rules come first; targets are left out."""
         found: dict[str, Stage] = {}
         for job in jobs:
-            if not job.logs:
+            if not job.log:
                 continue
             stage = found.setdefault(job.rule, Stage(job.rule))
             stage.jobs.append(job)

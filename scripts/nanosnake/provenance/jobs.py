@@ -61,14 +61,14 @@ class Jobs:
             return None
         inputs, code = self._split(map(str, note.get("input") or ()))
         logs = [str(log) for log in note.get("log") or ()]
-        record = next((log for log in logs if log.endswith(".json")), None)
+        log = next((log for log in logs if log.endswith(".log")), None)
         return Job(
             rule=str(note["rule"]),
             inputs=tuple(inputs),
             code=tuple(code),
-            key=record or path,
-            record=self._record(record) if record else {},
-            benchmark=read_benchmark(self.project / Path(record).with_suffix(".tsv")) if record else {},
+            key=log or path,
+            record=self._record(layout.record_of(log)) if log else {},
+            benchmark=read_benchmark(self.project / Path(log).with_suffix(".tsv")) if log else {},
         )
 
     def _split(self, inputs: Iterable[str]) -> tuple[list[str], list[str]]:

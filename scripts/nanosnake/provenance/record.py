@@ -1,6 +1,6 @@
 """The record of a job: written by the script itself, on the host it ran on, next to its log.
 
-A rule names the file in NANOSNAKE_RECORD; without that variable, as when a script is run by hand, nothing is
+A rule names the log in NANOSNAKE_LOG; without that variable, as when a script is run by hand, nothing is
 written. The record describes the state when the job ran: a result that is not recomputed keeps its record, whatever
 the commit is now.
 """
@@ -22,10 +22,11 @@ from typing import Any
 
 from nanosnake import __version__
 from nanosnake.files import read_json, sha256_file, write_json
+from nanosnake.layout import record_of
 from nanosnake.provenance.code import loaded_files, work_tree
 from nanosnake.provenance.run_id import run_id
 
-VARIABLE = "NANOSNAKE_RECORD"
+VARIABLE = "NANOSNAKE_LOG"
 
 ALWAYS = ("nanosnake-rustbpe", "snakemake")
 WHERE_LOADED = ("altair", "boto3", "numpy", "pyarrow", "safetensors", "tiktoken", "tokenizers", "torch")
@@ -38,11 +39,12 @@ def recorded(main: Callable[[list[str] | None], int]) -> int:
     A job that fails leaves no record, not even that of an earlier run. In a job of many processes, the first
     writes it.
     """
-    path = os.environ.get(VARIABLE)
-    if not path or os.environ.get("RANK", "0") != "0":
+    log = os.environ.get(VARIABLE)
+    if not log or os.environ.get("RANK", "0") != "0":
         return main(None)
-    Path(path).unlink(missing_ok=True)
-    record = Record(Path(path))
+    path = Path(record_of(log))
+    path.unlink(missing_ok=True)
+    record = Record(path)
     _of_this_job.append(record)
     code = main(None)
     if code == 0:

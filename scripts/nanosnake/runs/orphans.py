@@ -56,7 +56,7 @@ def born(pid: int) -> str:
 def orphans(folder: Path, living: Collection[str]) -> list[Orphan]:
     """Return the processes of jobs in `folder` on this host that belong to none of the living runs.
 
-    A process is one of a job if it works in the folder and its environment names a run and the record that a rule
+    A process is one of a job if it works in the folder and its environment names a run and the log that a rule
     asks for; without /proc, none are found.
     """
     found = []

@@ -18,8 +18,14 @@ from nanosnake.stages import Stage, check_names, flag, is_positional
 Wildcards = Any  # Snakemake's: an attribute per wildcard
 
 
-RECORDED = f"{VARIABLE}={{{{log.record:q}}}} python {{}} &> {{{{log.text:q}}}}"
-"""A command that keeps a log and a record; `format` puts script and options in."""
+RECORDED = f"{VARIABLE}={{{{log:q}}}} python {{}} &> {{{{log:q}}}}"
+"""A command that keeps a log, and a record beside it; `format` puts script and options in."""
+
+EARLIER_WORDS = {
+    "NANOSNAKE_RECORD={log.record:q} ": f"{VARIABLE}={{log:q}} ",
+    " &> {log.text:q}": " &> {log:q}",
+}
+"""Words of commands when the record was a second log: results of these commands are not outdated."""
 
 
 def as_is(value: Any) -> Callable[[Wildcards], Any]:
