@@ -21,6 +21,7 @@ from nanosnake.snakemake_internals import (
     Run,
     allow_repeated_characters,
     ignore_code_of,
+    note_only_what_was_made,
     plan_quickly,
     read_rules_as,
     refuse,
@@ -57,6 +58,7 @@ hush_log_files()
 plan_quickly()
 allow_repeated_characters()
 read_rules_as(EARLIER_WORDS)
+note_only_what_was_made()
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it

@@ -1,6 +1,7 @@
 """Every use of Snakemake's internals, and the versions that they were tested with.
 
-Without them large plans take longer, runs in one folder disturb each other, and manifests lack how files were made.
+Without them large plans take longer, runs in one folder disturb each other, what failed once counts as made, and
+manifests lack how files were made.
 Snakemake is imported inside the functions: jobs do not need it.
 """
 
@@ -145,6 +146,36 @@ def read_rules_as(wordings: Mapping[str, str]) -> None:
         return text
 
     PersistenceBase.code = code
+
+
+def note_only_what_was_made() -> None:
+    """Keep the notes of an output's last successful job when a later one fails.
+
+    Snakemake overwrites them with the parameters, the code and the inputs of the job that failed, and then deletes its
+    outputs: the next plan would find no change, and count what was made from them before as up to date.
+    """
+    from snakemake.jobs import Job
+    from snakemake.persistence import PersistenceBase
+
+    end, note = Job.postprocess, PersistenceBase.finished
+    failed: set[Any] = set()
+
+    async def postprocess(self: Any, *arguments: Any, error: bool = False, **options: Any) -> None:
+        if error:
+            failed.add(self)
+        try:
+            await end(self, *arguments, error=error, **options)
+        finally:
+            failed.discard(self)
+
+    async def finished(self: Any, job: Any) -> None:
+        if job not in failed:
+            await note(self, job)
+            return
+        for file in job.output:
+            self._unmark_incomplete(self._get_key(file))
+
+    Job.postprocess, PersistenceBase.finished = postprocess, finished
 
 
 def untested() -> str | None:

@@ -324,6 +324,23 @@ def test_after_a_change_is_made_nothing_is_left_to_do(made: Project) -> None:
     assert made.plan() == {}
 
 
+def damaged_shard(project: Project) -> None:
+    (project.folder / "data/b.parquet").write_bytes(b"PAR1 and no more")
+
+
+def code_that_fails(project: Project) -> None:
+    path = project.folder / "scripts/merge_counts.py"
+    path.write_text(re.sub(r"(    def run\(self\).*\n)", r"\1        raise ValueError\n", path.read_text()))
+
+
+@pytest.mark.parametrize("change", [damaged_shard, code_that_fails])
+def test_what_failed_is_still_to_be_made(made: Project, change: Callable[[Project], None]) -> None:
+    change(made)
+    planned = made.plan()
+    assert made.snakemake().returncode != 0
+    assert made.plan() == planned
+
+
 def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project) -> None:
     another_tokenizer(project)
     plan = project.plan()
