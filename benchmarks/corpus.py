@@ -8,6 +8,9 @@ descriptions of botocore and googleapiclient), other languages (translations of 
 Each document is in the shard once. The text is never committed.
 
     uv run python benchmarks/corpus.py results/benchmarks/mixed_100.parquet --megabytes 100
+
+To train models without reading anything twice, `--kinds manuals` takes about 300 MB of manuals, help and dictionaries in
+dozens of languages, in which no line is there twice.
 """
 
 import argparse
@@ -61,6 +64,72 @@ DEBIAN = (
     "manpages-ja",
     "manpages-zh",
 )
+MANUALS = (
+    "apache2-doc",
+    "dict-foldoc",
+    "dict-freedict-deu-eng",
+    "dict-freedict-deu-fra",
+    "dict-freedict-eng-ara",
+    "dict-freedict-eng-bul",
+    "dict-freedict-eng-ces",
+    "dict-freedict-eng-deu",
+    "dict-freedict-eng-fin",
+    "dict-freedict-eng-hin",
+    "dict-freedict-eng-hrv",
+    "dict-freedict-eng-hun",
+    "dict-freedict-eng-tur",
+    "dict-gcide",
+    "dict-wn",
+    "edict",
+    "erlang-doc",
+    "erlang-manpages",
+    "fortunes",
+    "fortunes-de",
+    "fortunes-ru",
+    "ghc-doc",
+    "git-doc",
+    "gnome-devel-docs",
+    "gnome-user-docs",
+    "installation-guide-amd64",
+    "libboost1.74-doc",
+    "libreoffice-help-ca",
+    "libreoffice-help-cs",
+    "libreoffice-help-da",
+    "libreoffice-help-de",
+    "libreoffice-help-dz",
+    "libreoffice-help-el",
+    "libreoffice-help-eu",
+    "libreoffice-help-fr",
+    "libreoffice-help-it",
+    "libreoffice-help-km",
+    "libreoffice-help-nl",
+    "libreoffice-help-pt-br",
+    "libreoffice-help-sl",
+    "manpages-de",
+    "manpages-dev",
+    "manpages-fr",
+    "manpages-fr-dev",
+    "manpages-ja",
+    "manpages-ja-dev",
+    "manpages-ru-dev",
+    "manpages-uk",
+    "manpages-zh",
+    "openjdk-17-doc",
+    "perl-doc",
+    "python-astropy-doc",
+    "python-django-doc",
+    "python-pandas-doc",
+    "python-statsmodels-doc",
+    "python3.11-doc",
+    "qtbase5-doc-html",
+    "racket-doc",
+    "rust-doc",
+    "vim-doc",
+)
+MOST_OF_A_PACKAGE = 15_000_000
+"""Characters of one package of manuals."""
+SHORT = 12
+"""Lines of fewer characters may repeat."""
 SHARES = {
     "unspaced": 0.34,
     "prose": 0.1,
@@ -68,6 +137,7 @@ SHARES = {
     "languages": 0.06,
     "code": 0.28,
     "clients": 0,
+    "manuals": 0,
 }
 """The share of each kind of text in the corpus, as far as there is enough of it; code fills the rest, then clients."""
 
@@ -90,29 +160,41 @@ def environment(folder: Path, packages: tuple[str, ...], *, dependencies: bool =
     return next((folder / "lib").glob("python*")) / "site-packages"
 
 
-def debian(folder: Path) -> Path:
-    """Downloads and unpacks packages of Debian, unless they are there, and returns where they are."""
-    done = folder / "unpacked.json"
-    if not done.is_file() or json.loads(done.read_text()) != list(DEBIAN):
+def debian(folder: Path, packages: tuple[str, ...]) -> list[Path]:
+    """Downloads and unpacks packages of Debian, unless they are there, and returns the folder of each."""
+    done = folder / "packages.json"
+    if not done.is_file() or json.loads(done.read_text()) != list(packages):
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-qq", "download", *DEBIAN], cwd=folder, check=True)
+        subprocess.run(["apt-get", "-qq", "download", *packages], cwd=folder, check=True)
         for package in sorted(folder.glob("*.deb")):
-            subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
-        done.write_text(json.dumps(list(DEBIAN)))
-    return folder
+            subprocess.run(
+                ["dpkg-deb", "-x", str(package), str(folder / package.name.split("_")[0])], check=True
+            )
+        done.write_text(json.dumps(list(packages)))
+    return [folder / package for package in packages]
 
 
 def unspaced(site: Path) -> Iterator[str]:
     """Help pages, manual pages and a dictionary in Chinese, Japanese and Korean."""
-    folder = debian(site.parents[3] / "debian")
-    for path in sorted((folder / "usr/share/libreoffice/help").rglob("*.html")):
+    folders = debian(site.parents[3] / "debian", DEBIAN)
+    for path in matching("usr/share/libreoffice/help/**/*.html", folders):
         yield "\n".join(paragraphs(path.read_text(errors="ignore")))
-    for path in sorted((folder / "usr/share/man").rglob("*.gz")):
-        lines = gzip.decompress(path.read_bytes()).decode(errors="ignore").splitlines()
-        yield "\n".join(line for line in lines if not line.startswith((".", "'")))
-    for path in sorted((folder / "usr/share/edict").iterdir()):
+    for path in matching("usr/share/man/**/*.gz", folders):
+        yield "\n".join(manual_page(gzip.decompress(path.read_bytes()).decode(errors="ignore")))
+    for path in matching("usr/share/edict/*", folders):
         for lines in gathered(path.read_text("euc-jp", errors="ignore").splitlines(), 6_000):
             yield "\n".join(lines)
+
+
+def matching(pattern: str, folders: list[Path]) -> list[Path]:
+    """The files in the folders that match a pattern, sorted by their paths in them."""
+    pairs = [(path.relative_to(folder), path) for folder in folders for path in folder.glob(pattern)]
+    return [path for _, path in sorted(pairs)]
+
+
+def manual_page(page: str) -> list[str]:
+    """The lines of a manual page that are not instructions of the formatter."""
+    return [line for line in page.splitlines() if not line.startswith((".", "'"))]
 
 
 def paragraphs(page: str) -> list[str]:
@@ -203,6 +285,46 @@ def clients(site: Path) -> Iterator[str]:
     yield from code(environment(site.parents[3] / "clients", LARGE, dependencies=False))
 
 
+def manuals(site: Path) -> Iterator[str]:
+    """Manuals, help and dictionaries, of which each line is there once; documents that lose much by that are left out."""
+    seen: set[bytes] = set()
+    for folder in debian(site.parents[3] / "manuals", MANUALS):
+        left = MOST_OF_A_PACKAGE
+        for path in sorted(folder.rglob("*")):
+            for lines in gathered(lines_of(path) if left > 0 and path.is_file() else [], 10_000):
+                new = [line for line in lines if is_new(line, seen)]
+                text = "\n".join(new)
+                if len(text) > max(200, 0.6 * sum(map(len, lines))):
+                    left -= len(text)
+                    yield text
+
+
+def is_new(line: str, seen: set[bytes]) -> bool:
+    """Whether the letters of a line were not there before; notes them."""
+    if len(line) < SHORT:
+        return True
+    mark = hashlib.blake2b(re.sub(r"\W|\d", "", line).encode(), digest_size=8).digest()
+    known = mark in seen
+    seen.add(mark)
+    return not known
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file of a manual that have text; none if it is of another kind."""
+    raw, name = path.read_bytes(), path.name.lower()
+    if name.endswith((".gz", ".dz")):
+        raw, name = gzip.decompress(raw), name[:-3]
+    if "changelog" in name or name == "copyright" or b"\0" in raw[:4096]:
+        return []
+    text = raw.decode("euc-jp" if "edict" in name else "utf-8", errors="ignore")
+    if name.endswith((".html", ".htm", ".xhtml", ".page")):
+        return [line for line in paragraphs(text) if len(line) > 25]
+    if "/man/" in str(path):
+        return manual_page(text)
+    plain = name.endswith((".dict", ".txt", ".rst", ".texi", ".info", ".md")) or name.startswith("edict")
+    return text.splitlines() if plain or "/fortunes/" in str(path) else []
+
+
 KINDS: dict[str, Callable[[Path], Iterator[str]]] = {
     "unspaced": unspaced,
     "prose": prose,
@@ -210,7 +332,10 @@ KINDS: dict[str, Callable[[Path], Iterator[str]]] = {
     "languages": languages,
     "code": code,
     "clients": clients,
+    "manuals": manuals,
 }
+ALL = tuple(kind for kind in KINDS if kind != "manuals")
+"""The kinds of the mixed corpus."""
 
 
 def documents(site: Path, size: int, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -241,7 +366,7 @@ def build(
     target: Path,
     megabytes: int,
     work: Path,
-    kinds: Sequence[str] = tuple(KINDS),
+    kinds: Sequence[str] = ALL,
     keep: Callable[[str], bool] = bool,
 ) -> dict[str, int]:
     """Writes the shard, unless it exists, and returns the bytes of each kind of text.
@@ -270,8 +395,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("target", type=Path, help="the parquet file to write")
     parser.add_argument("--megabytes", type=int, default=100, help="text in it, in 1,000,000 bytes")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=ALL, help="kinds of text")
     options = parser.parse_args(arguments)
-    for kind, size in build(options.target, options.megabytes, options.target.parent).items():
+    made_of = build(options.target, options.megabytes, options.target.parent, options.kinds)
+    for kind, size in made_of.items():
         print(f"{kind:15} {size / 1e6:8.1f} MB")
     return 0
 

@@ -66,6 +66,8 @@ CASES = {
     "d12-whole": Case(12, 20, WHOLE),
     "d12-varlen": Case(12, 20, ("--attention", "varlen")),
     "d12-x2": Case(12, 20, gpus=2),
+    # how far apart seeds end, on text of which nothing is read twice: `corpus.py --megabytes 350 --kinds manuals`
+    **{f"d12-seed{seed}": Case(12, 150, ("--seed", str(seed))) for seed in range(1, 6)},
     "d20": Case(20, 8, ("--micro-batch", "64")),
     "d20-whole": Case(20, 8, (*WHOLE, "--micro-batch", "64")),
     "nanochat-d12": Case(12, 9, peer=True),
