@@ -9,7 +9,7 @@ Each document is in the shard once. The text is never committed.
 
     uv run python benchmarks/corpus.py results/benchmarks/mixed_100.parquet --megabytes 100
 
-To train models without reading anything twice, `--kinds manuals` takes about 300 MB of manuals, help and dictionaries in
+To train models without reading anything twice, `--kinds manuals` takes manuals, help and dictionaries (350 MB and more) in
 dozens of languages, in which no line is there twice.
 """
 
