@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nanosnake.evaluation.items import Answer, Task
+from nanosnake.evaluation.items import Answer, Task, load_task
 from nanosnake.evaluation.tasks import CORE, task_scores
+from nanosnake.files import write_json
 
 
 def scored(names: list[str], items: int = 2, **options: Any) -> dict[str, Any]:
@@ -45,3 +47,11 @@ def test_clean_items_get_scores_of_their_own() -> None:
     assert [row["accuracy"] for row in rows] == [0.25] * 3
     assert [(row["clean_items"], row.get("clean_accuracy")) for row in rows] == [(2, 0), (4, 0.25), (0, None)]
     assert rows[0]["clean_centred"] == pytest.approx(-1 / 3)
+
+
+def test_numbers_of_a_task_file_may_be_texts(tmp_path: Path) -> None:
+    item = {"query": "a", "choices": ["b", "c"], "gold": 0}
+    said = {"kind": "multiple_choice", "few_shot": "1", "chance": "0.5", "items": [item, item]}
+    write_json(tmp_path / "t.json", said)
+    task = load_task(tmp_path / "t.json")
+    assert (task.few_shot, task.chance, task.max_tokens) == (1, 0.5, 256)

@@ -25,6 +25,8 @@ ASKING = ("multiple_choice", "generation")
 
 _NUMBER = re.compile(r"-?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
 _AFTER_HASHES = re.compile(r"#### (-?[0-9.,]+)")
+NUMBERS = {"few_shot": int, "chance": float, "max_tokens": int}
+"""Keys of a task file whose values may also be written as text."""
 EXTRACT = ("text", "first_line", "last_number", "number_after_hashes")
 """How the answer is found in what was written."""
 
@@ -89,6 +91,7 @@ def load_task(path: Path) -> Task:
     if kind not in KINDS:
         raise NanosnakeError(f"{path}: kind is {kind!r}; use {', '.join(KINDS)}")
     settings = {"few_shot": 0, "delimiter": " ", "chance": 0.0, **said, "name": path.stem}
+    settings |= {key: number(settings[key]) for key, number in NUMBERS.items() if key in settings}
     stop = said.get("stop", ())
     settings["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
     if said.get("items") is None:

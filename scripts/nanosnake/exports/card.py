@@ -21,8 +21,8 @@ def card(
     """Return the content of README.md.
 
     Args:
-        settings: as passed to `ExportModel`: `name` of the model, `tokenizer` and `datasets` (its own first, then those of the models that it began with), each with its
-            name and settings; empty: nothing is known about them.
+        settings: as passed to `ExportModel`: `name` of the model, `tokenizer` and `datasets` (its own first, then those
+            of the models that it began with), each with its name and settings; empty: nothing is known about them.
         figures: of the training run, from model.json.
         evaluation: content of evaluation.json; may be empty.
     """
