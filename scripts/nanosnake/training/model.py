@@ -229,7 +229,7 @@ class Llama(GPT):
     def initialize(self, generator: torch.Generator) -> None:
         bound = (3.0 / self.config.width) ** 0.5
         # a tied embedding is the head as well, which begins with small logits
-        self.embedding.normal_(0.0, 0.02 if self.config.tied_head else 0.8, generator=generator)
+        self.embedding.normal_(0.0, 0.02 if self.config.tied_head else 0.1, generator=generator)
         if not self.config.tied_head:
             self.head.normal_(0.0, 0.001, generator=generator)
         for matrix in (self.query, self.key_value, self.gate_up):

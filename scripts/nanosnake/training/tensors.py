@@ -1,10 +1,11 @@
-"""Safetensors files: forced to disk when written, and one kind of error for every defect when read."""
+"""Tensors on their way: to and from safetensors files, and from a GPU."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -36,3 +37,25 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise NanosnakeError(f"{path}: cut off or damaged, or not a safetensors file ({error})") from error
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device, without waiting for what the device still has to do."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
+
+
+class Arriving:
+    """Numbers that a device still computes or sends, while the CPU goes on."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values.to("cpu", non_blocking=True)
+        self.sent = torch.cuda.Event() if values.is_cuda else None  # type: ignore[no-untyped-call]
+        if self.sent:
+            self.sent.record()
+
+    def wait(self) -> list[float]:
+        """Return the numbers, once they are here."""
+        if self.sent:
+            self.sent.synchronize()
+        numbers: list[float] = self.values.tolist()
+        return numbers

@@ -1,4 +1,4 @@
-"""The training loop: steps, checks before each update, evaluation, checkpoints, and a clean end when told
+"""The training loop: steps, a check of each, evaluation, checkpoints, and a clean end when told
 to stop."""
 
 from __future__ import annotations
@@ -27,21 +27,19 @@ from nanosnake.training.distributed import Ranks
 from nanosnake.training.export import fill, weights_of, write_model
 from nanosnake.training.flops import flops_per_token, peak_flops
 from nanosnake.training.head import head_loss
+from nanosnake.training.kernels import compiler
 from nanosnake.training.loader import Batch, Loader, Position, RowSource, assemble, boundary_capacity
 from nanosnake.training.metrics import Metrics, Spent
 from nanosnake.training.model import build_model
 from nanosnake.training.optimizer import Optimizer
 from nanosnake.training.packing import EpochOrder
 from nanosnake.training.shards import TokenShards
+from nanosnake.training.tensors import Arriving, sent
 from nanosnake.training.vocabulary import Vocabulary
-
-COMPILE: dict[str, Any] = {"emulate_precision_casts": True}
-"""Options of the compiler. Round where the model says so: if values stay in float32 inside fused kernels and
-are rounded only on their way to memory, training starts worse (docs/experiments.md)."""
 
 
 class NotFinite(NanosnakeError):
-    """A loss or a gradient is infinite or not a number; no parameter was updated with it."""
+    """A loss or a gradient is infinite or not a number; no checkpoint holds what it did to the weights."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ class Trainer:
         self.model = build_model(config, device, backend=backend, seed=options.seed)
         self.compiled = options.compile and device.type == "cuda"
         self.forward: Callable[..., Tensor] = (
-            torch.compile(self.model, dynamic=False, fullgraph=True, options=COMPILE)
+            torch.compile(self.model, dynamic=False, fullgraph=True, options=compiler.options())
             if self.compiled
             else self.model
         )
@@ -250,7 +248,7 @@ class Trainer:
         """Do one step; return its loss and gradient norm.
 
         Raises:
-            NotFinite: before anything is updated, where the loss or a gradient is not finite.
+            NotFinite: if the loss or a gradient is not finite; the weights are of no use then.
         """
         losses, batches = [], []
         scale = 1.0 / self.targets_per_step
@@ -262,16 +260,9 @@ class Trainer:
             batches.append(batch)
             counted += int((batch.targets >= 0).sum()) if self.files.train.are_conversations else 0
         squares = self.optimizer.reduce()
-        others = [self.stop_asked, self._by_clock(), counted]
-        asked = torch.tensor(others, dtype=torch.float32, device=squares.device)
-        totals = self.ranks.sum(torch.cat([torch.stack([torch.stack(losses).sum(), squares]), asked]))
-        loss, square, told, overdue, targets = (
-            totals.tolist()
-        )  # the only point of a step that waits for the GPU
-        loss *= self.targets_per_step / targets if targets else 1.0
-        self.stopping, self.overdue = told > 0, overdue > 0
-        if not (math.isfinite(loss) and math.isfinite(square)):
-            raise NotFinite(self._describe_fault(loss, square, losses, batches))
+        asked = torch.tensor([self.stop_asked, self._by_clock(), counted], dtype=torch.float32)
+        figures = [torch.stack([torch.stack(losses).sum(), squares]), sent(asked, squares.device)]
+        totals = Arriving(self.ranks.sum(torch.cat(figures)))
         done, steps = self.step, self.plan.steps
         self.optimizer.step(
             schedule.lr_factor(self.options, done, steps),
@@ -279,6 +270,12 @@ class Trainer:
             self.plan.weight_decay * schedule.decay_factor(done, steps),
         )
         self.optimizer.zero()
+        # the only wait for the GPU in a step, while it still has the update to do
+        loss, square, told, overdue, targets = totals.wait()
+        loss *= self.targets_per_step / targets if targets else 1.0
+        self.stopping, self.overdue = told > 0, overdue > 0
+        if not (math.isfinite(loss) and math.isfinite(square)):
+            raise NotFinite(self._describe_fault(loss, square, losses, batches))
         self.step += 1
         return {"loss": loss, "gradient_norm": math.sqrt(square)}
 
@@ -305,9 +302,8 @@ class Trainer:
                 break
         return (
             f"step {self.step + 1}: loss {loss}, squared gradient norm {square}; the batch is {where} "
-            f"(rank {self.ranks.rank}). Nothing was updated, and the newest checkpoint in "
-            f"{self.files.checkpoints} "
-            "is from before this step: lower the learning rates, or look at that batch"
+            f"(rank {self.ranks.rank}). The newest checkpoint in {self.files.checkpoints} is from before this step: "
+            "lower the learning rates, or look at that batch"
         )
 
     # the run
