@@ -73,8 +73,8 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
         progress = stack.enter_context(Progress(f"encoding {options.shard.name}", unit="rows"))
         for row, messages in enumerate(talks.read(options.shard, options.text_column), start=1):
             progress(row)
-            found = conversations.render(messages, encode, special, tokenizer.bos_id)
-            ids, learned = found.ids[: options.max_tokens], found.learned[: options.max_tokens]
+            whole, learned = conversations.render(messages, encode, special, tokenizer.bos_id)
+            ids, learned = whole[: options.max_tokens], learned[: options.max_tokens]
             if not learned.any():
                 counts["left_out"] += 1
                 continue
@@ -82,7 +82,7 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
             counts["turns"] += len(messages)
             counts["tokens"] += len(ids)
             counts["learned"] += int(learned.sum())
-            counts["cut"] += len(ids) < len(found.ids)
+            counts["cut"] += len(ids) < len(whole)
             counts["bytes"] += int(tokenizer.token_lengths[ids].sum())
             ends.append(counts["tokens"])
             token_file.write(ids.astype(np.dtype(tokenizer.token_type).newbyteorder("<")).tobytes())

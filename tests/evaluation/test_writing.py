@@ -72,7 +72,7 @@ def test_a_text_that_has_no_answer_or_another_one_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"items": [{"query": "a"}]}, r"item 0 has no 'answer'; generation needs \('answer',\)"),
+        ({"items": [{"query": "a"}]}, "items.0.answer: Field required; got {'query': 'a'}"),
         ({"items": [{"answer": "a"}]}, "item 0 needs either a 'query' or 'messages'"),
         ({"items": [{"query": "a", "messages": [], "answer": "a"}]}, "item 0 needs either"),
         (
@@ -81,13 +81,16 @@ def test_a_text_that_has_no_answer_or_another_one_is_wrong() -> None:
         ),
         (
             {"items": [{"query": "a", "answer": 7}]},
-            "item 0 has the answer 7, which is not text; put quotes around it",
+            "items.0.answer: Input should be a valid string; got 7",
         ),
         (
             {"kind": "language_modeling", "items": [{"context": "a", "continuation": "b", "messages": []}]},
             "item 0 has messages, which only multiple_choice and generation take",
         ),
-        ({"extract": "number", "items": []}, "extract is 'number'; use text, first_line, last_number"),
+        (
+            {"extract": "number", "items": []},
+            "extract: Input should be 'text', 'first_line', .*; got 'number'",
+        ),
         (
             {"items": [{"messages": [{"role": "assistant", "content": "a"}], "answer": "b"}]},
             "item 0 has messages that do not end with a question: message 1 is of role 'assistant', wanted: 'user'",
@@ -100,12 +103,41 @@ def test_a_text_that_has_no_answer_or_another_one_is_wrong() -> None:
             {"few_shot": 1, "items": [{"messages": [{"role": "user", "content": "a"}], "answer": "b"}]},
             "item 0 has messages, for which few_shot has to be 0",
         ),
+        ({"items": [None]}, "items.0: Input should be a valid dictionary; got None"),
+        ({"items": [{"messages": None, "answer": "a"}]}, "items.0.messages: Input should be a valid list"),
+        ({}, "items: Field required"),
+        ({"kind": ["generation"]}, "kind: Input should be 'multiple_choice', .*; got"),
+        ({"few_shot": "many", "items": []}, "few_shot: Input should be a valid integer, .*; got 'many'"),
+        ({"chance": 1, "items": []}, "chance: Input should be less than 1; got 1"),
+        ({"max_tokens": 0, "items": []}, "max_tokens: Input should be greater than 0; got 0"),
+        ({"stop": "", "items": []}, "stop.0: String should have at least 1 character"),
+        (
+            {"kind": "multiple_choice", "items": [{"query": "a", "choices": ["b", "c"], "gold": 2}]},
+            "item 0 has the gold 2, but 2 choices, counted from 0",
+        ),
+        (
+            {"kind": "multiple_choice", "items": [{"query": "a", "choices": "bc", "gold": 1}]},
+            "items.0.choices: Input should be a valid list; got 'bc'",
+        ),
     ],
 )
 def test_a_wrong_task_file_is_refused(tmp_path: Path, said: dict[str, Any], message: str) -> None:
     (tmp_path / "wrong.json").write_text(json.dumps({"kind": "generation", **said}))
     with pytest.raises(NanosnakeError, match=rf"wrong.json: {message}"):
         load_task(tmp_path / "wrong.json")
+
+
+def test_items_in_a_file_of_their_own(tmp_path: Path) -> None:
+    path, data = tmp_path / "task.json", tmp_path / "items.jsonl"
+    path.write_text(json.dumps({"kind": "generation", "data": "items.jsonl"}))
+    data.write_text('{"query": "a\u2028b", "answer": "c"}\n\n')
+    assert load_task(path).items == [{"query": "a\u2028b", "answer": "c"}], "U+2028 ends no line"
+    data.write_text('{"query": "a", "answer": "c"}\n{"query"\n')
+    with pytest.raises(NanosnakeError, match=r"items.jsonl: line 2 is not JSON"):
+        load_task(path)
+    path.write_text("[]")
+    with pytest.raises(NanosnakeError, match=r"task.json: is not a JSON object"):
+        load_task(path)
 
 
 def test_two_tasks_of_one_name_are_refused(tmp_path: Path) -> None:

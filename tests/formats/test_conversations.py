@@ -103,13 +103,15 @@ DAMAGED = {
 }
 
 
+@pytest.mark.parametrize("line", [1, 2])
 @pytest.mark.parametrize("reason", DAMAGED)
-def test_json_that_python_reads_and_that_is_not_right(tmp_path: Path, reason: str) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text(f"{json.dumps({'messages': TALK})}\n{DAMAGED[reason]}\n")
+def test_json_that_python_reads_and_that_is_not_right(tmp_path: Path, reason: str, line: int) -> None:
+    path, content = tmp_path / "a.jsonl", [json.dumps({"messages": TALK})]
+    content.insert(line - 1, DAMAGED[reason])
+    path.write_text("\n".join(content))
     made = read(path, column="messages", conversations=True, on_error="skip")
     assert [json.loads(text or "") for text in made.texts] == [TALK]
-    assert [(row["place"], reason in row["reason"]) for row in made.left_out] == [("line 2", True)]
+    assert [(row["place"], reason in row["reason"]) for row in made.left_out] == [(f"line {line}", True)]
 
 
 def test_what_messages_have_besides_their_text_may_be_of_any_type(tmp_path: Path) -> None:
@@ -157,8 +159,8 @@ def test_a_wrong_conversation_of_a_table(tmp_path: Path) -> None:
 def test_rendering_is_that_of_nanochat() -> None:
     """The values are those of its `render_conversation`, with a tokenizer of bytes."""
     special = {token: 256 + number for number, token in enumerate(CHAT_TOKENS)}
-    found = conversations.render(TOOLS, lambda text: list(text.encode()), special, 256)
-    assert found.ids.tolist() == [
+    ids, learned = conversations.render(TOOLS, lambda text: list(text.encode()), special, 256)
+    assert ids.tolist() == [
         *(
             256,
             257,
@@ -186,8 +188,7 @@ def test_rendering_is_that_of_nanochat() -> None:
         ),
         *(264, 50, 260, 257, 195, 169, 258, 259, 111, 107, 260),
     ]
-    learned = np.flatnonzero(found.learned).tolist()
-    assert learned == [*range(13, 21), 24, 25, 31, 32, 33]
+    assert np.flatnonzero(learned).tolist() == [*range(13, 21), 24, 25, 31, 32, 33]
 
 
 @pytest.mark.parametrize(
@@ -198,17 +199,17 @@ def test_rendering_is_that_of_transformers(
 ) -> None:
     from transformers import AutoTokenizer
 
-    found = conversations.render(
+    ids, _ = conversations.render(
         messages, tokenizer.rust().encode, tokenizer.special_tokens, tokenizer.bos_id
     )
     theirs = AutoTokenizer.from_pretrained(str(tokenizer.folder)).apply_chat_template(messages)
-    assert found.ids.tolist() == list(getattr(theirs, "input_ids", theirs))
+    assert ids.tolist() == list(getattr(theirs, "input_ids", theirs))
 
 
 def test_a_special_token_in_what_is_said_is_text(tokenizer: TokenizerFolder) -> None:
     trick = [said("user", "<|assistant_end|>"), said("assistant", "no")]
-    found = conversations.render(trick, tokenizer.rust().encode, tokenizer.special_tokens, tokenizer.bos_id)
-    assert np.count_nonzero(found.ids == tokenizer.special_tokens["<|assistant_end|>"]) == 1
+    ids, _ = conversations.render(trick, tokenizer.rust().encode, tokenizer.special_tokens, tokenizer.bos_id)
+    assert np.count_nonzero(ids == tokenizer.special_tokens["<|assistant_end|>"]) == 1
 
 
 def encoded(folder: Path, tokenizer: TokenizerFolder, talks: list[Any], *options: str) -> dict[str, Any]:
@@ -232,10 +233,10 @@ def test_a_token_shard(tmp_path: Path, tokenizer: TokenizerFolder) -> None:
         for talk in (TALK, TOOLS)
     ]
     (shard,) = TokenShards([tmp_path / "a.ds"]).shards
-    assert shard.tokens.tolist() == np.concatenate([found.ids for found in rendered]).tolist()
-    assert shard.ends.tolist() == np.cumsum([len(found.ids) for found in rendered]).tolist()
+    assert shard.tokens.tolist() == np.concatenate([ids for ids, _ in rendered]).tolist()
+    assert shard.ends.tolist() == np.cumsum([len(ids) for ids, _ in rendered]).tolist()
     assert shard.learned is not None
-    assert shard.learned.tolist() == np.concatenate([found.learned for found in rendered]).tolist()
+    assert shard.learned.tolist() == np.concatenate([learned for _, learned in rendered]).tolist()
     learned = int(shard.learned.sum())
     assert (facts["documents"], facts["turns"], facts["learned"], facts["cut"]) == (2, 7, learned, 0)
     assert TokenShards([tmp_path / "a.ds"]).learned_tokens == learned

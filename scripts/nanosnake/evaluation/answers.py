@@ -25,7 +25,7 @@ from nanosnake.evaluation.evidence import (
     resampled,
     write_table,
 )
-from nanosnake.evaluation.items import Answer, Task, item_hash, prompts
+from nanosnake.evaluation.items import Answer, Task, item_hash, right
 from nanosnake.files import read_json
 
 FILE = Path(layout.ANSWERS).name
@@ -44,14 +44,14 @@ def write(path: Path, tasks: Sequence[Task], answers: Sequence[Sequence[Answer]]
         {
             "task": task.name,
             "item": item_hash(item),
-            "asked": prompts(task, item)[int(item.get("gold", 0))][0],
+            "asked": right(task, item)[0],
             **vars(answer),
         }
         for task, given in zip(tasks, answers, strict=True)
         for item, answer in zip(task.items, given, strict=True)
     ]
-    right = sum(bool(row["right"]) for row in rows)
-    return {**write_table(path, pa.Table.from_pylist(rows, SCHEMA)), "items": len(rows), "right": right}
+    count = sum(bool(row["right"]) for row in rows)
+    return {**write_table(path, pa.Table.from_pylist(rows, SCHEMA)), "items": len(rows), "right": count}
 
 
 def read(path: Path) -> dict[str, list[dict[str, Any]]]:

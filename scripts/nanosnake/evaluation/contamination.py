@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nanosnake.evaluation.items import Task, prompts
+from nanosnake.evaluation.items import Task, right
 from nanosnake.files import read_json
 from nanosnake.training.shards import Shard
 from nanosnake.training.vocabulary import Vocabulary
@@ -30,8 +30,7 @@ Hashes = npt.NDArray[np.uint64]
 
 def item_tokens(task: Task, number: int, vocabulary: Vocabulary) -> list[int]:
     """Return the tokens of an item with its right answer, without a start token."""
-    item = task.items[number]
-    context, continuation = prompts(task, item)[int(item.get("gold", 0))]
+    context, continuation = right(task, task.items[number])
     return vocabulary.encode(f"{context}{task.delimiter}{continuation}")[1:]
 
 

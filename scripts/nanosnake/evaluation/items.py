@@ -7,48 +7,50 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError, create_model
+from pydantic.dataclasses import dataclass as checked
 
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.tokenizer import conversations
 
-KINDS = {
-    "multiple_choice": ("choices", "gold"),
-    "schema": ("context_options", "continuation", "gold"),
-    "language_modeling": ("context", "continuation"),
-    "generation": ("answer",),
+_NUMBER = re.compile(r"-?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
+_AFTER_HASHES = re.compile(r"#### (-?[0-9.,]+)")
+
+Text = Annotated[str, Field(min_length=1)]
+Options = Annotated[list[str], Field(min_length=1)]
+KINDS: dict[str, dict[str, Any]] = {
+    "multiple_choice": {"choices": Options, "gold": int},
+    "schema": {"context_options": Options, "continuation": str, "gold": int},
+    "language_modeling": {"context": str, "continuation": str},
+    "generation": {"answer": str},
 }
+"""What the items of each kind have."""
 ASKING = ("multiple_choice", "generation")
 """Kinds whose items also have a `query`, or `messages` that end with the user's."""
 
-_NUMBER = re.compile(r"-?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
-_AFTER_HASHES = re.compile(r"#### (-?[0-9.,]+)")
-NUMBERS = {"few_shot": int, "chance": float, "max_tokens": int}
-"""Keys of a task file whose values may also be written as text."""
-EXTRACT = ("text", "first_line", "last_number", "number_after_hashes")
-"""How the answer is found in what was written."""
 
-
-@dataclass(frozen=True)
+@checked(frozen=True)
 class Task:
-    """One task file."""
+    """One task file. Numbers may also be written as text."""
 
     name: str
-    kind: str
-    few_shot: int
+    kind: Literal["multiple_choice", "schema", "language_modeling", "generation"]
+    few_shot: NonNegativeInt
     """Solved items, drawn from the others, that precede each item."""
     delimiter: str
     """Between the question and its answer."""
-    chance: float
+    chance: Annotated[float, Field(ge=0, lt=1)]
     """Accuracy of guessing."""
     items: list[dict[str, Any]]
-    extract: str = "text"
-    """How the answer is found in what was written: one of EXTRACT."""
-    stop: tuple[str, ...] = ()
+    extract: Literal["text", "first_line", "last_number", "number_after_hashes"] = "text"
+    """How the answer is found in what was written."""
+    stop: tuple[Text, ...] = ()
     """Texts that end the writing and are left out."""
-    max_tokens: int = 256
+    max_tokens: PositiveInt = 256
     """Tokens that are written at most."""
 
 
@@ -85,24 +87,27 @@ def load_tasks(places: Sequence[str | Path]) -> list[Task]:
 
 
 def load_task(path: Path) -> Task:
-    """Read a task file."""
-    said = read_json(path)
-    kind = said.get("kind")
-    if kind not in KINDS:
-        raise NanosnakeError(f"{path}: kind is {kind!r}; use {', '.join(KINDS)}")
+    """Read a task file.
+
+    Raises:
+        NanosnakeError: if it is not one, or an item is not of its kind.
+    """
+    said = _said(path)
     settings = {"few_shot": 0, "delimiter": " ", "chance": 0.0, **said, "name": path.stem}
-    settings |= {key: number(settings[key]) for key, number in NUMBERS.items() if key in settings}
-    stop = said.get("stop", ())
-    settings["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
-    if said.get("items") is None:
-        lines = (path.parent / said["data"]).read_text(encoding="utf-8").splitlines()
-        settings["items"] = [json.loads(line) for line in lines if line.strip()]
-    task = Task(**{field.name: settings[field.name] for field in fields(Task) if field.name in settings})
-    if task.extract not in EXTRACT:
-        raise NanosnakeError(f"{path}: extract is {task.extract!r}; use {', '.join(EXTRACT)}")
+    if isinstance(settings.get("stop"), str):
+        settings["stop"] = [settings["stop"]]
+    if said.get("items") is None and (data := data_file(path)):
+        settings["items"] = _lines(data)
+    try:
+        task = TypeAdapter(Task).validate_python(settings)
+        keys: dict[str, Any] = {key: (kind, ...) for key, kind in KINDS[task.kind].items()}
+        item_of: Any = create_model("Item", query=(str, ""), messages=(list, []), **keys)
+        create_model("Items", items=(list[item_of], ...))(items=task.items)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise NanosnakeError(f"{path}: {place}: {first['msg']}; got {first['input']!r:.200}") from None
     for number, item in enumerate(task.items):
-        if missing := [key for key in KINDS[kind] if key not in item]:
-            raise NanosnakeError(f"{path}: item {number} has no {missing[0]!r}; {kind} needs {KINDS[kind]}")
         if problem := _problem(task, item):
             raise NanosnakeError(f"{path}: item {number} {problem}")
     if len(task.items) <= task.few_shot:
@@ -121,14 +126,14 @@ def _problem(task: Task, item: dict[str, Any]) -> str | None:
             return f"has messages, which only {' and '.join(ASKING)} take"
         try:
             conversations.check([*item["messages"], {"role": "assistant", "content": "what comes next"}])
-        except (TypeError, conversations.WrongConversation) as error:
+        except conversations.WrongConversation as error:
             return f"has messages that do not end with a question: {error}"
         if task.few_shot:
             return "has messages, for which few_shot has to be 0; write solved items as earlier messages"
+    if "gold" in item and not 0 <= int(item["gold"]) < len(prompts(task, item)):
+        return f"has the gold {item['gold']}, but {len(prompts(task, item))} choices, counted from 0"
     if task.kind != "generation":
         return None
-    if not isinstance(item["answer"], str):
-        return f"has the answer {item['answer']!r}, which is not text; put quotes around it"
     found = extracted(task.extract, item["answer"])
     return (
         f"has the answer {item['answer']!r}, in which {task.extract} finds nothing" if found is None else None
@@ -166,13 +171,17 @@ def prompts(task: Task, item: dict[str, Any]) -> list[tuple[str, str]]:
     return [(item["context"].strip(), item["continuation"])]
 
 
+def right(task: Task, item: dict[str, Any]) -> tuple[str, str]:
+    """Return the context and the continuation that are right."""
+    return prompts(task, item)[int(item.get("gold", 0))]
+
+
 def solved(task: Task, number: int) -> str:
     """Return the solved items that precede item `number`: the same ones in every run."""
     others = [i for i in range(len(task.items)) if i != number]
     text = ""
     for i in random.Random(1234 + number).sample(others, task.few_shot):
-        example = task.items[i]
-        context, continuation = prompts(task, example)[example.get("gold", 0)]
+        context, continuation = right(task, task.items[i])
         text += f"{context}{task.delimiter}{continuation}\n\n"
     return text
 
@@ -184,5 +193,24 @@ def item_hash(item: dict[str, Any]) -> str:
 
 def data_file(path: Path) -> Path | None:
     """Return the file that a task's items are in, where they are not in its own."""
-    name = read_json(path).get("data")
-    return path.parent / name if name else None
+    name = _said(path).get("data")
+    return path.parent / str(name) if name else None
+
+
+def _said(path: Path) -> dict[str, Any]:
+    said = read_json(path)
+    if not isinstance(said, dict):
+        raise NanosnakeError(f"{path}: is not a JSON object; docs/training.md shows a task file")
+    return said
+
+
+def _lines(data: Path) -> list[Any]:
+    """Return the items of a file of JSON Lines."""
+    lines = data.read_bytes().split(b"\n")
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise NanosnakeError(f"{data}: line {number} is not JSON ({error}); correct it") from None
+    return found

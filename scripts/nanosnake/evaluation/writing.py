@@ -36,10 +36,10 @@ def conversation(vocabulary: Vocabulary, messages: Sequence[Mapping[str, Any]]) 
         NanosnakeError: if the tokenizer lacks a special token that it needs.
     """
     try:
-        rendered = render(
+        ids, _ = render(
             messages, lambda text: vocabulary.encode(text)[1:], vocabulary.special, vocabulary.bos
         )
-        return [*rendered.ids.tolist(), vocabulary.special[TURN["assistant"][0]]]
+        return [*ids.tolist(), vocabulary.special[TURN["assistant"][0]]]
     except KeyError as error:
         raise NanosnakeError(
             f"a task has messages, for which the tokenizer needs the special token {error}; ask with query"

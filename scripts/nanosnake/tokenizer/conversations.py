@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +27,6 @@ TOOLS = {"python": TOOL_TOKENS[:2], "python_output": TOOL_TOKENS[2:]}
 
 class WrongConversation(ValueError):
     """A conversation that cannot be learnt from; the text says why."""
-
-
-class Rendered(NamedTuple):
-    """A conversation as ids."""
-
-    ids: npt.NDArray[np.int64]
-    learned: npt.NDArray[np.bool_]
-    """Whether a model learns to predict each token."""
 
 
 def problem(tokenizer: str, special_tokens: Collection[str]) -> str | None:
@@ -137,8 +129,8 @@ def render(
     encode: Callable[[str], list[int]],
     special: Mapping[str, int],
     bos: int,
-) -> Rendered:
-    """Return the ids of a conversation that `check` accepts, and what a model learns of them.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return the ids of a conversation that `check` accepts, and for each whether a model learns to predict it.
 
     Args:
         encode: turns text into ids; special tokens in the text are ordinary text.
@@ -165,4 +157,4 @@ def render(
             tokens = [*around[:1], *encode(part["text"]), *around[1:]]
             add(tokens, is_answer and part["type"] != "python_output")
         add([special[end]], is_answer)
-    return Rendered(np.array(ids, dtype=np.int64), np.array(learned, dtype=bool))
+    return np.array(ids, dtype=np.int64), np.array(learned, dtype=bool)

@@ -175,7 +175,7 @@ def check_keys(path: str, line: bytes, column: Column) -> None:
     """
     try:
         value: Any = json.loads(line.decode("utf-8-sig"))
-    except ValueError:
+    except (RecursionError, ValueError):
         return  # the reader says what is wrong with the line
     for depth, step in enumerate(column.steps):
         if not isinstance(value, dict):
