@@ -162,6 +162,22 @@ def test_a_text_ends_an_answer(server: Server, stream: bool) -> None:
     assert (found, ended) == (whole[: whole.index(stop)], "stop")
 
 
+def test_a_character_that_is_cut_takes_nothing_else_with_it(
+    llama: Small, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from nanosnake.serving import engine
+
+    tokens = llama.tokenizer.tokens
+    cut = tokens.index(b"><\xc2")
+    monkeypatch.setattr(engine, "choose", lambda logits, sampling, draw: cut)
+    model = engine.load(exported, None, torch.device("cpu"))
+    for stop, wanted in (((), ("><", "length")), (("<",), (">", "stop"))):
+        *_, last = model.write([0], engine.Sampling(tokens=1, temperature=0, stop=stop))
+        assert (last.text, last.ended) == wanted
+
+
 def test_an_answer_ends_where_the_model_sees_no_more(server: Server) -> None:
     answer = server.ask(max_tokens=100_000)
     assert answer.usage.total_tokens == LENGTH
@@ -186,6 +202,10 @@ def test_an_answer_ends_where_the_model_sees_no_more(server: Server) -> None:
         ({"n": 2}, "n: Input should be 1; got 2"),
         ({"seed": 1 << 70}, "seed: Input should be less than"),
         ({"temperature": -1}, "temperature: .* got -1"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a"}}]}]},
+            "content.*type: Input should be 'text'; got 'image_url'",
+        ),
         ({"messages": [{"role": "user", "content": "x" * (1 << 20)}]}, "larger than 1,048,576 bytes"),
     ],
 )
@@ -219,6 +239,8 @@ def test_a_port_that_is_taken(server: Server) -> None:
     port = int(server.address.split(":")[2].split("/")[0])
     with pytest.raises(NanosnakeError, match=rf"port {port}: Address already in use.*\(0: any free"):
         listen("127.0.0.1", port)
+    with pytest.raises(NanosnakeError, match=r"--port 99999: .*must be 0-65535.*; choose another port"):
+        listen("127.0.0.1", 99_999)
 
 
 def test_sigterm_ends_the_server_during_an_answer(server: Server) -> None:
@@ -353,13 +375,23 @@ def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch:
     few = train(tmp_path / "few", ["few words"], vocab_size=265)
     with pytest.raises(NanosnakeError, match="has 265 tokens, the model 600; name the model's own tokenizer"):
         main(["chat", "other", "--tokenizer", str(few.folder)])
+    with pytest.raises(NanosnakeError, match=r"results: has no tokenizer next to it"):
+        main(["chat", "other", "--tokenizer", "results"])
     with pytest.raises(NanosnakeError, match="--tokens is 0"):
         main(["chat", "other", "--tokens", "0"])
+    with pytest.raises(NanosnakeError, match=r"--temperature nan; use .* 0 or more"):
+        main(["chat", "other", "--temperature", "nan"])
+    with pytest.raises(NanosnakeError, match=r"--seed is 1\d+; use a number of 63 bits"):
+        main(["chat", "other", "--seed", str(1 << 64)])
 
 
-def test_a_line_that_is_not_utf8(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="utf-8"))
-    with pytest.raises(NanosnakeError, match="stdin: 'utf-8' codec can't decode byte 0xe9"):
+@pytest.mark.parametrize(("errors", "said"), [("strict", "decode byte 0xe9"), ("surrogateescape", "encode")])
+def test_a_line_that_is_not_utf8(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, errors: str, said: str
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="utf-8", errors=errors)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(NanosnakeError, match=f"stdin: 'utf-8' codec can't {said}.*convert the text to UTF-8"):
         main(["chat", str(exported), "--device", "cpu"])
 
 

@@ -110,8 +110,10 @@ class Chat(Answering):
 def _line() -> str | None:
     """Return what the user writes next; None at the end."""
     try:
-        return input("> " if sys.stdin.isatty() else "")
+        line = input("> " if sys.stdin.isatty() else "")
+        line.encode()  # in some locales, Python reads bytes that are not UTF-8 as halves of characters
     except EOFError:
         return None
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise NanosnakeError(f"stdin: {error}; convert the text to UTF-8 first") from None
+    return line

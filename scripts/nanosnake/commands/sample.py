@@ -40,6 +40,8 @@ class Writing(Stage):
     """0: always the most likely token; higher: more random."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to run."""
+    seed: int | None
+    """The same seed writes the same text; None: another text each time."""
 
     def __post_init__(self) -> None:
         packages = GROUPS[self.group]
@@ -48,10 +50,12 @@ class Writing(Stage):
                 f"the package {absent[0]} is not installed: uv sync --group {self.group}, or pip install "
                 f"{' '.join(packages)}"
             )
-        if self.tokens < 1 or self.temperature < 0:
+        if self.tokens < 1 or not self.temperature >= 0:
             raise NanosnakeError(
                 f"--tokens is {self.tokens} and --temperature {self.temperature:g}; use 1 or more, and 0 or more"
             )
+        if not -(1 << 63) <= (self.seed or 0) < 1 << 63:
+            raise NanosnakeError(f"--seed is {self.seed}; use a number of 63 bits")
 
     def folders(self) -> tuple[Path, Path]:
         """Return the folder of the model and that of its tokenizer.
@@ -60,9 +64,11 @@ class Writing(Stage):
             NanosnakeError: if there is none.
         """
         place = model_folder(self.model)
-        tokenizer = self.tokenizer or tokenizer_folder(place)
+        tokenizer = tokenizer_folder(self.tokenizer or place)
         if tokenizer is None:
-            raise NanosnakeError(f"{place}: has no tokenizer next to it; name one with --tokenizer")
+            raise NanosnakeError(
+                f"{self.tokenizer or place}: has no tokenizer next to it; name one with --tokenizer"
+            )
         return place, tokenizer
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
-from nanosnake.exports.modeling_nanosnake import NanosnakeForCausalLM
+from nanosnake.exports.modeling_nanosnake import CACHE, NanosnakeForCausalLM
 from nanosnake.exports.transformers import export
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.training.export import read_model
@@ -130,7 +130,7 @@ class Engine:
         draw.seed() if sampling.seed is None else draw.manual_seed(sampling.seed)
         decoder, rust = DecodeStream(skip_special_tokens=True), self.tokenizer.backend_tokenizer
         held = max(map(len, sampling.stop), default=1) - 1  # characters that may begin a text of `stop`
-        text, ids, count, cache = "", prompt, 0, dict[str, Any]()
+        text, ids, count, cache, unread = "", prompt, 0, dict[str, Any](), list[int]()
         ended: Literal["stop", "length"] = "length"
         for count in range(1, min(sampling.tokens, self.length - len(prompt)) + 1):
             ids_BT = torch.tensor([ids], device=self.model.device)
@@ -139,15 +139,18 @@ class Engine:
             if chosen in self.ends:
                 ended = "stop"
                 break
-            text += decoder.step(rust, chosen) or ""
-            if places := [place for stop in sampling.stop if (place := text.find(stop)) >= 0]:
-                text, ended = text[: min(places)], "stop"
+            unread.append(chosen)
+            if more := decoder.step(rust, chosen):
+                text, unread = text + more, []
+            if any(stop in text for stop in sampling.stop):
                 break
             if ready := text[: max(len(text) - held, 0)]:
                 yield Piece(ready, count, None)
                 text = text[len(ready) :]
-            name = "cache" if "cache" in output else "past_key_values"  # by the version of transformers
-            ids, cache = [chosen], {name: output[name]}
+            ids, cache = [chosen], {CACHE: output[CACHE]}
+        text += rust.decode(unread).rstrip("\ufffd")  # the decoder waits for the rest of a character
+        if places := [place for stop in sampling.stop if (place := text.find(stop)) >= 0]:
+            text, ended = text[: min(places)], "stop"
         yield Piece(text, count, ended)
 
 

@@ -171,7 +171,7 @@ def refused(request: Request, error: Exception) -> Response:
 def invalid(request: Request, error: Exception) -> Response:
     """Say what is wrong with a request."""
     assert isinstance(error, ValidationError)
-    first = error.errors()[0]
+    first = max(error.errors(), key=lambda one: len(one["loc"]))  # of a union's, the one that got furthest
     place = ".".join(map(str, first["loc"])) or "the request"
     if first["type"] == "extra_forbidden":
         return problem(f"{place}: is not supported here; leave it out")
@@ -199,9 +199,9 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise NanosnakeError(
-            f"--host {host}, --port {port}: {error.strerror or error}; choose another port (0: any free one) or address"
+            f"--host {host}, --port {port}: {getattr(error, 'strerror', None) or error}; choose another port (0: any free one) or address"
         ) from None
 
 
