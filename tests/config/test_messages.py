@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (model(tokenizer="bpe4"), ["models.d2.tokenizer", "'bpe4'", "defined: bpe4k", "did you mean 'bpe4k'"]),
     (model(depth=0), ["models.d2.depth", "greater than or equal to 1", "got 0"]),
     (model(options={"step": 3}), ["models.d2.options.step", "did you mean 'steps'"]),
+    (model(options={"epochs": math.inf}), ["models.d2.options.epochs", "a finite number", "got inf"]),
     (
         model(options={"global_batch": 1000}),
         [

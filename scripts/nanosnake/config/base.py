@@ -43,9 +43,12 @@ class Model(BaseModel):
 
 
 class MadeModel(Model):
-    """A model that is built at run time, so there is no source to read its keys' docstrings from."""
+    """A model that is built at run time, so there is no source to read its keys' docstrings from.
 
-    model_config = ConfigDict(use_attribute_docstrings=False)
+    Its numbers are those of a training, none of which can be infinite.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=False, allow_inf_nan=False)
 
 
 def check_name(value: str) -> str:
