@@ -7,52 +7,39 @@ run a workflow need a checkout of nanosnake.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from typing import NoReturn
 
-from nanosnake.commands.chat import Chat
-from nanosnake.commands.clean import Clean
-from nanosnake.commands.compare import Compare
-from nanosnake.commands.decode import Decode
-from nanosnake.commands.encode import Encode
-from nanosnake.commands.init import Init
-from nanosnake.commands.plan import Plan
-from nanosnake.commands.sample import Sample
-from nanosnake.commands.serve import Serve
-from nanosnake.commands.show import Show
-from nanosnake.commands.status import Status
-from nanosnake.commands.track import Track
-from nanosnake.commands.verify import Verify
 from nanosnake.messages import log
 from nanosnake.process import run_main
 from nanosnake.stages import Stage, add_options, from_arguments
 
-COMMANDS: dict[str, type[Stage]] = {
-    "init": Init,
-    "plan": Plan,
-    "status": Status,
-    "verify": Verify,
-    "clean": Clean,
-    "encode": Encode,
-    "decode": Decode,
-    "show": Show,
-    "compare": Compare,
-    "sample": Sample,
-    "chat": Chat,
-    "serve": Serve,
-    "track": Track,
-}
+COMMANDS = (
+    *("init", "plan", "status", "verify", "clean"),
+    *("encode", "decode", "show", "compare", "sample", "chat", "serve", "track"),
+)
+"""The commands, in the order of the help; each is a module of this package, with a class of the same name."""
+
+
+def stage_of(name: str) -> type[Stage]:
+    """Return a command's class. Its module is imported now: all of them take half a second."""
+    module = importlib.import_module(f"nanosnake.commands.{name}")
+    found: type[Stage] = getattr(module, name.capitalize())
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command that the command line names."""
+    argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="nanosnake",
         description="From text shards to a checked tokenizer, token shards and a trained GPT.",
         epilog="nanosnake COMMAND --help explains a command and gives examples.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
-    for name, kind in COMMANDS.items():
+    for name in (argv[0],) if argv and argv[0] in COMMANDS else COMMANDS:
+        kind = stage_of(name)
         module = sys.modules[kind.__module__]
         command = commands.add_parser(
             name,
@@ -63,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         add_options(command, kind)
     arguments = parser.parse_args(argv)
-    outcome = from_arguments(COMMANDS[arguments.command], arguments).run()
+    outcome = from_arguments(stage_of(arguments.command), arguments).run()
     if isinstance(outcome, int):
         return outcome
     if outcome:

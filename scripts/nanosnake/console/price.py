@@ -16,9 +16,11 @@ RATE_VARIABLE = "NANOSNAKE_PLAN_RATE"
 """Environment variable with its price per hour."""
 
 USUAL_GPU = "H200"
-SHARES = {1: 0.50, 8: 0.49}
-"""Share of its peak that a GPU reaches in training (MFU), by the number of GPUs: of depth 12 on one H200 and on two in
-docs/benchmarks.md; more than two were not measured."""
+COUNTS = {1: "one", 8: "eight"}
+"""Numbers of GPUs that training is priced for."""
+SHARE = 0.52
+"""Share of its peak that a GPU reaches in training (MFU): of depth 12 on one H200 and on two in docs/benchmarks.md; more
+than two were not measured."""
 
 SMALL_PRICE = 360
 """Seconds on one GPU below which no price is given."""
@@ -37,7 +39,7 @@ def speed(gpu: str, count: int) -> float:
         raise NanosnakeError(
             f"--gpu {gpu}: its peak is not known; known GPUs: {', '.join(name for name, _ in PEAKS)}"
         )
-    return peak * count * SHARES[1 if count == 1 else 8]
+    return peak * count * SHARE
 
 
 def training_flops(config: Config, name: str) -> float | None:
@@ -66,19 +68,16 @@ def price(config: Config, names: Iterable[str]) -> str:
     gpu, rate = os.environ.get(GPU_VARIABLE, USUAL_GPU), float(os.environ.get(RATE_VARIABLE, 0))
     found = {name: training_flops(config, name) for name in names}
     flops = sum(filter(None, found.values()))
-    seconds = {count: flops / speed(gpu, count) for count in SHARES}
+    seconds = {count: flops / speed(gpu, count) for count in COUNTS}
     if seconds[1] < SMALL_PRICE:
         return ""
     shown = []
     for count, took in seconds.items():
         cost = f" ({rate * count * took / 3600:,.2f})" if rate else ""
-        shown.append(f"{duration(took)} on {f'one {gpu}' if count == 1 else 'eight'}{cost}")
+        shown.append(f"{duration(took)} on {COUNTS[count]}{f' {gpu}' if count == 1 else ''}{cost}")
     missing = [name for name, count in found.items() if count is None]
     without = (
         f"; without {', '.join(missing)}, whose length is known once its tokens are made" if missing else ""
     )
-    at = f"{rate:g} for a GPU-hour, and " if rate else ""
-    return (
-        f"Training is {flops:.2g} FLOPs. Estimate: {', '.join(shown)}, at {at}{SHARES[1]:.0%} and {SHARES[8]:.0%} of "
-        f"the peak{without}."
-    )
+    at = f"{rate:g} for a GPU-hour and " if rate else ""
+    return f"Training is {flops:.2g} FLOPs. Estimate: {', '.join(shown)}, at {at}{SHARE:.0%} of the peak{without}."

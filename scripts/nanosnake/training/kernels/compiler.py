@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+
+ONE_PASS = 256
+"""Numbers up to which a sum is done in one pass."""
+TESTED = ("features", "cooperative_reduction")
+"""Parameters of the compiler's heuristic for sums, in PyTorch 2.11 and 2.15."""
 
 
 def options() -> dict[str, Any]:
@@ -12,30 +18,37 @@ def options() -> dict[str, Any]:
     # Round where the model says so: if values stay in float32 inside fused kernels and are rounded only on their way
     # to memory, training starts worse (docs/experiments.md).
     chosen: dict[str, Any] = {"emulate_precision_casts": True}
-    if hasattr(inductor, "inductor_choices_class"):
-        chosen["inductor_choices_class"] = choices
+    if hasattr(inductor, "inductor_choices_class") and is_known():
+        chosen["inductor_choices_class"] = heuristics
     return chosen
 
 
-def choices() -> Any:
+def is_known() -> bool:
+    """Return whether the compiler still has the heuristic that we change."""
+    from torch._inductor.choices import InductorChoices
+
+    method = getattr(InductorChoices, "should_use_persistent_reduction", None)
+    return method is not None and tuple(inspect.signature(method).parameters) == TESTED
+
+
+def heuristics() -> Any:
     """Return the compiler's heuristics, but with sums over a head's channels in one pass.
 
-    It loops over them where the kernel also exchanges the halves of a head, as rotation does, and then reads the
-    queries twice: 1.42 ms instead of 0.85 at depth 12 (docs/experiments.md).
+    It loops over them where the kernel also exchanges the halves of a head, as rotation does, and so reads the queries
+    twice: 1.42 ms instead of 0.85 at depth 12 (docs/experiments.md).
     """
     from torch._inductor.choices import InductorChoices
     from torch._inductor.virtualized import V
 
-    class Choices(InductorChoices):
+    class Heuristics(InductorChoices):
         @staticmethod
         def should_use_persistent_reduction(features: Any, cooperative_reduction: bool) -> bool:
-            narrow: bool = V.graph.sizevars.statically_known_leq(features.reduction_numel, 256)
-            if narrow and not cooperative_reduction:
-                return True
-            return InductorChoices.should_use_persistent_reduction(features, cooperative_reduction)
+            usual = InductorChoices.should_use_persistent_reduction(features, cooperative_reduction)
+            few: bool = V.graph.sizevars.statically_known_leq(features.reduction_numel, ONE_PASS)
+            return usual or (few and not cooperative_reduction)
 
         def uuid(self) -> str:
             """Name these heuristics in the key of the compiler's cache."""
-            return "nanosnake: one pass up to 256"
+            return f"nanosnake: sums of {ONE_PASS} in one pass"
 
-    return Choices()
+    return Heuristics()
