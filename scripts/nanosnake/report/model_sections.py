@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nanosnake.report import charts
@@ -16,37 +15,22 @@ from nanosnake.report.visible import visible
 MOST_POINTS = 400
 
 
-@dataclass(frozen=True)
-class ModelDrawings:
-    """The charts and tables of a model's page."""
-
-    scores: Figure
-    scores_table: Table
-    curves: Figure | None
-    figures: Table
-    talks: Table | None
-    written: Table | None
-    under_trained: Table | None
-    benchmarks: Figure | None
-
-
-def draw_model(model: ModelReport) -> ModelDrawings:
-    """Draw everything for which there are figures."""
+def draw_model(model: ModelReport) -> dict[str, Figure | Table | None]:
+    """Return the charts and tables of a model's page by name; None without figures for one."""
     parts = [f"{visible(str(row['label']))} {row['bits_per_byte']:.3f}" for row in model.scores]
     words = f"Bar chart of bits per byte, lower is better: {', '.join(parts)}."
     columns = (Column("label", "what"), Column("bits_per_byte", "bits per byte", "number"))
-    return ModelDrawings(
-        scores=charts.ranked_bars("scores", model.scores, [("bits_per_byte", "bits per byte")], words),
-        scores_table=Table("Bits per byte of the validation text", columns, model.scores),
-        curves=draw_curves(model.points) if model.points else None,
-        figures=figures_table(model.figures),
-        talks=from_records("Answers in held-out conversations", model.talks["models"])
-        if model.talks
-        else None,
-        written=written_answers(model.talks) if model.talks else None,
-        under_trained=hardly_learned(model.under_trained) if model.under_trained else None,
-        benchmarks=charts.benchmark_figure(model.benchmarks.records) if model.benchmarks else None,
-    )
+    talks, benchmarks = model.talks, model.benchmarks
+    return {
+        "scores": charts.ranked_bars("scores", model.scores, [("bits_per_byte", "bits per byte")], words),
+        "scores_table": Table("Bits per byte of the validation text", columns, model.scores),
+        "curves": draw_curves(model.points) if model.points else None,
+        "figures": figures_table(model.figures),
+        "talks": from_records("Answers in held-out conversations", talks["models"]) if talks else None,
+        "written": written_answers(talks) if talks else None,
+        "under_trained": hardly_learned(model.under_trained) if model.under_trained else None,
+        "benchmarks": charts.benchmark_figure(benchmarks.records) if benchmarks else None,
+    }
 
 
 def model_page(model: ModelReport) -> Page:
