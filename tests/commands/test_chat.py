@@ -239,6 +239,8 @@ def test_a_port_that_is_taken(server: Server) -> None:
     port = int(server.address.split(":")[2].split("/")[0])
     with pytest.raises(NanosnakeError, match=rf"port {port}: Address already in use.*\(0: any free"):
         listen("127.0.0.1", port)
+    with pytest.raises(NanosnakeError, match=r"--host is empty, .* write 0\.0\.0\.0 if"):
+        listen("", 0)
     with pytest.raises(NanosnakeError, match=r"--port 99999: .*must be 0-65535.*; choose another port"):
         listen("127.0.0.1", 99_999)
 

@@ -194,8 +194,10 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
     Raises:
-        NanosnakeError: if the port is taken, or the host is not this machine's.
+        NanosnakeError: if the port is taken, or the host is empty or not this machine's.
     """
+    if not host:  # as of a variable that is not set
+        raise NanosnakeError("--host is empty, which means all addresses; write 0.0.0.0 if you want them")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
