@@ -64,11 +64,10 @@ class Writing(Stage):
             NanosnakeError: if there is none.
         """
         place = model_folder(self.model)
-        tokenizer = tokenizer_folder(self.tokenizer or place)
+        beside = self.tokenizer or place
+        tokenizer = tokenizer_folder(beside)
         if tokenizer is None:
-            raise NanosnakeError(
-                f"{self.tokenizer or place}: has no tokenizer next to it; name one with --tokenizer"
-            )
+            raise NanosnakeError(f"{beside}: has no tokenizer next to it; name one with --tokenizer")
         return place, tokenizer
 
 
