@@ -20,7 +20,9 @@ from nanosnake.runs.disk import cannot_write, hush_log_files, say_if_full
 from nanosnake.snakemake_internals import (
     Run,
     allow_repeated_characters,
+    compare_contents,
     ignore_code_of,
+    look_at_every_job,
     note_only_what_was_made,
     plan_quickly,
     read_rules_as,
@@ -59,6 +61,8 @@ plan_quickly()
 allow_repeated_characters()
 read_rules_as(EARLIER_WORDS)
 note_only_what_was_made()
+look_at_every_job(log)
+compare_contents(ours=".cache/")
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it
