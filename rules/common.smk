@@ -20,10 +20,10 @@ from nanosnake.runs.disk import cannot_write, hush_log_files, say_if_full
 from nanosnake.snakemake_internals import (
     Run,
     allow_repeated_characters,
-    compare_contents,
     ignore_code_of,
     look_at_every_job,
     note_only_what_was_made,
+    notice_what_times_do_not_show,
     plan_quickly,
     read_rules_as,
     refuse,
@@ -62,7 +62,7 @@ allow_repeated_characters()
 read_rules_as(EARLIER_WORDS)
 note_only_what_was_made()
 look_at_every_job(log)
-compare_contents(ours=".cache/")
+notice_what_times_do_not_show(ours=".cache/")
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it

@@ -217,10 +217,12 @@ def look_at_every_job(say: Callable[[str], None]) -> None:
     DAG.update_needrun = update_needrun
 
 
-def compare_contents(ours: str) -> None:
-    """Notice that a file which no job makes was replaced by an older one: Snakemake compares contents of newer ones.
+def notice_what_times_do_not_show(ours: str) -> None:
+    """Notice a file from outside that was replaced by an older one, and a deleted one that was made again before.
 
-    It has noted checksums of files up to 1 MB. Jobs with a parameter `state` have what tells larger ones apart.
+    Snakemake compares contents of newer files alone, and of a deleted one nothing: results of what it was once count as
+    up to date, although it was made again for others since. It has noted checksums of files up to 1 MB; jobs with a
+    parameter `state` have what tells larger ones apart.
 
     Args:
         ours: beginning of the paths of files whose times say more than their contents.
@@ -232,13 +234,17 @@ def compare_contents(ours: str) -> None:
     def _input_changed(self: Any, job: Any, file: Any) -> bool:
         if differ(self, job, file):
             return True
-        if (note := self.metadata(file)) is None or hasattr(job.params, "state"):
+        if (note := self.metadata(file)) is None:
             return False
-        given = set(job.input).difference(*self.dag.dependencies[job].values())
+        exists, inputs = self.dag.workflow.iocache.mtime, {path for path in job.input if not path.is_ancient}
+        deleted = [made for path in inputs if path not in exists and (made := self.metadata(path))]
+        if any(made.endtime > note.endtime for made in deleted):
+            return True
+        checksums = {} if hasattr(job.params, "state") else note.input_checksums or {}
         return any(
-            not path.startswith(ours) and not checksum.endswith(digest(path))
-            for path in given
-            if (checksum := (note.input_checksums or {}).get(path)) and Path(path).is_file()
+            not checksums[path].endswith(digest(path))
+            for path in inputs.difference(*self.dag.dependencies[job].values())
+            if path in checksums and path in exists and not path.startswith(ours)
         )
 
     PersistenceBase._input_changed = _input_changed

@@ -364,6 +364,16 @@ def test_what_failed_is_still_to_be_made(made: Project, change: Callable[[Projec
     assert made.plan() == planned
 
 
+def test_what_was_made_again_for_others_and_then_deleted_still_counts(made: Project) -> None:
+    shard_of_an_older_file(made)
+    planned = made.plan()
+    made.make("--until", "count_pretokens")
+    deleted_counts(made)
+    shutil.rmtree(made.folder / "results/tiny/shards")
+    left = made.plan()
+    assert {rule: left[rule] for rule in AFTER_MERGES} == {rule: planned[rule] for rule in AFTER_MERGES}
+
+
 def test_results_without_notes_of_how_they_were_made_are_named(made: Project) -> None:
     shutil.rmtree(made.folder / ".snakemake")
     vocabulary_size(made)
