@@ -21,7 +21,9 @@ from nanosnake.snakemake_internals import (
     Run,
     allow_repeated_characters,
     ignore_code_of,
+    look_at_every_job,
     note_only_what_was_made,
+    notice_what_times_do_not_show,
     plan_quickly,
     read_rules_as,
     refuse,
@@ -59,6 +61,8 @@ plan_quickly()
 allow_repeated_characters()
 read_rules_as(EARLIER_WORDS)
 note_only_what_was_made()
+look_at_every_job(log)
+notice_what_times_do_not_show(ours=".cache/")
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it

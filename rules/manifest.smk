@@ -7,7 +7,7 @@ rule make_manifest:
     """Write the manifest of a tokenizer, of its token shards, or of a model; the gate has to be open."""
     input:
         code=code(MakeManifest),
-        gate=ancient(manifests.gate),
+        gate=manifests.gate,
         files=manifests.files,
         tokens=manifests.tokens,
     output:

@@ -1,7 +1,7 @@
 """Every use of Snakemake's internals, and the versions that they were tested with.
 
-Without them large plans take longer, runs in one folder disturb each other, what failed once counts as made, and
-manifests lack how files were made.
+Without them large plans take longer, runs in one folder disturb each other, what failed once counts as made, changes
+beside a change of the gate are overlooked, and manifests lack how files were made.
 Snakemake is imported inside the functions: jobs do not need it.
 """
 
@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 from base64 import urlsafe_b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Generic, Literal, NoReturn, TypeVar
+
+from nanosnake.files import sha256_file
 
 TESTED = ("9.27",)
 """Minor versions of Snakemake that all of this was tested with."""
@@ -178,6 +181,75 @@ def note_only_what_was_made() -> None:
     Job.postprocess, PersistenceBase.finished = postprocess, finished
 
 
+def look_at_every_job(say: Callable[[str], None]) -> None:
+    """Let nothing follow from what a job names as `ancient`, and say which results cannot be judged.
+
+    Snakemake takes a job that does for one that follows and does not look at it, but then does not run it either: other
+    options of a model, together with another evaluation text, would train nothing until the run after. If the file is
+    missing it does run it: a gate that opens again would encode all shards again. And what Snakemake has no notes of is
+    up to date whatever the settings; a run does not say so.
+    """
+    from snakemake.dag import DAG
+
+    update = DAG.update_needrun
+
+    async def update_needrun(self: Any, create_inventory: bool = False) -> None:
+        depending = self.depending
+        self.depending = defaultdict(dict)
+        for job, after in depending.items():
+            for other, files in after.items():
+                if not all(file.is_ancient for file in files):
+                    self.depending[job][other] = files
+        try:
+            await update(self, create_inventory)
+        finally:
+            self.depending = depending
+        if not (create_inventory and self.workflow.is_main_process):
+            return
+        unknown = (job for job in self.jobs if self.reason(job).no_metadata and not self.needrun(job))
+        if rules := sorted({job.rule.name for job in unknown}):
+            say(
+                f"note: {NOTES} does not say how results of these rules were made (it was deleted, or not copied with "
+                "them), so other settings are not noticed there; --forcerun makes them again: "
+                + " ".join(rules)
+            )
+
+    DAG.update_needrun = update_needrun
+
+
+def notice_what_times_do_not_show(ours: str) -> None:
+    """Notice a file from outside that was replaced by an older one, and a deleted one that was made again before.
+
+    Snakemake compares contents of newer files alone, and of a deleted one nothing: results of what it was once count as
+    up to date, although it was made again for others since. It has noted checksums of files up to 1 MB; jobs with a
+    parameter `state` have what tells larger ones apart.
+
+    Args:
+        ours: beginning of the paths of files whose times say more than their contents.
+    """
+    from snakemake.persistence import PersistenceBase
+
+    differ, digest = PersistenceBase._input_changed, functools.cache(sha256_file)
+
+    def _input_changed(self: Any, job: Any, file: Any) -> bool:
+        if differ(self, job, file):
+            return True
+        if (note := self.metadata(file)) is None:
+            return False
+        exists, inputs = self.dag.workflow.iocache.mtime, {path for path in job.input if not path.is_ancient}
+        deleted = [made for path in inputs if path not in exists and (made := self.metadata(path))]
+        if any(made.endtime > note.endtime for made in deleted):
+            return True
+        checksums = {} if hasattr(job.params, "state") else note.input_checksums or {}
+        return any(
+            not checksums[path].endswith(digest(path))
+            for path in inputs.difference(*self.dag.dependencies[job].values())
+            if path in checksums and path in exists and not path.startswith(ours)
+        )
+
+    PersistenceBase._input_changed = _input_changed
+
+
 def untested() -> str | None:
     """Return a line to print if this module was not tested with the installed version of Snakemake."""
     found = version("snakemake")
@@ -195,15 +267,6 @@ def note_name(path: str) -> Path:
     step = NAME_MAX - 1
     parts = [encoded[start : start + step] for start in range(0, len(encoded), step)]
     return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
-
-
-def forget(path: str | Path) -> None:
-    """Remove Snakemake's note of an output that was made by another job than the noted one.
-
-    Snakemake notes a job's outputs and the hashes of its inputs even if the job failed. An output that is restored
-    after that would seem to be made from them.
-    """
-    (NOTES / note_name(str(path))).unlink(missing_ok=True)
 
 
 def slurm_rule(comment: str) -> str:

@@ -121,6 +121,19 @@ def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None
     assert (made_model.folder / HOME / RESULTS[0]).stat().st_ino == first[RESULTS[0]].st_ino
 
 
+def test_a_failed_training_on_other_shards_is_still_to_be_done(made_model: Project) -> None:
+    made_model.config["tokenizers"]["bpe"]["shards"] = ["a"]
+    made_model.make()
+    made_model.config["datasets"]["tiny"]["train"] = ["a"]
+    trainer = made_model.folder / "scripts/train_model.py"
+    text = trainer.read_text()
+    trainer.write_text(text.replace("            train_model(self)\n", "            raise ValueError\n"))
+    ended = made_model.snakemake()
+    assert "the model from before is back" in ended.stdout + ended.stderr
+    trainer.write_text(text)
+    assert "train_model" in made_model.plan()
+
+
 def test_a_model_that_was_deleted_comes_from_its_checkpoints(made_model: Project) -> None:
     first = weights(made_model)
     shutil.rmtree(made_model.folder / HOME)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nanosnake.console.handler import NOTHING_LEFT
 from workflow.project import REPOSITORY, Project, write_shard
 
 
@@ -26,6 +27,11 @@ def test_until_and_omit_from_leave_out_what_comes_after(project: Project) -> Non
     assert project.plan("--until", "count_pretokens") == counted
     left = project.plan("--omit-from", "train_tokenizer")
     assert left.keys() == {"link_shard", "list_shards", "count_pretokens", "merge_counts", "sample_documents"}
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_options_that_leave_no_job_are_said(project: Project, arguments: tuple[str, ...]) -> None:
+    assert NOTHING_LEFT in project.make("--until", "tokenize_shard", *arguments)
 
 
 def test_a_batch_is_a_part_of_a_rules_inputs(project: Project) -> None:

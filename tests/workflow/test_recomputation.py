@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +79,11 @@ def evaluation_text(project: Project) -> None:
     path.write_bytes(path.read_bytes() + "끝.\n".encode())
 
 
+def evaluation_text_of_an_older_file(project: Project) -> None:
+    evaluation_text(project)
+    os.utime(project.folder / "resources/texts/korean.txt", (10**9, 10**9))
+
+
 def threshold(project: Project) -> None:
     project.config["checks"] = {"compression": {"min_bytes_per_token": 1.5}}
 
@@ -129,6 +136,16 @@ def deleted_artifact(project: Project) -> None:
 
 def more_steps(project: Project) -> None:
     project.config["models"]["d1"]["options"]["steps"] = 4
+
+
+def more_steps_and_another_threshold(project: Project) -> None:
+    more_steps(project)
+    threshold(project)
+
+
+def gate_that_had_closed(project: Project) -> None:
+    threshold(project)
+    project.path("gate.json").unlink()
 
 
 def more_steps_and_back(project: Project) -> None:
@@ -232,6 +249,7 @@ CHANGES: Changes = [
         },
     ),
     (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS}),
+    (evaluation_text_of_an_older_file, {**ALL_CHECKS, **AFTER_CHECKS}),
     (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
     (edit("rustbpe/core/src/train/merge.rs"), {"train_tokenizer": 1, **AFTER_MERGES}),
     (
@@ -253,9 +271,10 @@ AFTER_TRAINING = {"evaluate_model": 1, "make_model_report": 1, "make_manifest": 
 
 CHANGES_WITH_A_MODEL: Changes = [
     (nothing, {}),
-    (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS}),
-    (threshold, {"check_tokenizer": 1, **AFTER_CHECKS}),
+    (evaluation_text, {**ALL_CHECKS, **AFTER_CHECKS, "make_manifest": 2}),  # whose inputs are also the gate's
+    (threshold, {"check_tokenizer": 1, **AFTER_CHECKS, "make_manifest": 2}),
     (deleted_counts, {}),
+    (gate_that_had_closed, {"check_tokenizer": 1, **AFTER_CHECKS, "make_manifest": 2}),
     (deleted_token_shards, {}),
     (deleted_checkpoints, {}),
     (edit("scripts/nanosnake/training/trainer.py"), {"make_model_report": 1, "make_manifest": 1}),
@@ -273,6 +292,10 @@ CHANGES_WITH_A_MODEL: Changes = [
     ),
     (edit("scripts/nanosnake/provenance/record.py"), {}),
     (more_steps, {"train_model": 1, **AFTER_TRAINING}),
+    (
+        more_steps_and_another_threshold,
+        {"check_tokenizer": 1, **AFTER_CHECKS, "train_model": 1, **AFTER_TRAINING, "make_manifest": 2},
+    ),
     (
         vocabulary_size,
         {
@@ -339,6 +362,25 @@ def test_what_failed_is_still_to_be_made(made: Project, change: Callable[[Projec
     planned = made.plan()
     assert made.snakemake().returncode != 0
     assert made.plan() == planned
+
+
+def test_what_was_made_again_for_others_and_then_deleted_still_counts(made: Project) -> None:
+    shard_of_an_older_file(made)
+    planned = made.plan()
+    made.make("--until", "count_pretokens")
+    deleted_counts(made)
+    shutil.rmtree(made.folder / "results/tiny/shards")
+    left = made.plan()
+    assert {rule: left[rule] for rule in AFTER_MERGES} == {rule: planned[rule] for rule in AFTER_MERGES}
+
+
+def test_results_without_notes_of_how_they_were_made_are_named(made: Project) -> None:
+    shutil.rmtree(made.folder / ".snakemake")
+    vocabulary_size(made)
+    assert re.search(r"^note: .*other settings are not noticed.* train_tokenizer$", made.make(), re.MULTILINE)
+    words = [sys.executable, "-m", "nanosnake.commands", "status", "--configfile", "test.yaml"]
+    ended = subprocess.run(words, cwd=made.folder, capture_output=True, text=True, check=True)
+    assert "other settings are not noticed" in ended.stderr
 
 
 def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project) -> None:

@@ -28,7 +28,7 @@ from nanosnake.config import Config, load
 from nanosnake.console.board import PROGRESS
 from nanosnake.console.handler import FILE_VARIABLE
 from nanosnake.files import NanosnakeError, read_json
-from nanosnake.messages import aligned, duration
+from nanosnake.messages import aligned, duration, log
 from nanosnake.stages import Stage
 
 STALE = 30.0
@@ -76,6 +76,9 @@ class Status(Stage):
             ended = snakemake(words, capture=True, environment={FILE_VARIABLE: str(file)})
             if ended.returncode:
                 raise NanosnakeError(f"Snakemake cannot plan: {(ended.stderr or ended.stdout).strip()}")
+            for line in ended.stderr.splitlines():
+                if line.startswith("note: "):
+                    log(line)
             return list(read_json(file))
 
 

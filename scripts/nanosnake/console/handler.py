@@ -50,6 +50,11 @@ SAID_ELSEWHERE = (
 )
 """Beginnings of lines that tell a user nothing, or that the final summary explains better."""
 
+NOTHING_LEFT = (
+    "Nothing to be done: of the jobs to run, --until or --omit-from leave none. A rule that they name may be up to date, "
+    "or not part of this configuration"
+)
+"""What a run says whose plan has jobs of which its options leave none; Snakemake then prints an empty table."""
 
 _REFUSAL = re.compile(r"WorkflowError in file .*?, line \d+:\n(.*?)\n  File .*, in refuse", re.DOTALL)
 """How Snakemake prints the message of our `refuse`; the file and the line do not help the reader."""
@@ -84,6 +89,8 @@ class LogHandler(LogHandlerBase):
                 self.started = True
             case LogEvent.RUN_INFO:
                 self.board.plan(fields.get("stats") or {})
+                if not self.board.total and not self.common_settings.dryrun:
+                    self._print(NOTHING_LEFT)
             case LogEvent.JOB_INFO if self.common_settings.dryrun:
                 self.planned.append(Job.of(fields))
             case LogEvent.JOB_INFO:
@@ -132,9 +139,7 @@ class LogHandler(LogHandlerBase):
         if not message.strip() or message.startswith(SAID_ELSEWHERE):
             return
         if message.startswith("This was a dry-run") and not self.planned:
-            message = table(
-                (), self.board.times
-            )  # Snakemake prints this only if no target is left out either
+            message = NOTHING_LEFT
         during = self.started and not message.startswith("Nothing to be done")
         if record.levelno >= logging.WARNING or not during:
             self._print(message)

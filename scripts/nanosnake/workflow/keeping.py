@@ -16,7 +16,7 @@ from pathlib import Path
 from nanosnake.closures import differences
 from nanosnake.files import hard_link, read_json, write_if_changed
 from nanosnake.messages import duration, log
-from nanosnake.snakemake_internals import Run, forget
+from nanosnake.snakemake_internals import Run
 from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, RESULTS, Recipe, in_few_words
 from nanosnake.workflow.code import Code
 from nanosnake.workflow.models import Models
@@ -147,7 +147,6 @@ class Keeper:
         if not all((home / file).exists() for file in RESULTS):
             for file in RESULTS:
                 hard_link(aside / file, home / file)
-                forget(home / file)
             log(f"{name}: was not trained again; the model from before is back in {home}")
         shutil.rmtree(aside)
 
