@@ -21,5 +21,6 @@ def check_unchanged(shard: Path) -> None:
     if then[1] is not None and then != now:
         raise NanosnakeError(
             f"{shard.resolve()}: is not the file that became the shard {shard.stem}: it has {now[0]:,} bytes and the "
-            f"time {now[1]} ns, recorded were {then[0]:,} and {then[1]}; run Snakemake again, which links it again"
+            f"time {now[1]} ns, recorded were {then[0]:,} and {then[1]}; run Snakemake again, which links it again "
+            "(in a copy of the project, whose links lead to the first one: with --forcerun link_shard)"
         )
