@@ -152,10 +152,11 @@ def read_rules_as(wordings: Mapping[str, str]) -> None:
 
 
 def note_only_what_was_made() -> None:
-    """Keep the notes of an output's last successful job when a later one fails.
+    """Keep the notes of an output's last successful job when a later one fails, and the mark that it is not complete.
 
     Snakemake overwrites them with the parameters, the code and the inputs of the job that failed, and then deletes its
-    outputs: the next plan would find no change, and count what was made from them before as up to date.
+    outputs: the next plan would find no change, and count what was made from them before as up to date. Without the
+    mark, so would a file that a process finishes after Snakemake has seen its shell killed.
     """
     from snakemake.jobs import Job
     from snakemake.persistence import PersistenceBase
@@ -174,9 +175,6 @@ def note_only_what_was_made() -> None:
     async def finished(self: Any, job: Any) -> None:
         if job not in failed:
             await note(self, job)
-            return
-        for file in job.output:
-            self._unmark_incomplete(self._get_key(file))
 
     Job.postprocess, PersistenceBase.finished = postprocess, finished
 

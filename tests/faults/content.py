@@ -22,7 +22,7 @@ from workflow.project import Project
 TIMES = {
     *("began", "ended", "made", "seconds", "cpu_seconds", "peak_memory_bytes", "time"),
     *("run", "seal", "id"),  # a manifest's, and the runs that made its files: drawn anew for each start
-    *("benchmark", "mb_per_second", "tokens_per_second", "data_wait", "first_step_seconds"),
+    *("benchmark", "mb_per_second", "tokens_per_second", "data_wait", "first_step_seconds", "attempts"),
 }
 """Keys whose values are times, speeds, or names drawn at random for a run."""
 
