@@ -118,6 +118,7 @@ def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None
     steps(made_model, 3)
     del made_model.config["models"]["d1"]["options"]["matrix_lr"]
     made_model.make(f"{HOME}/training.json")
+    assert training(made_model)["figures"]["steps"] == 3
     assert "nothing is trained" in log_of(made_model), "the job that failed, which takes what is finished"
     assert weights(made_model) == before
 

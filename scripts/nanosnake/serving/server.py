@@ -202,8 +202,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
         raise NanosnakeError(
-            f"--host {host}, --port {port}: {getattr(error, 'strerror', None) or error}; choose another port (0: any free one) or address"
+            f"--host {host}, --port {port}: {why}; choose another port (0: any free one) or address"
         ) from None
 
 

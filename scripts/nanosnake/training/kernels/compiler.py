@@ -13,22 +13,22 @@ TESTED = ("features", "cooperative_reduction")
 
 def options() -> dict[str, Any]:
     """Return the options of `torch.compile` for a model on a GPU."""
-    import torch._inductor.config as inductor
-
     # Round where the model says so: if values stay in float32 inside fused kernels and are rounded only on their way
     # to memory, training starts worse (docs/experiments.md).
     chosen: dict[str, Any] = {"emulate_precision_casts": True}
-    if hasattr(inductor, "inductor_choices_class") and is_known():
+    if has_tested_heuristic():
         chosen["inductor_choices_class"] = heuristics
     return chosen
 
 
-def is_known() -> bool:
-    """Return whether the compiler still has the heuristic that we change."""
+def has_tested_heuristic() -> bool:
+    """Return whether the compiler has the heuristic that we change, and the setting for it."""
+    import torch._inductor.config as inductor
     from torch._inductor.choices import InductorChoices
 
     method = getattr(InductorChoices, "should_use_persistent_reduction", None)
-    return method is not None and tuple(inspect.signature(method).parameters) == TESTED
+    known = method is not None and tuple(inspect.signature(method).parameters) == TESTED
+    return known and hasattr(inductor, "inductor_choices_class")
 
 
 def heuristics() -> Any:
