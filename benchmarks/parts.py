@@ -91,7 +91,7 @@ def adamw(rate: float) -> None:
 
 def gelu() -> None:
     """Replace squared ReLU with GELU."""
-    model.GPT._mlp = lambda _, x, up, down: linear(F.gelu(linear(x, up)), down)  # type: ignore
+    model.mlp = lambda x, up, down, **_: linear(F.gelu(linear(x, up)), down)  # type: ignore
 
 
 def length(of_queries: float) -> None:

@@ -13,7 +13,7 @@ from nanosnake.training.distributed import Ranks
 DEPTH_12 = ModelConfig.from_depth(12, 32_768, 2048)
 
 
-@pytest.mark.parametrize(("gigabytes", "rows"), [(8, 4), (12, 8), (16, 16), (24, 16), (80, 64), (141, 128)])
+@pytest.mark.parametrize(("gigabytes", "rows"), [(8, 4), (12, 8), (16, 16), (24, 32), (80, 128), (141, 128)])
 def test_rows_by_memory(gigabytes: int, rows: int) -> None:
     assert fit.estimate(DEPTH_12, 256, gigabytes * 1e9) == rows
 

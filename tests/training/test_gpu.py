@@ -15,6 +15,7 @@ from nanosnake.training.config import ModelConfig, TrainOptions
 from nanosnake.training.distributed import Ranks
 from nanosnake.training.head import head_loss
 from nanosnake.training.kernels import flash4, fused
+from nanosnake.training.linear import mlp
 from nanosnake.training.loader import Batch
 from nanosnake.training.model import GPT, build_model
 from nanosnake.training.trainer import Files, Trainer
@@ -78,14 +79,15 @@ def test_backends_agree_with_the_reference(backend: str, kv_share: int, compiled
         assert float((found[name] - value).norm() / value.norm()) < 0.03, name
 
 
-def test_the_mlp_agrees_with_the_reference() -> None:
-    if not fused.usable():
+@pytest.mark.parametrize("in_products", [False, True])
+def test_the_mlp_agrees_with_the_reference(in_products: bool) -> None:
+    if in_products and not fused.usable():
         pytest.skip("quack-kernels is not installed, or the GPU is no Hopper")
     x = torch.nn.functional.rms_norm(torch.randn(640, 256, device="cuda"), (256,)).bfloat16()
     up, down = (torch.randn(shape, device="cuda").bfloat16() * 0.05 for shape in ((1024, 256), (256, 1024)))
     grad = torch.randn(640, 256, device="cuda").bfloat16()
     leaves = [t.requires_grad_() for t in (x, up, down)]
-    found = fused.mlp(*leaves)
+    found = mlp(*leaves, in_products=in_products)
     exact = [t.detach().double().requires_grad_() for t in leaves]
     wanted = (exact[0] @ exact[1].t()).relu().square() @ exact[2].t()
     pairs = [

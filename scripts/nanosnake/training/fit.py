@@ -36,9 +36,10 @@ def needed(model: ModelConfig, rows: int) -> float:
     # weights, gradients and the optimizer's state, by the types that each has
     state = 16.0 * model.matrix_parameters + 22.0 * table + 12.0 * (table + values)
     update = 24.0 * model.depth * model.mlp_ratio * model.width**2  # Muon on the largest bank
-    # kept for the backward pass: about 17 tensors of the width per layer in bf16
+    # kept for the backward pass: so many tensors of the width per layer, in bf16
+    kept = 17.0 if model.architecture == "llama" else 14.0
     tokens = rows * model.sequence_length
-    activations = (34.0 * model.depth * model.width + 4096.0) * tokens
+    activations = (2.0 * kept * model.depth * model.width + 4096.0) * tokens
     logits = 2.0 * min(CHUNK_ELEMENTS, tokens * model.padded_vocab)
     return state + max(update, activations + logits) + ASIDE
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nanosnake.training.attention import Documents, attend
 from nanosnake.training.config import GATE_CHANNELS, SMEAR_CHANNELS, Architecture, ModelConfig
 from nanosnake.training.kernels import fused
-from nanosnake.training.linear import linear
+from nanosnake.training.linear import linear, mlp
 
 QK_SCALE = 1.2
 """Queries and keys are this long after their norm: sharper attention than length 1."""
@@ -137,7 +137,7 @@ class GPT(nn.Module):
             x_ND = self.residual_scale[i] * x_ND + self.embedding_scale[i] * first_ND
             value = self._value(i, tokens_N, dtype)
             x_ND = added(x_ND, self._attention(norm(x_ND), qkv[i], out[i], value, documents, window))
-            x_ND = added(x_ND, self._mlp(norm(x_ND), up[i], down[i]))
+            x_ND = added(x_ND, mlp(norm(x_ND), up[i], down[i], in_products=self.fused))
         return norm(x_ND)
 
     def _smear(self, x_ND: Tensor, positions_N: Tensor) -> Tensor:
@@ -155,11 +155,6 @@ class GPT(nn.Module):
         table_VLX = self.value_embedding.view(config.padded_vocab, len(config.value_layers), -1)
         embedded_NX = F.embedding(tokens_N, table_VLX[:, number]).to(dtype)
         return embedded_NX.view(-1, config.kv_heads, config.head_dim), self.value_gate[number].to(dtype)
-
-    def _mlp(self, x_ND: Tensor, up: Tensor, down: Tensor) -> Tensor:
-        if self.fused:
-            return fused.mlp(x_ND, up, down)
-        return linear(F.relu(linear(x_ND, up)).square(), down)
 
     def _attention(
         self,

@@ -1,8 +1,8 @@
-"""The MLP with its squared ReLU inside the matrix products, as operators that torch.compile accepts.
+"""The MLP's squared ReLU inside the matrix products, as operators that torch.compile accepts.
 
 Next to a product of 3,072 columns, squared ReLU as a separate kernel costs half as much again, because it reads and
 writes the widest tensors of the model. The package `quack-kernels`, a dependency of `flash-attn-4`, can apply a
-function of ours at the end of a product. Only the squares are kept: the derivative is twice their root.
+function of ours at the end of a product.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from nanosnake.training.kernels import packages
-from nanosnake.training.linear import weight_gradient
 
 
 def usable() -> bool:
@@ -62,24 +61,3 @@ def down_backward(grad_ND: Tensor, down_DF: Tensor, squares_NF: Tensor) -> Tenso
 @down_backward.register_fake
 def _(grad_ND: Tensor, down_DF: Tensor, squares_NF: Tensor) -> Tensor:
     return torch.empty_like(squares_NF)
-
-
-class _Mlp(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x_ND: Tensor, up_FD: Tensor, down_DF: Tensor) -> Tensor:
-        squares_NF = up_product(x_ND, up_FD)
-        ctx.save_for_backward(x_ND, up_FD, down_DF, squares_NF)
-        out_ND: Tensor = squares_NF @ down_DF.t()
-        return out_ND
-
-    @staticmethod
-    def backward(ctx: Any, grad_ND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x_ND, up_FD, down_DF, squares_NF = ctx.saved_tensors
-        grad_NF = down_backward(grad_ND, down_DF, squares_NF)
-        return grad_NF @ up_FD, weight_gradient(grad_NF, x_ND), weight_gradient(grad_ND, squares_NF)
-
-
-def mlp(x_ND: Tensor, up_FD: Tensor, down_DF: Tensor) -> Tensor:
-    """Return relu(x @ up.T) squared @ down.T [N, D]."""
-    out: Tensor = _Mlp.apply(x_ND, up_FD, down_DF)
-    return out
