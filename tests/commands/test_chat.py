@@ -118,6 +118,7 @@ def test_an_answer_is_what_the_trainers_model_writes(small: Small, server: Serve
     assert answer.choices[0].finish_reason == "length"
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (len(prompt), 12)
     assert [model.id for model in server.client.models.list()] == [server.name] == ["model"]
+    assert server.client.models.retrieve(server.name).id == server.name
 
 
 def test_a_stream_has_the_same_answer(server: Server) -> None:
@@ -216,6 +217,8 @@ def test_what_cannot_be_answered_is_refused(server: Server, options: dict[str, A
 
 
 def test_another_model_or_name_of_the_host_is_refused(server: Server) -> None:
+    with pytest.raises(openai.NotFoundError, match="model 'org/gpt' is not here; this server has 'model'"):
+        server.client.models.retrieve("org/gpt")
     with pytest.raises(openai.NotFoundError, match="model 'gpt' is not here; this server has 'model'"):
         server.ask(model="gpt")
     request = urllib.request.Request(f"{server.address}/models", headers={"Host": "example.org"})

@@ -86,18 +86,27 @@ class Service:
 
     def __init__(self, engine: Engine, name: str, default: Sampling) -> None:
         self.engine, self.name, self.default = engine, name, default
+        self.described = {"id": name, "object": "model", "created": 0, "owned_by": "nanosnake"}
         self.turn = asyncio.Lock()
 
     async def models(self, request: Request) -> Response:
         """List the one model."""
-        model = {"id": self.name, "object": "model", "created": 0, "owned_by": "nanosnake"}
-        return JSONResponse({"object": "list", "data": [model]})
+        return JSONResponse({"object": "list", "data": [self.described]})
+
+    async def model(self, request: Request) -> Response:
+        """Describe the model, if it is the one that is asked for."""
+        asked: str = request.path_params["name"]
+        return JSONResponse(self.described) if asked == self.name else self.no_such(asked)
+
+    def no_such(self, model: str) -> Response:
+        """Say that a model is not served here."""
+        return problem(f"model {model!r} is not here; this server has {self.name!r}", 404)
 
     async def complete(self, request: Request) -> Response:
         """Answer a conversation, at once or as a stream."""
         asked = Asked.model_validate_json(await content(request))
         if asked.model not in (None, self.name):
-            return problem(f"model {asked.model!r} is not here; this server has {self.name!r}", 404)
+            return self.no_such(asked.model)
         prompt = self.engine.prompt([message.plain() for message in asked.messages])
         pieces = self.pieces(request, prompt, asked.sampling(self.default))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
@@ -183,6 +192,7 @@ def application(service: Service, host: str) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/models", service.models),
+            Route("/v1/models/{name:path}", service.model),
             Route("/v1/chat/completions", service.complete, methods=["POST"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK if host in LOOPBACK else ["*"])],
