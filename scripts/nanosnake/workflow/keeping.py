@@ -16,7 +16,8 @@ from pathlib import Path
 from nanosnake.closures import differences
 from nanosnake.files import hard_link, read_json, write_if_changed
 from nanosnake.messages import duration, log
-from nanosnake.snakemake_internals import Run
+from nanosnake.runs.disk import cannot_write
+from nanosnake.snakemake_internals import Run, refuse
 from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, RESULTS, Recipe, in_few_words
 from nanosnake.workflow.code import Code
 from nanosnake.workflow.models import Models
@@ -35,7 +36,10 @@ class Keeper:
         self.aside: list[str] = []
         """Models whose old files have second names until this run ends."""
         if run.is_main:
-            self.write_recipes()
+            try:
+                self.write_recipes()
+            except OSError as error:
+                refuse(cannot_write(error))
 
     def write_recipes(self) -> None:
         """Write the given options of each model; a file is newer than the model only if they have changed."""
