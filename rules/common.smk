@@ -60,7 +60,7 @@ hush_log_files()
 plan_quickly()
 allow_repeated_characters()
 read_rules_as(EARLIER_WORDS)
-note_only_what_was_made()
+note_only_what_was_made(log, ours=f"{Path(layout.RECIPE).parent}/")  # nanosnake.workflow.keeping decides
 look_at_every_job(log)
 notice_what_times_do_not_show(ours=".cache/")
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides

@@ -24,7 +24,7 @@ STARTED = time.perf_counter()
 
 from nanosnake import layout  # noqa: E402
 from nanosnake.closures import Closures  # noqa: E402
-from nanosnake.files import hard_link, read_json, replacing, replacing_folder, sha256_file, write_json  # noqa: E402
+from nanosnake.files import hard_link, replacing, replacing_folder, sha256_file, write_json  # noqa: E402
 from nanosnake.messages import log  # noqa: E402
 from nanosnake.provenance.code import REPOSITORY  # noqa: E402
 from nanosnake.provenance.record import take_environment, write_environment  # noqa: E402
@@ -72,8 +72,10 @@ class TrainModel(Stage, Shape, TrainOptions):
     """Weights that training begins with, next to their model.json; absent: random ones."""
     keep: tuple[int, ...] = ()
     """Steps after which the weights are kept."""
+    given: tuple[str, ...] = ()
+    """Names of the options that were given, even if at their default; if absent: those not at their default."""
     recipe: Path | None = None
-    """JSON file with the options that were given, even if at their default; if absent: those not at their default."""
+    """File of their values by the newest plan, which may be that of another configuration; no result is older."""
     follow_code: bool = False
     """Do not reuse a finished model that was trained by other code."""
 
@@ -83,10 +85,10 @@ class TrainModel(Stage, Shape, TrainOptions):
         return TrainOptions(**{field.name: getattr(self, field.name) for field in fields(TrainOptions)})
 
     @property
-    def given(self) -> frozenset[str]:
+    def decided(self) -> frozenset[str]:
         """Names of the decisive options that were given."""
-        if self.recipe is not None:
-            return frozenset(read_json(self.recipe)["given"])
+        if self.given:
+            return frozenset(self.given)
         known = {field.name: field for field in fields(self)}
         return frozenset(
             name for name in DECISIVE if name == "depth" or getattr(self, name) != default_of(known[name])
@@ -124,7 +126,7 @@ def train_model(options: TrainModel) -> None:
         others["parent"] = ((name_of(options.parent.parent), sha256_file(options.parent)[:16]),)
     recipe = Recipe(
         options={name: getattr(options, name) for name in DECISIVE} | {"keep": list(options.keep)},
-        given=options.given,
+        given=options.decided,
         data={
             "train": train.digests,
             "validation": validation.digests,

@@ -151,12 +151,16 @@ def read_rules_as(wordings: Mapping[str, str]) -> None:
     PersistenceBase.code = code
 
 
-def note_only_what_was_made() -> None:
+def note_only_what_was_made(say: Callable[[str], None], *, ours: str) -> None:
     """Keep the notes of an output's last successful job when a later one fails, and the mark that it is not complete.
 
     Snakemake overwrites them with the parameters, the code and the inputs of the job that failed, and then deletes its
     outputs: the next plan would find no change, and count what was made from them before as up to date. Without the
-    mark, so would a file that a process finishes after Snakemake has seen its shell killed.
+    mark, so would a file that a process finishes after Snakemake has seen its shell killed, and what was made from a
+    file from outside that was edited meanwhile: the edit is older than the result.
+
+    Args:
+        ours: beginning of the paths of files from outside of which jobs read nothing.
     """
     from snakemake.jobs import Job
     from snakemake.persistence import PersistenceBase
@@ -172,8 +176,22 @@ def note_only_what_was_made() -> None:
         finally:
             failed.discard(self)
 
+    def edited_meanwhile(self: Any, job: Any) -> str | None:
+        marks = [NOTES.with_name("incomplete") / note_name(file) for file in job.output]
+        began = [mark.stat().st_mtime_ns for mark in marks if mark.exists()]
+        outside = [
+            path
+            for path in sorted(set(job.input).difference(*self.dag.dependencies[job].values()))
+            if not path.startswith(ours) and Path(path).exists()
+        ]
+        return next((path for path in outside if began and Path(path).stat().st_mtime_ns > min(began)), None)
+
     async def finished(self: Any, job: Any) -> None:
-        if job not in failed:
+        if job in failed:
+            return
+        if (path := edited_meanwhile(self, job)) is not None:
+            say(f"note: {path} changed while {job.output[0]} was made from it; the next run makes that again")
+        else:
             await note(self, job)
 
     Job.postprocess, PersistenceBase.finished = postprocess, finished

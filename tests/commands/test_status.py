@@ -45,3 +45,16 @@ def test_a_model_on_another_data_set_is_in_the_configuration_and_what_is_not_the
         ("results/web/old", "tokenizer", "1", "5 B", "in no configuration"),
         ("results/web/shards", "shards", "0", "0 B", "not made"),
     ]
+
+
+def test_what_belongs_to_a_whole_data_set_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put("results/web/samples/train.jsonl", "results/web/claims/claim.json", "results/web/bpe/merges.arrow")
+    _, *rows = overview(load(CONFIG), ["results/web/claims/claim.json", "results/_tasks/arc.json"])
+    assert rows == [
+        ("results/_tasks", "tasks", "0", "0 B", "not made"),
+        ("results/web", "data set, comparisons", "2", "10 B", "1 files to make"),
+        ("results/web/bpe", "tokenizer", "1", "5 B", "up to date"),
+    ]

@@ -46,6 +46,14 @@ def test_a_ladder_makes_a_model_for_each_depth_and_seed() -> None:
     assert (one.options.steps, one.options.seed, one.options.order_seed) == (3, 2, -1)
 
 
+def test_a_model_of_a_ladder_may_be_written_in_models_too() -> None:
+    written = {"tokenizer": "small", "depth": 2, "aspect_ratio": 32, "options": {"steps": 3, "seed": 1}}
+    models = {"base-d2-s1": written, "next": {"from": "base-d2-s1", "options": {"steps": 3}}}
+    found = config({"base": BASE}, models=models)
+    assert found.members["base"] == ["base-d1-s1", "base-d1-s2", "base-d2-s1", "base-d2-s2"]
+    assert len(found.models) == 5
+
+
 def test_orders_have_seeds_of_their_own() -> None:
     found = config({"base": {**BASE, "depths": [1], "order_seeds": [7, 8]}})
     assert found.members["base"] == ["base-d1-s1-o7", "base-d1-s1-o8", "base-d1-s2-o7", "base-d1-s2-o8"]

@@ -96,7 +96,7 @@ def tokenizer(**values: object) -> Callable[[Raw], None]:
         ),
         (
             model("chat", **{"from": "lad-d2-s1"}),
-            "defined: base, chat, mid; write a ladder's model in models too: with its settings, it is trained once",
+            "defined: base, chat, mid; write a ladder's model in models too: by its name and with its settings, it is trained once",
         ),
         (model("base", **{"from": "chat"}), "goes round in a circle: chat -> mid -> base -> chat"),
         (model("mid", depth=3), "models.mid.depth: base has 2, and its weights fit nothing else; got 3"),

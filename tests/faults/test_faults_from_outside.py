@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow.project import Project
+from workflow.project import TINY_MODEL, Project
 
 UNTIL = ("--until", "export_tokenizer")
 """The ordinary command, up to what is compared here."""
@@ -121,6 +121,19 @@ def test_a_folder_that_cannot_be_written(small_disk: Project, wanted: dict[str, 
     finally:
         if part == "results":
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_changed_model_in_a_folder_that_cannot_be_written(small_disk: Project) -> None:
+    small_disk.config["models"] = {"d1": TINY_MODEL}
+    small_disk.plan()
+    small_disk.config["models"] = {"d1": {**TINY_MODEL, "depth": 2}}
+    small_disk.snakemake("--version")  # writes the configuration
+    mounted(small_disk.folder, "-o", "remount,ro")
+    ended = small_disk.snakemake()
+    printed = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert f"{small_disk.folder}: Read-only file system; results, logs and notes are made" in printed
+    assert "Traceback (most recent call last)" not in printed
 
 
 VANISHING = """\

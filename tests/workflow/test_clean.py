@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from workflow.project import REPOSITORY, Project
+from workflow.project import REPOSITORY, TINY_MODEL, Project
 
 
 def clean(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +61,23 @@ def test_what_no_configuration_asks_for_is_listed_and_removed_when_told_to(made_
     assert mine.exists()
     assert (folder / "results/tiny/bpe/merges.arrow").exists()
     assert clean(folder).stderr.startswith("nothing to remove")
+
+
+def test_a_finished_model_that_the_next_run_would_take_is_kept(made_model: Project) -> None:
+    weights = "results/tiny/bpe/d1/model.safetensors"
+    options = TINY_MODEL["options"]
+    made_model.config["models"]["d1"] = {**TINY_MODEL, "options": {**options, "steps": 4}}
+    made_model.make(weights)
+    made_model.config["models"]["d1"] = {**TINY_MODEL, "options": options}
+    made_model.plan()  # writes the configuration
+    assert clean(made_model.folder, "--yes").returncode == 0
+    assert "d1: is taken from its checkpoints (options: steps from 4 to 3)" in made_model.make(weights)
+    (other,) = listed(clean(made_model.folder, "--yes").stdout)
+    assert not (made_model.folder / other).exists()
+    shutil.copytree(made_model.folder / "results", made_model.folder / "copied", symlinks=True)
+    shutil.rmtree(made_model.folder / "results")
+    (made_model.folder / "copied").rename(made_model.folder / "results")
+    assert listed(clean(made_model.folder).stdout) == set(), "a copy is the same model, if not the same file"
 
 
 def test_a_configuration_that_cannot_be_read_removes_nothing(made_model: Project) -> None:

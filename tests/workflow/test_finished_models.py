@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -61,6 +63,26 @@ def test_other_options_train_again_and_the_old_ones_bring_the_old_model_back(mad
     assert len(list((made_model.folder / CHECKPOINTS).glob("*/finished"))) == 2
     assert not (made_model.folder / CHECKPOINTS / "aside").exists()
     assert "train_model" not in made_model.plan()
+
+
+def test_a_plan_of_other_options_during_a_run_does_not_change_what_was_given(made_model: Project) -> None:
+    launcher, waits, ready = (made_model.folder / name for name in ("scripts/launch.py", "waits", "ready"))
+    first = "from __future__ import annotations\n"
+    wait = f"import pathlib, time\npathlib.Path({str(waits)!r}).touch()\n"
+    wait += f"while not pathlib.Path({str(ready)!r}).exists():\n    time.sleep(0.1)\n"
+    launcher.write_text(launcher.read_text().replace(first, first + wait, 1))
+    options = made_model.config["models"]["d1"]["options"]
+    made_model.config["models"]["d1"]["options"] = {**options, "lr_scale": 0.5}
+    with ThreadPoolExecutor() as threads:
+        run = threads.submit(made_model.make, f"{HOME}/training.json")
+        while not waits.exists() and not run.done():
+            time.sleep(0.1)
+        made_model.config["models"]["d1"]["options"] = options
+        made_model.plan()
+        ready.touch()
+        run.result()
+    assert "lr_scale" in training(made_model)["recipe"]["given"]
+    assert made_model.plan()["train_model"] == 1, "the model has another lr_scale than the default"
 
 
 def test_older_code_is_said_and_trained_again_when_asked_for(made_model: Project) -> None:

@@ -364,6 +364,21 @@ def test_what_failed_is_still_to_be_made(made: Project, change: Callable[[Projec
     assert made.plan() == planned
 
 
+def test_what_was_made_while_its_text_was_edited_is_made_again(made: Project) -> None:
+    text, script = made.folder / "texts/mine.txt", made.folder / "scripts/check_tokenizer.py"
+    text.parent.mkdir()
+    text.write_text("before")
+    made.config["evaluation"]["texts"] = "texts"
+    edit_once = f"        edited = Path({str(text)!r})\n        if edited.read_text() == 'before':\n"
+    edit_once += "            edited.write_text('after')\n"
+    script.write_text(re.sub(r"(    def run\(self\).*\n)", rf"\1{edit_once}", script.read_text()))
+    verdict = "results/tiny/bpe/checks/compression.json"
+    assert f"texts/mine.txt changed while {verdict} was made from it" in made.make(verdict)
+    assert made.plan("--", verdict) == {"check_tokenizer": 1}
+    made.make(verdict)
+    assert made.plan("--", verdict) == {}
+
+
 def test_what_was_made_again_for_others_and_then_deleted_still_counts(made: Project) -> None:
     shard_of_an_older_file(made)
     planned = made.plan()

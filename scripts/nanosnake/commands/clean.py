@@ -5,7 +5,8 @@
     nanosnake clean --configfiles my.yaml --yes                         remove it without asking
 
 It looks at results and checkpoints. Files that no rule made, logs and history are left alone. A checkpoint is kept if
-its run could still resume: it is not finished, and the trainer's code is the same.
+its run could still resume: it is not finished, and the trainer's code is the same. Earlier finished models are kept as
+long as a run would make the model again: it may take one of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,9 @@ from nanosnake.training.recipe import FINISHED, RESULTS, Recipe
 
 TARGETS = ("all", "tokens")
 """Targets that together list everything a configuration makes."""
+
+PENDING = "update pending"
+"""What Snakemake's summary says of a file that a run would make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +76,18 @@ def unasked(project: Path, files: tuple[Path, ...]) -> Iterator[tuple[Path, int]
         NanosnakeError: if a configuration cannot be read or planned.
     """
     wanted: set[str] = set()
+    outdated: set[str] = set()
     configs = []
     for file in files:
         configs.append(read(file))
-        wanted |= planned(project, file)
+        plan = planned(project, file)
+        wanted |= plan.keys()
+        outdated |= {name for name, said in plan.items() if said == PENDING}
     for path in sorted(walk(project / layout.RESULTS)):
         name = str(path.relative_to(project))
         if name not in wanted and (project / NOTES / note_name(name)).is_file():
             yield path, path.lstat().st_size
-    yield from checkpoints(project, configs)
+    yield from checkpoints(project, configs, outdated)
 
 
 def read(file: Path) -> Config:
@@ -90,8 +98,8 @@ def read(file: Path) -> Config:
         raise NanosnakeError(f"{file}: cannot be read as a configuration ({error})") from None
 
 
-def planned(project: Path, file: Path) -> set[str]:
-    """Return every file that a configuration has rules for, as Snakemake lists them."""
+def planned(project: Path, file: Path) -> dict[str, str]:
+    """Return what Snakemake's summary says of every file that a configuration has rules for: whether to make it."""
     command = [sys.executable, "-m", "snakemake", *TARGETS, "--snakefile", str(REPOSITORY / "Snakefile")]
     command += [
         "--directory",
@@ -107,7 +115,8 @@ def planned(project: Path, file: Path) -> set[str]:
         raise NanosnakeError(
             f"{file}: Snakemake could not plan it; nothing was removed:\n{ended.stderr.strip()}"
         )
-    return {line.split("\t")[0] for line in ended.stdout.splitlines() if "\t" in line}
+    rows = [line.split("\t") for line in ended.stdout.splitlines() if "\t" in line]
+    return {row[0]: row[-1] for row in rows}
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -116,7 +125,9 @@ def walk(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in names)
 
 
-def checkpoints(project: Path, configs: list[Config]) -> Iterator[tuple[Path, int]]:
+def checkpoints(
+    project: Path, configs: list[Config], outdated: AbstractSet[str]
+) -> Iterator[tuple[Path, int]]:
     """Yield the folders of checkpoints that no run would resume from, and of finished models that nobody asks for."""
     code = Closures(REPOSITORY, project / layout.CODE).of("train_model")
     kept = [folder for config in configs for folder in models(project, config)]
@@ -125,7 +136,9 @@ def checkpoints(project: Path, configs: list[Config]) -> Iterator[tuple[Path, in
             yield folder, size_of(folder)
             continue
         for key in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "aside"):
-            yield from ((path, size_of(path)) for path in unused(key, result_of(project, folder), code))
+            home = result_of(project, folder)
+            settled = str((home / RESULTS[0]).relative_to(project)) not in outdated
+            yield from ((path, size_of(path)) for path in unused(key, home if settled else None, code))
 
 
 def models(project: Path, config: Config) -> list[Path]:
@@ -143,12 +156,16 @@ def result_of(project: Path, folder: Path) -> Path:
     return project / layout.MODEL.format(dataset=dataset, tokenizer=tokenizer, model=model)
 
 
-def unused(key: Path, home: Path, code: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the folders of one recipe's checkpoints that are no longer useful."""
+def unused(key: Path, home: Path | None, code: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the folders of one recipe's checkpoints that are no longer useful.
+
+    Args:
+        home: folder of the existing model; None if a run would make it again.
+    """
     finished = key / FINISHED
     then = Recipe.of_result(finished)
-    result = home / RESULTS[0]
-    if then is not None and result.exists() and not result.samefile(finished / RESULTS[0]):
+    now = home and Recipe.of_result(home)
+    if then is not None and now is not None and now != then:
         yield key  # with other options or data than the existing model
         return
     own = Recipe({}, frozenset(), {}, code).code_key

@@ -103,7 +103,9 @@ def overview(config: Config, outdated: Iterable[str]) -> Iterator[tuple[str, ...
 
 def expected(config: Config) -> dict[str, str]:
     """Return the folders that a configuration describes, and what is in each."""
-    folders = {layout.SHARDS.format(source=source): "shards" for source in config.sources}
+    folders = {f"{layout.RESULTS}/{name}": "data set, comparisons" for name in config.datasets}
+    folders |= {layout.CORE_TASKS: "tasks", str(Path(layout.PUBLISHED_TASK).parent): "tasks"}
+    folders |= {layout.SHARDS.format(source=source): "shards" for source in config.sources}
     for name, tokenizer in config.tokenizers.items():
         home = layout.TOKENIZER.format(dataset=tokenizer.dataset, tokenizer=name)
         folders[home] = "tokenizer"

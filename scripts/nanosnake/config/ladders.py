@@ -181,14 +181,14 @@ def ladder_models(
                 context.get("message", detail["msg"]),
             ) from None
         for name, model in made:
-            same = known.setdefault(decisive(model), name)
-            if same == name:
+            settings = decisive(model)
+            if settings not in known:
                 if name in models or name in added:
                     raise wrong(
                         f"ladders.{ladder_name}", name, "makes a model of this name, and there is another one"
                     )
-                added[name] = model
-            found.setdefault(ladder_name, []).append(same)
+                known[settings], added[name] = name, model
+            found.setdefault(ladder_name, []).append(known[settings])
     return added, found
 
 

@@ -46,7 +46,7 @@ def with_parents(models: Mapping[Any, Any]) -> dict[Any, Any]:
             raise problem(f"goes round in a circle: {' -> '.join([*seen, parent])}")
         if parent not in models:
             of_a_ladder = re.search(r"-d\d+-s\d+", parent)
-            hint = "; write a ladder's model in models too: with its settings, it is trained once"
+            hint = "; write a ladder's model in models too: by its name and with its settings, it is trained once"
             raise problem(unknown("model", parent, models) + (hint if of_a_ladder else ""))
         begins = whole(parent, (*seen, parent))
         if not isinstance(begins, Mapping):

@@ -16,7 +16,8 @@ from pathlib import Path
 from nanosnake.closures import differences
 from nanosnake.files import hard_link, read_json, write_if_changed
 from nanosnake.messages import duration, log
-from nanosnake.snakemake_internals import Run
+from nanosnake.runs.disk import cannot_write
+from nanosnake.snakemake_internals import Run, refuse
 from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, RESULTS, Recipe, in_few_words
 from nanosnake.workflow.code import Code
 from nanosnake.workflow.models import Models
@@ -35,7 +36,10 @@ class Keeper:
         self.aside: list[str] = []
         """Models whose old files have second names until this run ends."""
         if run.is_main:
-            self.write_recipes()
+            try:
+                self.write_recipes()
+            except OSError as error:
+                refuse(cannot_write(error))
 
     def write_recipes(self) -> None:
         """Write the given options of each model; a file is newer than the model only if they have changed."""
@@ -44,10 +48,13 @@ class Keeper:
             then = self.trained(name)
             changed = then is None or bool(now.changed_options(then))
             given = {option: now.options[option] for option in sorted(now.given)}
-            write_if_changed(path, json.dumps({"given": given}, indent=1) + "\n")
             if then is None:
+                write_if_changed(path, json.dumps({"given": given}, indent=1) + "\n")
                 continue
             times = [Path(self.models.home(name), file).stat().st_mtime_ns for file in RESULTS]
+            # a plan during the training wrote the same, of which Snakemake has noted that the model was made from it
+            instead = {"instead of the model of": max(times)} if changed else {}
+            write_if_changed(path, json.dumps({"given": given, **instead}, indent=1) + "\n")
             if changed and path.stat().st_mtime_ns <= max(times) + TICK:
                 os.utime(path, ns=(max(times) + TICK,) * 2)
             elif not changed and path.stat().st_mtime_ns >= min(times) - TICK:
@@ -57,9 +64,8 @@ class Keeper:
         """Return the recipe of a model by the configuration, without the data, which only the trainer knows."""
         model = self.models.config.models[name]
         values = {**model.model_dump(), **model.options.model_dump()}
-        given = model.model_fields_set | model.options.model_fields_set
         options = {option: values[option] for option in DECISIVE}
-        return Recipe(options, frozenset(given & set(DECISIVE)), {}, self.code)
+        return Recipe(options, frozenset(self.models.given(name)), {}, self.code)
 
     def trained(self, name: str) -> Recipe | None:
         """Return the recipe of the existing model; None if the model is incomplete or has no recipe."""

@@ -21,6 +21,7 @@ from nanosnake.exports.formats import MODEL_FILES
 from nanosnake.naming import compact, expand, short_hash
 from nanosnake.stages import words
 from nanosnake.training.config import TrainOptions
+from nanosnake.training.recipe import DECISIVE
 from nanosnake.workflow.shell import Wildcards, repository_path, script
 from nanosnake.workflow.tokenizers import Tokenizers
 from plan_mixture import PlanMixture
@@ -174,6 +175,13 @@ class Models:
         """Return the file of the trainer's code, if a model is retrained when that has changed."""
         return [f"{layout.CODE}/{TrainModel.__module__}.sha256"] if self.of(wildcards).follow_code else []
 
+    def given(self, name: str) -> set[str]:
+        """Return the names of the decisive options that the configuration sets for a model."""
+        model = self.config.models[name]
+        return {
+            option for option in DECISIVE if option in model.model_fields_set | model.options.model_fields_set
+        }
+
     def train(self, wildcards: Wildcards, input: Any, resources: Any) -> str:
         """Return the command that trains a model.
 
@@ -190,6 +198,7 @@ class Models:
             tokenizer=Path(input.tokenizer[0]).parent,
             checkpoints=Path(self.checkpoints_of(name)),
             out=Path(self.home(name)),
+            given=sorted(self.given(name)),
             recipe=Path(self.recipe_of(name)),
             **model.model_dump(exclude=NOT_OPTIONS),
             **model.options.model_dump(exclude_defaults=True),
