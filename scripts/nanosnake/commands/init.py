@@ -102,10 +102,13 @@ def look(place: Path, column: str | None) -> Data:
         NanosnakeError: if there are none that can be read, or they are of several kinds, or hold no text.
     """
     files, kind = _files(place)
-    sample = _sample(files[0], kind)
-    chosen, why = _column(sample, column, files[0]) if kind != "text" else (None, "")
+    path, sample = next(
+        ((path, rows) for path in files[:LOOKED_AT] if (rows := _sample(path, kind))), (files[0], [])
+    )
+    chosen, why = _column(sample, column, path) if kind != "text" else (None, "")
     if (
         kind == "parquet"
+        and "." not in (chosen or "")  # only kind: files reads a column inside of another
         and len(files) > 1
         and place.is_dir()
         and all(path.parent == place for path in files)
@@ -167,6 +170,8 @@ def _cut(
     from nanosnake.sources.formats import look
 
     size = sum(path.stat().st_size * (PACKED if look.by_name(path).packing else 1) for path in files)
+    if not size:
+        raise NanosnakeError(f"{place}: holds empty files only ({len(files)} {kind}); add files with text")
     shards = min(max(math.ceil(size / SHARD_BYTES), 10), 1000)
     source: dict[str, Any] = {"kind": "files", "path": str(place.resolve()), "shards": shards}
     if kind == "text":
@@ -188,18 +193,30 @@ def _cut(
 
 
 def _sample(path: Path, kind: str) -> list[Record]:
-    """Return the first rows of a file; none of plain text."""
-    if kind == "text":
+    """Return the first rows of a file, with columns inside of others as `outer.inner`; none of plain text."""
+    if kind == "text" or not path.stat().st_size:
         return []
     if kind in ("parquet", "arrow"):
-        return _table_rows(path, kind)
+        return [_flat(row) for row in _table_rows(path, kind)]
     start = _first_lines(path, kind)
     if kind == "jsonl":
         lines = start.split("\n")[:SAMPLED_ROWS]
-        return [row for line in lines if isinstance(row := _json(line), dict)]
+        return [_flat(row) for line in lines if isinstance(row := _json(line), dict)]
     csv.field_size_limit(max(csv.field_size_limit(), len(start)))  # for the whole process
     rows = csv.DictReader(io.StringIO(start, newline=""), delimiter="\t" if kind == "tsv" else ",")
+    if len(names := rows.fieldnames or []) == 1 and re.search(r"[,;|\t]", names[0]):
+        raise NanosnakeError(
+            f"{path}: its header is a single column, {names[0]!r}; values have to be separated by commas, or by tabs "
+            "in a file named .tsv: write it again, or rename it"
+        )
     return list(itertools.islice(rows, SAMPLED_ROWS))
+
+
+def _flat(record: Record, outer: str = "") -> Record:
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        flat |= _flat(value, f"{outer}{name}.") if isinstance(value, dict) else {f"{outer}{name}": value}
+    return flat
 
 
 def _first_lines(path: Path, kind: str) -> str:
@@ -228,17 +245,22 @@ def _json(line: str) -> object:
 def _table_rows(path: Path, kind: str) -> list[Record]:
     import pyarrow as pa
 
-    from nanosnake.sources.formats.tables import open_parquet
+    from nanosnake.sources.formats import tables
 
+    start = tables.start_of(str(path), kind)  # type: ignore[arg-type]
     try:
         if kind == "parquet":
-            batch = next(open_parquet(path).iter_batches(batch_size=SAMPLED_ROWS), None)
-        else:
-            with pa.memory_map(str(path)) as source:
-                batch = pa.ipc.open_file(source).get_batch(0).slice(0, SAMPLED_ROWS)
+            batch = next(tables.open_parquet(path).iter_batches(batch_size=SAMPLED_ROWS), None)
+            return batch.to_pylist() if batch is not None else []
+        with pa.memory_map(str(path)) as source:
+            if start.startswith(b"ARROW1"):
+                opened = pa.ipc.open_file(source)
+                batches = map(opened.get_batch, range(opened.num_record_batches))
+            else:
+                batches = iter(pa.ipc.open_stream(source))
+            return next((batch.slice(0, SAMPLED_ROWS).to_pylist() for batch in batches if len(batch)), [])
     except (pa.ArrowException, OSError) as error:
         raise NanosnakeError(f"{path}: not a readable {kind} file ({error})") from None
-    return batch.to_pylist() if batch is not None else []
 
 
 def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[str, str]:
@@ -246,7 +268,7 @@ def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[s
     names = list(dict.fromkeys(name for record in sample for name in record))
     texts = [name for name in names if any(_is_text(record.get(name)) for record in sample)]
     if wanted is not None:
-        if wanted.split(".")[0] not in names:
+        if wanted.split(".")[0] not in {str(name).split(".")[0] for name in names}:
             raise NanosnakeError(
                 f"{path}: has no column {wanted!r}; its columns are {', '.join(map(str, names)) or 'none'}"
             )
@@ -299,7 +321,7 @@ def configuration(name: str, data: Data) -> str:
     return f"""\
 # Proposed by `nanosnake init`; config/README.md of nanosnake describes every key.
 datasets:
-  {name}:
+  {_yaml(name)}:
     # {len(data.files):,} files{documents}, about {data.characters:,} characters
     source:{source}{column}
     train: {_yaml(data.train)}
@@ -307,7 +329,7 @@ datasets:
 
 tokenizers:
   {tokenizer}:
-    dataset: {name}
+    dataset: {_yaml(name)}
     # {size:,} tokens suit this much text: more would be learned from too few examples, fewer make longer token
     # sequences. The report's curve over vocabulary size shows what a change costs.
     vocab_size: {size}
@@ -321,7 +343,10 @@ tokenizers:
 
 def _yaml(value: object) -> str:
     """Return a value as YAML reads it."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_/][\w./-]*[A-Za-z_]", value):
+    import yaml
+
+    plain = re.compile(r"[A-Za-z_/][\w./-]*[A-Za-z_]")
+    if isinstance(value, str) and plain.fullmatch(value) and yaml.safe_load(value) == value:  # not `no`
         return value
     return json.dumps(value, ensure_ascii=False)
 
