@@ -232,7 +232,10 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_fresh")
 def test_one_line_for_each_job_and_none_of_snakemakes_own(capsys: pytest.CaptureFixture[str]) -> None:
-    write("logs/d/count_pretokens/shard_00001.log", "counting: 3 of 9\nshard_00001.parquet: 9 documents\n")
+    write(
+        "logs/d/count_pretokens/shard_00001.log",
+        "counting: 3 of 9\nshard_00001.parquet: 9 documents\n  a note\n",
+    )
     write("logs/d/count_pretokens/shard_00002.log", "x.py: error: bad\n")
     text = shown(
         capsys,
