@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -263,6 +264,10 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
         elif glob.has_magic(str(path)):
             what = "no file matches this glob"
         raise wrong(key, pattern, f"{what}{where}")
+    if braces := next((str(file) for file in found if re.search(r"\{\w.*\}", str(file))), None):
+        raise wrong(
+            key, pattern, f"{braces!r} has a name in braces, which Snakemake would fill in; rename it"
+        )
     return [(str(file.relative_to(root).with_name(look.stem(file))), str(file)) for file in found]
 
 
