@@ -208,6 +208,13 @@ def test_a_job_that_is_tried_again_has_not_failed() -> None:
     assert (board.failed, board.count) == ({}, 1)
 
 
+def test_a_late_message_does_not_count_targets() -> None:
+    board = Board()
+    board.expect([Job.of(fields(1)), Job.of(fields(2, "all", log=[], output=[]))])
+    board.plan({"count_pretokens": 1, "all": 1, "total": 2})
+    assert board.total == 1
+
+
 def shown(
     capsys: pytest.CaptureFixture[str], *records: tuple[LogEvent | None, dict[str, Any]], **settings: bool
 ) -> str:
