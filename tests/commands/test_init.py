@@ -127,9 +127,10 @@ def test_a_compressed_file_that_is_broken_off_is_named(tmp_path: Path) -> None:
 
 def test_plain_text_and_conversations(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/book.txt").write_text("a\n\nb\n")
-    assert "documents: blocks" in proposed(tmp_path)[0]
-    (tmp_path / "new/config.yaml").unlink()
+    for book, documents in (("a\r\n\r\nb\r\n", "blocks"), ("a\nb\n", "line")):
+        (tmp_path / "data/book.txt").write_text(book)
+        assert f"documents: {documents}" in proposed(tmp_path)[0]
+        (tmp_path / "new/config.yaml").unlink()
     (tmp_path / "data/book.txt").unlink()
     turns = [{"role": "user", "content": "hi"}]
     (tmp_path / "data/chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n{}\n")

@@ -147,6 +147,17 @@ def test_a_name_that_snakemake_would_fill_in_is_refused(folder: Path, path: str,
     assert "has a name in braces" in refusal({"kind": "local", "path": path}, name, "b")
 
 
+@pytest.mark.parametrize(
+    ("kind", "path"), [("local", "data"), ("local", "data/*.parquet"), ("files", "data")]
+)
+def test_a_link_to_nothing_is_named(folder: Path, kind: str, path: str) -> None:
+    touch(folder / "data", "a.parquet", "b.parquet")
+    (folder / "data/c.parquet").symlink_to("/no/such")
+    assert "data/c.parquet is a link to /no/such, which is not there" in refusal(
+        {"kind": kind, "path": path}, "a", "b"
+    )
+
+
 def test_a_misspelled_validation_shard_is_blamed_on_validation(folder: Path) -> None:
     touch(folder / "data", "a.parquet", "b.parquet")
     assert "datasets.d.validation: no file" in refusal({"kind": "local", "path": "data"}, "*", "c")

@@ -175,7 +175,10 @@ def _cut(
     shards = min(max(math.ceil(size / SHARD_BYTES), 10), 1000)
     source: dict[str, Any] = {"kind": "files", "path": str(place.resolve()), "shards": shards}
     if kind == "text":
-        source["documents"] = "blocks" if len(files) < LOOKED_AT else "file"
+        parted = re.search(
+            r"\n\s*\n", _first_lines(next(path for path in files if path.stat().st_size), kind)
+        )
+        source["documents"] = "file" if len(files) >= LOOKED_AT else "blocks" if parted else "line"
     if column is not None and any(isinstance(record.get(column), list) for record in sample):
         source["template"] = "{role}: {content}\n"
     part = _length(sample, column) / max(sum(len(str(dict(record))) for record in sample), 1) if column else 1
