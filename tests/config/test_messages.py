@@ -111,6 +111,10 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (tokenizer(special_tokens=[]), ["tokenizers.bpe4k.special_tokens", "at least one"]),
     (replaced(tokenizers={}), ["tokenizers", "at least 1"]),
     # names that are defined elsewhere
+    (
+        tokenizer(pattern="nanochta"),
+        ["tokenizers.bpe4k.pattern", "did you mean 'nanochat'", "or write a regex"],
+    ),
     (tokenizer(dataset="dmo"), ["tokenizers.bpe4k.dataset", "'dmo'", "defined: demo", "did you mean 'demo'"]),
     (tokenizer(shards="3-4"), ["tokenizers.bpe4k.shards", "shard_00004", "datasets.demo.train"]),
     (dataset(train="0-4"), ["datasets.demo.train", "shard_00004", "pinned for validation"]),
