@@ -131,6 +131,10 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
         ],
     ),
     (model(kv_share=4), ["models.d2:", "1 query heads cannot share key/value heads by 4; use a kv_share"]),
+    (
+        lambda raw: (raw["models"].clear(), tokenizer(chat_template="no.jinja")(raw)),
+        ["tokenizers.bpe4k.chat_template", "no.jinja does not exist"],
+    ),
     (model(prompts="no/such.txt"), ["models.d2.prompts", "does not exist", "no/such.txt"]),
     (replaced(models={"tokens": {"tokenizer": "bpe4k", "depth": 2}}), ["models.tokens", "another name"]),
     # values
