@@ -120,6 +120,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (dataset(train="0-4"), ["datasets.demo.train", "shard_00004", "pinned for validation"]),
     (model(tokenizer="bpe4"), ["models.d2.tokenizer", "'bpe4'", "defined: bpe4k", "did you mean 'bpe4k'"]),
     (model(depth=0), ["models.d2.depth", "greater than or equal to 1", "got 0"]),
+    (model(aspect_ratio=8, head_dim=8), ["models.d2.head_dim", "16 wide", "raise head_dim"]),
     (model(options={"step": 3}), ["models.d2.options.step", "did you mean 'steps'"]),
     (model(options={"epochs": math.inf}), ["models.d2.options.epochs", "a finite number", "got inf"]),
     (
