@@ -265,8 +265,9 @@ def test_one_line_for_each_job_and_none_of_snakemakes_own(capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("_fresh")
-def test_a_refusal_is_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    said = 'WorkflowError in file "/x/rules/common.smk", line 37:\nconfig.yaml: a mistake\n  File "/x", line 37, in <module>\n  File "/x.py", line 1, in refuse'
+@pytest.mark.parametrize("where", [' in file "/x/rules/common.smk", line 37', ""])
+def test_a_refusal_is_its_message_alone(capsys: pytest.CaptureFixture[str], where: str) -> None:
+    said = f'WorkflowError{where}:\nconfig.yaml: a mistake\n  File "/x", line 37, in <module>\n  File "/x.py", line 1, in refuse'
     assert (
         shown(capsys, (LogEvent.ERROR, {"msg": said, "level": logging.ERROR})) == "config.yaml: a mistake\n"
     )
