@@ -90,6 +90,8 @@ def test_text_inside_of_another_column_is_found(tmp_path: Path, ending: str) -> 
     text, config = proposed(tmp_path)
     assert "meta.body # the longest texts of url, meta.body" in text
     assert load(config, origin="test").datasets["mine"].source.kind == "files"
+    if ending == "parquet":
+        assert "# 2 files, 4,000 documents, about 612,000 characters" in text
     (tmp_path / "new/config.yaml").unlink()
     named, _ = proposed(tmp_path, "--text-column", "meta.body")
     assert text.replace("the longest texts of url, meta.body", "as you said") == named

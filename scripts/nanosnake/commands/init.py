@@ -143,12 +143,9 @@ def _parquet_shards(
     place: Path, files: Sequence[Path], column: str, why: str, sample: Sequence[Record]
 ) -> Data:
     """Propose each parquet file as a shard, the last held out."""
-    from nanosnake.sources.parquet import row_groups
-
     if bad := next((path for path in files if not SAFE_NAME.fullmatch(path.stem)), None):
         log(f"{bad.name}: a shard is named after its file, with letters, digits, '.', '_' and '-' only")
-    read = [sum(row_groups(path)) for path in files[:LOOKED_AT]]
-    rows = sum(read) * len(files) // len(read)
+    rows = _rows(files)
     share = files[-1].stat().st_size / max(sum(path.stat().st_size for path in files), 1)
     return Data(
         files=files,
@@ -161,6 +158,14 @@ def _parquet_shards(
         validation=files[-1].stem,
         why_validation=f"the last of {len(files)} files by name, {share:.1%} of the bytes; named, so that a new file never moves it",
     )
+
+
+def _rows(files: Sequence[Path]) -> int:
+    """Return about how many rows parquet files have, by the footers of the first ones."""
+    from nanosnake.sources.parquet import row_groups
+
+    read = [sum(row_groups(path)) for path in files[:LOOKED_AT]]
+    return sum(read) * len(files) // len(read)
 
 
 def _cut(
@@ -182,13 +187,15 @@ def _cut(
     if column is not None and any(isinstance(record.get(column), list) for record in sample):
         source["template"] = "{role}: {content}\n"
     part = _length(sample, column) / max(sum(len(str(dict(record))) for record in sample), 1) if column else 1
+    rows = _rows(files) if kind == "parquet" else None  # its size says little: it is compressed
+    each = _length(sample, column) / max(len(sample), 1)
     return Data(
         files=files,
         source=source,
         column=column,
         why_column=why,
-        documents=None,
-        characters=round(size * part),
+        documents=rows,
+        characters=round(size * part if rows is None else rows * each),
         train=f"0-{shards - 2}",
         validation=shards - 1,
         why_validation=f"one of {shards} parts of the same size",
