@@ -59,8 +59,8 @@ def test_files_of_other_kinds_are_cut_into_shards(tmp_path: Path) -> None:
     dataset = load(config, origin="test").datasets["mine"]
     assert (dataset.text_column, dataset.train_shards[-1], dataset.validation_shards) == (
         "body",
-        "shard_00008",
-        ["shard_00009"],
+        "shard_00009",
+        ["validation"],
     )
 
 

@@ -91,7 +91,7 @@ class Data:
     characters: int
     """Estimated from a sample."""
     train: str
-    validation: str | int
+    validation: str | Mapping[str, Any]
     why_validation: str
 
 
@@ -171,7 +171,7 @@ def _rows(files: Sequence[Path]) -> int:
 def _cut(
     place: Path, files: Sequence[Path], kind: str, column: str | None, why: str, sample: Sequence[Record]
 ) -> Data:
-    """Propose to cut files of any kind into shards of about the same size, the last held out."""
+    """Propose to cut files of any kind into shards of about the same size, and to hold out some documents."""
     from nanosnake.sources.formats import look
 
     size = sum(path.stat().st_size * (PACKED if look.by_name(path).packing else 1) for path in files)
@@ -196,9 +196,9 @@ def _cut(
         why_column=why,
         documents=rows,
         characters=round(size * part if rows is None else rows * each),
-        train=f"0-{shards - 2}",
-        validation=shards - 1,
-        why_validation=f"one of {shards} parts of the same size",
+        train=f"0-{shards - 1}",
+        validation={"fraction": round(1 / shards, 4), "by": "hash"},
+        why_validation="chosen by a hash of the text, so that a new file never moves a document",
     )
 
 
