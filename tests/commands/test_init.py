@@ -134,11 +134,17 @@ def test_plain_text_and_conversations(tmp_path: Path) -> None:
         assert f"documents: {documents}" in proposed(tmp_path)[0]
         (tmp_path / "new/config.yaml").unlink()
     (tmp_path / "data/book.txt").unlink()
-    turns = [{"role": "user", "content": "hi"}]
-    (tmp_path / "data/chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n{}\n")
-    text, config = proposed(tmp_path)
-    assert "text_column: messages # the only column of text" in text
-    assert load(config, origin="test").datasets["mine"].source.template == "{role}: {content}\n"
+    for who, what in (("role", "content"), ("from", "value")):
+        turns = [{who: "user", what: "hi"}]
+        (tmp_path / "data/chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n{}\n")
+        text, config = proposed(tmp_path)
+        (tmp_path / "new/config.yaml").unlink()
+        assert "text_column: messages # the only column of text" in text
+        assert load(config, origin="test").datasets["mine"].source.template == f"{{{who}}}: {{{what}}}\n"
+    (tmp_path / "data/chat.jsonl").unlink()
+    for name in ("a", "b"):
+        pq.write_table(pa.Table.from_pylist([{"messages": turns}]), tmp_path / f"data/{name}.parquet")
+    assert 'template: "{from}: {value}\\n"' in proposed(tmp_path)[0]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,8 @@ def look(place: Path, column: str | None) -> Data:
     chosen, why = _column(sample, column, path) if kind != "text" else (None, "")
     if (
         kind == "parquet"
-        and "." not in (chosen or "")  # only kind: files reads a column inside of another
+        and "." not in (chosen or "")  # only kind: files reads a column inside of another, and conversations
+        and not any(_template(row.get(chosen or "")) for row in sample)
         and len(files) > 1
         and place.is_dir()
         and all(path.parent == place for path in files)
@@ -184,8 +185,8 @@ def _cut(
             r"\n\s*\n", _first_lines(next(path for path in files if path.stat().st_size), kind)
         )
         source["documents"] = "file" if len(files) >= LOOKED_AT else "blocks" if parted else "line"
-    if column is not None and any(isinstance(record.get(column), list) for record in sample):
-        source["template"] = "{role}: {content}\n"
+    if template := next(filter(None, (_template(record.get(column or "")) for record in sample)), None):
+        source["template"] = template
     part = _length(sample, column) / max(sum(len(str(dict(record))) for record in sample), 1) if column else 1
     rows = _rows(files) if kind == "parquet" else None  # its size says little: it is compressed
     each = _length(sample, column) / max(len(sample), 1)
@@ -300,12 +301,16 @@ def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[s
 
 
 def _is_text(value: object) -> bool:
-    """Return whether a value is a text, or a conversation with roles."""
-    if isinstance(value, list):
-        return bool(value) and all(
-            isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in value
-        )
-    return isinstance(value, str)
+    return isinstance(value, str) or _template(value) is not None
+
+
+def _template(value: object) -> str | None:
+    """Return the template of a conversation's messages, by their keys; None for anything else."""
+    turns = value if isinstance(value, list) else []
+    for who, what in (("role", "content"), ("from", "value")):
+        if turns and all(isinstance(turn, dict) and {who, what} <= turn.keys() for turn in turns):
+            return f"{{{who}}}: {{{what}}}\n"
+    return None
 
 
 def _length(sample: Sequence[Record], column: str | None) -> int:
