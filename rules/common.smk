@@ -12,7 +12,7 @@ from nanosnake import layout
 from nanosnake.console.outcome import Outcome
 from nanosnake.files import NanosnakeError
 from nanosnake.layout import benchmark_of, log_of
-from nanosnake.messages import log
+from nanosnake.messages import expected_message, log
 from nanosnake.provenance.code import REPOSITORY
 from nanosnake.provenance.run_id import run_id
 from nanosnake.runs.clock import check_times
@@ -85,8 +85,8 @@ try:
         section=run.config_section or (),
         trials=layout.TRIALS,
     )
-except NanosnakeError as error:
-    refuse(str(error))
+except (NanosnakeError, OSError) as error:
+    refuse(expected_message(error))
 
 code = Code(run)
 datasets = Datasets(CONFIG)

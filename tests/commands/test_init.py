@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,8 +59,8 @@ def test_files_of_other_kinds_are_cut_into_shards(tmp_path: Path) -> None:
     dataset = load(config, origin="test").datasets["mine"]
     assert (dataset.text_column, dataset.train_shards[-1], dataset.validation_shards) == (
         "body",
-        "shard_00008",
-        ["shard_00009"],
+        "shard_00009",
+        ["validation"],
     )
 
 
@@ -76,6 +77,49 @@ def test_more_is_looked_at_than_the_first_bytes(tmp_path: Path, ending: str) -> 
     assert "story # the longest texts of id, story" in proposed(tmp_path)[0]
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_text_inside_of_another_column_is_found(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "data").mkdir()
+    rows = [{"url": f"http://x/{n}", "meta": {"body": "once upon a time " * 9}} for n in range(2000)]
+    for name in ("a", "b"):
+        path = tmp_path / f"data/{name}.{ending}"
+        if ending == "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        else:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text, config = proposed(tmp_path)
+    assert "meta.body # the longest texts of url, meta.body" in text
+    assert load(config, origin="test").datasets["mine"].source.kind == "files"
+    if ending == "parquet":
+        assert "# 2 files, 4,000 documents, about 612,000 characters" in text
+    (tmp_path / "new/config.yaml").unlink()
+    named, _ = proposed(tmp_path, "--text-column", "meta.body")
+    assert text.replace("the longest texts of url, meta.body", "as you said") == named
+
+
+def test_a_table_that_commas_do_not_separate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/all.csv").write_text("id;text\n1;a\n", encoding="utf-8-sig")
+    with pytest.raises(NanosnakeError, match="its header is a single column, 'id;text'; values have to be"):
+        proposed(tmp_path)
+
+
+def test_empty_files_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.jsonl").touch()
+    (tmp_path / "data/b.jsonl").write_text('{"story": "once"}\n')
+    assert "text_column: story" in proposed(tmp_path)[0]
+
+
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_arrow_files_and_streams(tmp_path: Path, new: Callable[..., pa.RecordBatchWriter]) -> None:
+    (tmp_path / "data").mkdir()
+    table = pa.table({"no": ["once", "twice"]})
+    with new(str(tmp_path / "data/a.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    assert 'text_column: "no"' in proposed(tmp_path)[0]
+
+
 def test_a_compressed_file_that_is_broken_off_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/all.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}\n')[:-5])
@@ -85,15 +129,22 @@ def test_a_compressed_file_that_is_broken_off_is_named(tmp_path: Path) -> None:
 
 def test_plain_text_and_conversations(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/book.txt").write_text("a\n\nb\n")
-    assert "documents: blocks" in proposed(tmp_path)[0]
-    (tmp_path / "new/config.yaml").unlink()
+    for book, documents in (("a\r\n\r\nb\r\n", "blocks"), ("a\nb\n", "line")):
+        (tmp_path / "data/book.txt").write_text(book)
+        assert f"documents: {documents}" in proposed(tmp_path)[0]
+        (tmp_path / "new/config.yaml").unlink()
     (tmp_path / "data/book.txt").unlink()
-    turns = [{"role": "user", "content": "hi"}]
-    (tmp_path / "data/chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n{}\n")
-    text, config = proposed(tmp_path)
-    assert "text_column: messages # the only column of text" in text
-    assert load(config, origin="test").datasets["mine"].source.template == "{role}: {content}\n"
+    for who, what in (("role", "content"), ("from", "value")):
+        turns = [{who: "user", what: "hi"}]
+        (tmp_path / "data/chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n{}\n")
+        text, config = proposed(tmp_path)
+        (tmp_path / "new/config.yaml").unlink()
+        assert "text_column: messages # the only column of text" in text
+        assert load(config, origin="test").datasets["mine"].source.template == f"{{{who}}}: {{{what}}}\n"
+    (tmp_path / "data/chat.jsonl").unlink()
+    for name in ("a", "b"):
+        pq.write_table(pa.Table.from_pylist([{"messages": turns}]), tmp_path / f"data/{name}.parquet")
+    assert 'template: "{from}: {value}\\n"' in proposed(tmp_path)[0]
 
 
 @pytest.mark.parametrize(
@@ -102,11 +153,18 @@ def test_plain_text_and_conversations(tmp_path: Path) -> None:
         ([], "does not exist"),
         (["a.doc", "b.pdf"], "holds no file of text that can be read by its name"),
         (["a.parquet", "b.csv"], "holds files of several kinds"),
+        (["a.parquet.gz"], "parquet cannot be read while it is compressed with gzip; unpack it"),
+        (["empty.txt"], "holds empty files only"),
     ],
 )
 def test_data_that_will_not_do(tmp_path: Path, files: list[str], words: str) -> None:
     for name in files:
-        write(tmp_path / "data" / name, text=["x"])
+        path = tmp_path / "data" / name
+        write(path, text=["x"])
+        if name.endswith(".gz"):
+            path.write_bytes(gzip.compress(path.read_bytes()))
+        if name.startswith("empty"):
+            path.write_bytes(b"")
     with pytest.raises(NanosnakeError, match=words):
         proposed(tmp_path)
 

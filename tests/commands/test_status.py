@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from nanosnake.commands.__main__ import main
 from nanosnake.commands.status import overview
 from nanosnake.config import load
+from nanosnake.files import NanosnakeError
 
 CONFIG = {
     "datasets": {
@@ -17,6 +19,17 @@ CONFIG = {
     "tokenizers": {"bpe": {"dataset": "web", "vocab_size": 300}},
     "models": {"small": {"tokenizer": "bpe", "dataset": "talks", "depth": 2}},
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "no such file"), ("datasets: {web: {train: 0}}", r"datasets\.web\.source: ")]
+)
+def test_what_is_wrong_with_a_configuration_is_told(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "c.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(NanosnakeError, match=rf"c\.yaml: (.|\n)*{words}"):
+        main(["status", "--directory", str(tmp_path), "--configfile", str(path)])
 
 
 def put(*paths: str) -> None:

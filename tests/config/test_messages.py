@@ -111,11 +111,16 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (tokenizer(special_tokens=[]), ["tokenizers.bpe4k.special_tokens", "at least one"]),
     (replaced(tokenizers={}), ["tokenizers", "at least 1"]),
     # names that are defined elsewhere
+    (
+        tokenizer(pattern="nanochta"),
+        ["tokenizers.bpe4k.pattern", "did you mean 'nanochat'", "or write a regex"],
+    ),
     (tokenizer(dataset="dmo"), ["tokenizers.bpe4k.dataset", "'dmo'", "defined: demo", "did you mean 'demo'"]),
     (tokenizer(shards="3-4"), ["tokenizers.bpe4k.shards", "shard_00004", "datasets.demo.train"]),
     (dataset(train="0-4"), ["datasets.demo.train", "shard_00004", "pinned for validation"]),
     (model(tokenizer="bpe4"), ["models.d2.tokenizer", "'bpe4'", "defined: bpe4k", "did you mean 'bpe4k'"]),
     (model(depth=0), ["models.d2.depth", "greater than or equal to 1", "got 0"]),
+    (model(aspect_ratio=8, head_dim=8), ["models.d2.head_dim", "16 wide", "raise head_dim"]),
     (model(options={"step": 3}), ["models.d2.options.step", "did you mean 'steps'"]),
     (model(options={"epochs": math.inf}), ["models.d2.options.epochs", "a finite number", "got inf"]),
     (
@@ -127,6 +132,10 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
         ],
     ),
     (model(kv_share=4), ["models.d2:", "1 query heads cannot share key/value heads by 4; use a kv_share"]),
+    (
+        lambda raw: (raw["models"].clear(), tokenizer(chat_template="no.jinja")(raw)),
+        ["tokenizers.bpe4k.chat_template", "no.jinja does not exist"],
+    ),
     (model(prompts="no/such.txt"), ["models.d2.prompts", "does not exist", "no/such.txt"]),
     (replaced(models={"tokens": {"tokenizer": "bpe4k", "depth": 2}}), ["models.tokens", "another name"]),
     # values

@@ -135,10 +135,32 @@ def test_a_number_in_the_query_names_the_shard() -> None:
     assert load(source, "0-3", 4).datasets["d"].train_shards == [f"shard_0000{n}" for n in range(4)]
 
 
-@pytest.mark.parametrize("name", ["my [corpus] v1", "what?", "a*b", "{{v1}}"])
+@pytest.mark.parametrize("name", ["my [corpus] v1", "what?", "a*b", "{{}}"])
 def test_a_folder_is_a_folder_whatever_its_name(folder: Path, name: str) -> None:
     touch(folder / name.format(), "a.parquet", "b.parquet")
     assert load({"kind": "local", "path": name}, "a", "b").datasets["d"].train_shards == ["a"]
+
+
+@pytest.mark.parametrize(("path", "name"), [("{{v1}}", "a"), ("data", "{shard}")])
+def test_a_name_that_snakemake_would_fill_in_is_refused(folder: Path, path: str, name: str) -> None:
+    touch(folder / path.format(), f"{name}.parquet", "b.parquet")
+    assert "has a name in braces" in refusal({"kind": "local", "path": path}, name, "b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("local", "data"), ("local", "data/*.parquet"), ("files", "data")]
+)
+def test_a_link_to_nothing_is_named(folder: Path, kind: str, path: str) -> None:
+    touch(folder / "data", "a.parquet", "b.parquet")
+    (folder / "data/c.parquet").symlink_to("/no/such")
+    assert "data/c.parquet is a link to /no/such, which is not there" in refusal(
+        {"kind": kind, "path": path}, "a", "b"
+    )
+
+
+def test_a_misspelled_validation_shard_is_blamed_on_validation(folder: Path) -> None:
+    touch(folder / "data", "a.parquet", "b.parquet")
+    assert "datasets.d.validation: no file" in refusal({"kind": "local", "path": "data"}, "*", "c")
 
 
 def test_a_file_is_asked_for_by_its_name_though_it_looks_like_a_glob(folder: Path) -> None:

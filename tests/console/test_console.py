@@ -208,6 +208,13 @@ def test_a_job_that_is_tried_again_has_not_failed() -> None:
     assert (board.failed, board.count) == ({}, 1)
 
 
+def test_a_late_message_does_not_count_targets() -> None:
+    board = Board()
+    board.expect([Job.of(fields(1)), Job.of(fields(2, "all", log=[], output=[]))])
+    board.plan({"count_pretokens": 1, "all": 1, "total": 2})
+    assert board.total == 1
+
+
 def shown(
     capsys: pytest.CaptureFixture[str], *records: tuple[LogEvent | None, dict[str, Any]], **settings: bool
 ) -> str:
@@ -232,7 +239,10 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_fresh")
 def test_one_line_for_each_job_and_none_of_snakemakes_own(capsys: pytest.CaptureFixture[str]) -> None:
-    write("logs/d/count_pretokens/shard_00001.log", "counting: 3 of 9\nshard_00001.parquet: 9 documents\n")
+    write(
+        "logs/d/count_pretokens/shard_00001.log",
+        "counting: 3 of 9\nshard_00001.parquet: 9 documents\n  a note\n",
+    )
     write("logs/d/count_pretokens/shard_00002.log", "x.py: error: bad\n")
     text = shown(
         capsys,
@@ -255,8 +265,9 @@ def test_one_line_for_each_job_and_none_of_snakemakes_own(capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("_fresh")
-def test_a_refusal_is_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    said = 'WorkflowError in file "/x/rules/common.smk", line 37:\nconfig.yaml: a mistake\n  File "/x", line 37, in <module>\n  File "/x.py", line 1, in refuse'
+@pytest.mark.parametrize("where", [' in file "/x/rules/common.smk", line 37', ""])
+def test_a_refusal_is_its_message_alone(capsys: pytest.CaptureFixture[str], where: str) -> None:
+    said = f'WorkflowError{where}:\nconfig.yaml: a mistake\n  File "/x", line 37, in <module>\n  File "/x.py", line 1, in refuse'
     assert (
         shown(capsys, (LogEvent.ERROR, {"msg": said, "level": logging.ERROR})) == "config.yaml: a mistake\n"
     )

@@ -269,6 +269,12 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, what: str) -> Non
     assert looks in str(refused.value)
 
 
+def test_text_may_begin_like_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("[[File:a.jpg|thumb]] a city\n")
+    assert read(path).texts == ["[[File:a.jpg|thumb]] a city"]
+
+
 BAD_ROWS: dict[str, tuple[bytes, str]] = {
     "a column too many": (b"3,a,b\n", "3 columns, where the header has 2"),
     "not UTF-8": (b"3,\xff\n", "not valid UTF-8"),
@@ -395,7 +401,8 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"{wrong\n" * 3)
     with pytest.raises(
-        NanosnakeError, match=r"no document is left of 1 files \(3 could not be read, 0 were dropped"
+        NanosnakeError,
+        match=r"no document is left of 1 files \(3 could not be read, 0 were dropped.*on_error: stop",
     ):
         read(path, on_error="skip")
     path.write_bytes(b"")

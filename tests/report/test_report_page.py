@@ -218,6 +218,13 @@ def test_a_chart_takes_its_colours_from_the_page_and_its_ids_are_its_own() -> No
     assert not set(Page(drawing.wide).ids) & set(Page(drawing.narrow).ids)
 
 
+def test_a_long_name_leaves_room_for_the_curve() -> None:
+    name = "a_" * 40 + "nanochat-512"
+    points = [{"tokenizer": name, "vocabulary": 503, "bytes_per_token": 1.7, "prefix": True}]
+    drawing = vocabulary_curve(points, name)
+    assert re.search(r">…\w+nanochat-512 1\.70<", drawing.narrow)
+
+
 def test_axes_have_room_and_ticks_whatever_the_values() -> None:
     assert room_around([2.0, 4.0]) == pytest.approx([1.8, 4.2])
     assert room_around([0.5, 0.5]) == pytest.approx([0.45, 0.55])

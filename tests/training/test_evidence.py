@@ -45,7 +45,7 @@ def keep(folder: Path, found: Evidence) -> Path:
     bits = found.sums["nats"] / (math.log(2) * found.sums["bytes"])
     figures = {key: found.sums[key] for key in ("bytes", "tokens")} | {"bits_per_byte": bits}
     write_json(folder / evidence.EVALUATION, {**figures, "certificate": {"evidence": found.sums}})
-    write_json(folder / "training.json", {})
+    write_json(folder / "training.json", {"figures": {"bits_per_byte": bits + 0.1, "steps": 9}})
     return folder
 
 
@@ -178,7 +178,13 @@ def test_compare_says_what_is_within_noise(tmp_path: Path, capsys: pytest.Captur
     said = []
     for other in (b, c, d):
         Compare(a=str(a), b=str(other)).run()
-        said.append(capsys.readouterr().out.splitlines()[-1])
+        lines = capsys.readouterr().out.splitlines()
+        said.append(lines[-1])
+        assert [line.split("  ")[0] for line in lines[1:4]] == [
+            "bits per byte",
+            "bytes it was measured on",
+            "steps",
+        ]
     assert said[0].endswith(": within noise")
     assert said[1].startswith("c less a, paired over 3 documents: -0.36")
     assert "within noise" not in said[1]

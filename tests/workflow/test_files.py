@@ -135,7 +135,7 @@ def refused(value: dict[str, Any]) -> str:
             "source.filter: .*no file nowhere.py",
         ),
         ({"source": {"kind": "files", "path": "lines", "template": "{}"}}, "source.template: "),
-        ({"source": {"kind": "files", "path": "lines", "shards": 2}}, "datasets.tiny.train: "),
+        ({"source": {"kind": "files", "path": "lines", "shards": 2}}, "datasets.tiny.validation: "),
     ],
 )
 def test_mistakes_are_told_while_planning(

@@ -135,6 +135,13 @@ def test_a_wrong_configuration_stops_before_any_job(project: Project) -> None:
     assert not (project.folder / "results").exists()
 
 
+def test_a_path_that_cannot_be_looked_at_is_named_without_a_traceback(project: Project) -> None:
+    project.config["datasets"]["tiny"]["source"]["path"] = f"data/{'a' * 300}"
+    printed = project.snakemake().stderr
+    assert f"{'a' * 300}: File name too long" in printed
+    assert ", line " not in printed
+
+
 def test_a_bad_shard_leaves_nothing_and_the_others_are_made(project: Project) -> None:
     pq.write_table(pa.table({"body": ["no text column"]}), project.folder / "data/b.parquet")
     ended = project.snakemake()

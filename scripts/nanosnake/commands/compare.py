@@ -113,6 +113,8 @@ def _print_models(*folders: Path) -> None:
     rows += [
         _figures(f"accuracy, {name}", [found.get(name) for found in tasks], "{:.3f}") for name in tasks[0]
     ]
+    for found in figures:
+        found.pop("bits_per_byte", None)  # of a part of the validation tokens, while training
     shared = [key for key in figures[0] if all(isinstance(found.get(key), int | float) for found in figures)]
     rows += [_figures(key.replace("_", " "), [found[key] for found in figures], "{:,.6g}") for key in shared]
     print(aligned(rows))

@@ -91,7 +91,7 @@ class Data:
     characters: int
     """Estimated from a sample."""
     train: str
-    validation: str | int
+    validation: str | Mapping[str, Any]
     why_validation: str
 
 
@@ -102,10 +102,14 @@ def look(place: Path, column: str | None) -> Data:
         NanosnakeError: if there are none that can be read, or they are of several kinds, or hold no text.
     """
     files, kind = _files(place)
-    sample = _sample(files[0], kind)
-    chosen, why = _column(sample, column, files[0]) if kind != "text" else (None, "")
+    path, sample = next(
+        ((path, rows) for path in files[:LOOKED_AT] if (rows := _sample(path, kind))), (files[0], [])
+    )
+    chosen, why = _column(sample, column, path) if kind != "text" else (None, "")
     if (
         kind == "parquet"
+        and "." not in (chosen or "")  # only kind: files reads a column inside of another, and conversations
+        and not any(_template(row.get(chosen or "")) for row in sample)
         and len(files) > 1
         and place.is_dir()
         and all(path.parent == place for path in files)
@@ -140,12 +144,9 @@ def _parquet_shards(
     place: Path, files: Sequence[Path], column: str, why: str, sample: Sequence[Record]
 ) -> Data:
     """Propose each parquet file as a shard, the last held out."""
-    from nanosnake.sources.parquet import row_groups
-
     if bad := next((path for path in files if not SAFE_NAME.fullmatch(path.stem)), None):
         log(f"{bad.name}: a shard is named after its file, with letters, digits, '.', '_' and '-' only")
-    read = [sum(row_groups(path)) for path in files[:LOOKED_AT]]
-    rows = sum(read) * len(files) // len(read)
+    rows = _rows(files)
     share = files[-1].stat().st_size / max(sum(path.stat().st_size for path in files), 1)
     return Data(
         files=files,
@@ -160,46 +161,73 @@ def _parquet_shards(
     )
 
 
+def _rows(files: Sequence[Path]) -> int:
+    """Return about how many rows parquet files have, by the footers of the first ones."""
+    from nanosnake.sources.parquet import row_groups
+
+    read = [sum(row_groups(path)) for path in files[:LOOKED_AT]]
+    return sum(read) * len(files) // len(read)
+
+
 def _cut(
     place: Path, files: Sequence[Path], kind: str, column: str | None, why: str, sample: Sequence[Record]
 ) -> Data:
-    """Propose to cut files of any kind into shards of about the same size, the last held out."""
+    """Propose to cut files of any kind into shards of about the same size, and to hold out some documents."""
     from nanosnake.sources.formats import look
 
     size = sum(path.stat().st_size * (PACKED if look.by_name(path).packing else 1) for path in files)
+    if not size:
+        raise NanosnakeError(f"{place}: holds empty files only ({len(files)} {kind}); add files with text")
     shards = min(max(math.ceil(size / SHARD_BYTES), 10), 1000)
     source: dict[str, Any] = {"kind": "files", "path": str(place.resolve()), "shards": shards}
     if kind == "text":
-        source["documents"] = "blocks" if len(files) < LOOKED_AT else "file"
-    if column is not None and any(isinstance(record.get(column), list) for record in sample):
-        source["template"] = "{role}: {content}\n"
+        parted = re.search(
+            r"\n\s*\n", _first_lines(next(path for path in files if path.stat().st_size), kind)
+        )
+        source["documents"] = "file" if len(files) >= LOOKED_AT else "blocks" if parted else "line"
+    if template := next(filter(None, (_template(record.get(column or "")) for record in sample)), None):
+        source["template"] = template
     part = _length(sample, column) / max(sum(len(str(dict(record))) for record in sample), 1) if column else 1
+    rows = _rows(files) if kind == "parquet" else None  # its size says little: it is compressed
+    each = _length(sample, column) / max(len(sample), 1)
     return Data(
         files=files,
         source=source,
         column=column,
         why_column=why,
-        documents=None,
-        characters=round(size * part),
-        train=f"0-{shards - 2}",
-        validation=shards - 1,
-        why_validation=f"one of {shards} parts of the same size",
+        documents=rows,
+        characters=round(size * part if rows is None else rows * each),
+        train=f"0-{shards - 1}",
+        validation={"fraction": round(1 / shards, 4), "by": "hash"},
+        why_validation="chosen by a hash of the text, so that a new file never moves a document",
     )
 
 
 def _sample(path: Path, kind: str) -> list[Record]:
-    """Return the first rows of a file; none of plain text."""
-    if kind == "text":
+    """Return the first rows of a file, with columns inside of others as `outer.inner`; none of plain text."""
+    if kind == "text" or not path.stat().st_size:
         return []
     if kind in ("parquet", "arrow"):
-        return _table_rows(path, kind)
+        return [_flat(row) for row in _table_rows(path, kind)]
     start = _first_lines(path, kind)
     if kind == "jsonl":
         lines = start.split("\n")[:SAMPLED_ROWS]
-        return [row for line in lines if isinstance(row := _json(line), dict)]
+        return [_flat(row) for line in lines if isinstance(row := _json(line), dict)]
     csv.field_size_limit(max(csv.field_size_limit(), len(start)))  # for the whole process
     rows = csv.DictReader(io.StringIO(start, newline=""), delimiter="\t" if kind == "tsv" else ",")
+    if len(names := rows.fieldnames or []) == 1 and re.search(r"[,;|\t]", names[0]):
+        raise NanosnakeError(
+            f"{path}: its header is a single column, {names[0]!r}; values have to be separated by commas, or by tabs "
+            "in a file named .tsv: write it again, or rename it"
+        )
     return list(itertools.islice(rows, SAMPLED_ROWS))
+
+
+def _flat(record: Record, outer: str = "") -> Record:
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        flat |= _flat(value, f"{outer}{name}.") if isinstance(value, dict) else {f"{outer}{name}": value}
+    return flat
 
 
 def _first_lines(path: Path, kind: str) -> str:
@@ -228,17 +256,22 @@ def _json(line: str) -> object:
 def _table_rows(path: Path, kind: str) -> list[Record]:
     import pyarrow as pa
 
-    from nanosnake.sources.formats.tables import open_parquet
+    from nanosnake.sources.formats import tables
 
+    start = tables.start_of(str(path), kind)  # type: ignore[arg-type]
     try:
         if kind == "parquet":
-            batch = next(open_parquet(path).iter_batches(batch_size=SAMPLED_ROWS), None)
-        else:
-            with pa.memory_map(str(path)) as source:
-                batch = pa.ipc.open_file(source).get_batch(0).slice(0, SAMPLED_ROWS)
+            batch = next(tables.open_parquet(path).iter_batches(batch_size=SAMPLED_ROWS), None)
+            return batch.to_pylist() if batch is not None else []
+        with pa.memory_map(str(path)) as source:
+            if start.startswith(b"ARROW1"):
+                opened = pa.ipc.open_file(source)
+                batches = map(opened.get_batch, range(opened.num_record_batches))
+            else:
+                batches = iter(pa.ipc.open_stream(source))
+            return next((batch.slice(0, SAMPLED_ROWS).to_pylist() for batch in batches if len(batch)), [])
     except (pa.ArrowException, OSError) as error:
         raise NanosnakeError(f"{path}: not a readable {kind} file ({error})") from None
-    return batch.to_pylist() if batch is not None else []
 
 
 def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[str, str]:
@@ -246,7 +279,7 @@ def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[s
     names = list(dict.fromkeys(name for record in sample for name in record))
     texts = [name for name in names if any(_is_text(record.get(name)) for record in sample)]
     if wanted is not None:
-        if wanted.split(".")[0] not in names:
+        if wanted.split(".")[0] not in {str(name).split(".")[0] for name in names}:
             raise NanosnakeError(
                 f"{path}: has no column {wanted!r}; its columns are {', '.join(map(str, names)) or 'none'}"
             )
@@ -268,12 +301,16 @@ def _column(sample: Sequence[Record], wanted: str | None, path: Path) -> tuple[s
 
 
 def _is_text(value: object) -> bool:
-    """Return whether a value is a text, or a conversation with roles."""
-    if isinstance(value, list):
-        return bool(value) and all(
-            isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in value
-        )
-    return isinstance(value, str)
+    return isinstance(value, str) or _template(value) is not None
+
+
+def _template(value: object) -> str | None:
+    """Return the template of a conversation's messages, by their keys; None for anything else."""
+    turns = value if isinstance(value, list) else []
+    for who, what in (("role", "content"), ("from", "value")):
+        if turns and all(isinstance(turn, dict) and {who, what} <= turn.keys() for turn in turns):
+            return f"{{{who}}}: {{{what}}}\n"
+    return None
 
 
 def _length(sample: Sequence[Record], column: str | None) -> int:
@@ -299,7 +336,7 @@ def configuration(name: str, data: Data) -> str:
     return f"""\
 # Proposed by `nanosnake init`; config/README.md of nanosnake describes every key.
 datasets:
-  {name}:
+  {_yaml(name)}:
     # {len(data.files):,} files{documents}, about {data.characters:,} characters
     source:{source}{column}
     train: {_yaml(data.train)}
@@ -307,7 +344,7 @@ datasets:
 
 tokenizers:
   {tokenizer}:
-    dataset: {name}
+    dataset: {_yaml(name)}
     # {size:,} tokens suit this much text: more would be learned from too few examples, fewer make longer token
     # sequences. The report's curve over vocabulary size shows what a change costs.
     vocab_size: {size}
@@ -321,7 +358,10 @@ tokenizers:
 
 def _yaml(value: object) -> str:
     """Return a value as YAML reads it."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_/][\w./-]*[A-Za-z_]", value):
+    import yaml
+
+    plain = re.compile(r"[A-Za-z_/][\w./-]*[A-Za-z_]")
+    if isinstance(value, str) and plain.fullmatch(value) and yaml.safe_load(value) == value:  # not `no`
         return value
     return json.dumps(value, ensure_ascii=False)
 

@@ -75,7 +75,11 @@ class Status(Stage):
             words = ["--dry-run", "--nolock", *configured(self.configfile, self.directory)]
             ended = snakemake(words, capture=True, environment={FILE_VARIABLE: str(file)})
             if ended.returncode:
-                raise NanosnakeError(f"Snakemake cannot plan: {(ended.stderr or ended.stdout).strip()}")
+                said = (
+                    ended.stdout + ended.stderr
+                ).splitlines()  # a refusal is on stdout, the profile on stderr
+                reason = "\n".join(line for line in said if not line.startswith("Using ")).strip()
+                raise NanosnakeError(f"Snakemake cannot plan: {reason}")
             for line in ended.stderr.splitlines():
                 if line.startswith("note: "):
                     log(line)

@@ -29,7 +29,13 @@ def snakefile() -> Path:
 
 
 def configured(configfile: Path | None, directory: Path | None) -> list[str]:
-    """Return the words of a Snakemake command line that name the workflow, its configuration and the run's folder."""
+    """Return the words of a Snakemake command line that name the workflow, its configuration and the run's folder.
+
+    Raises:
+        NanosnakeError: if there is no workflow, or no such configuration; Snakemake would show a traceback.
+    """
+    if configfile and not configfile.is_file():
+        raise NanosnakeError(f"{configfile}: no such file; name a configuration with --configfile")
     path = snakefile()
     profile = (path.parent / "profiles/default").resolve()
     words = ["--snakefile", str(path.resolve()), "--workflow-profile", str(profile)]

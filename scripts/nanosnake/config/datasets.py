@@ -167,7 +167,7 @@ class Dataset(Model):
                 if key in self.model_fields_set:
                     raise wrong(key, getattr(self, key), "a mixture has that of its parts; leave the key out")
             return self
-        for key in ("train", "validation"):
+        for key in ("validation", "train"):  # what train selects depends on validation
             spec = getattr(self, key)
             if key not in self.model_fields_set:
                 raise wrong(key, None, "this key is required and absent; name at least one shard")

@@ -132,6 +132,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         key = f"tokenizers.{name}"
         if name in layout.RESERVED_IN_DATASET:
             yield f"{key}: every dataset has folders named {listed(layout.RESERVED_IN_DATASET)}; choose another name"
+        if (template := tokenizer.chat_template) is not None and not Path(template).is_file():
+            yield f"{key}.chat_template: {Path(template).resolve()} does not exist; got {_shown(template)}"
         dataset = config.datasets.get(tokenizer.dataset)
         if dataset is None:
             yield f"{key}.dataset: {unknown('dataset', tokenizer.dataset, config.datasets)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -248,10 +249,10 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
     if path.is_file():
         root, found = path.parent, [path]
     elif path.is_dir():
-        root, found = path, sorted(file for file in path.glob(inside) if file.is_file())
+        root, found = path, sorted(file for file in path.glob(inside) if _is_file(key, pattern, file))
     else:
         names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
-        found = sorted(Path(name) for name in names if Path(name).is_file())
+        found = sorted(file for file in map(Path, names) if _is_file(key, pattern, file))
         root = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
     if not found:
         where = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
@@ -263,7 +264,20 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
         elif glob.has_magic(str(path)):
             what = "no file matches this glob"
         raise wrong(key, pattern, f"{what}{where}")
+    if braces := next((str(file) for file in found if re.search(r"\{\w.*\}", str(file))), None):
+        raise wrong(
+            key, pattern, f"{braces!r} has a name in braces, which Snakemake would fill in; rename it"
+        )
     return [(str(file.relative_to(root).with_name(look.stem(file))), str(file)) for file in found]
+
+
+def _is_file(key: str, pattern: str, file: Path) -> bool:
+    """Return whether what was found is a file; a link to what is not there would be left out without a word."""
+    if file.is_symlink() and not file.exists():
+        raise wrong(
+            key, pattern, f"{file} is a link to {file.readlink()}, which is not there; remove the link"
+        )
+    return file.is_file()
 
 
 def _distinct(key: str, value: object, found: list[tuple[str, str]]) -> dict[str, str]:

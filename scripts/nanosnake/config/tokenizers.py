@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from nanosnake.config.base import FilePath, Model, Name, find_path, wrong
+from nanosnake.config.base import FilePath, Model, Name, find_path, nearest, wrong
 from nanosnake.config.sources import ShardSpec
 from nanosnake.crate import rustbpe
 from nanosnake.exports.formats import TokenizerFormat, gguf_problem
@@ -84,10 +85,15 @@ class Counted(Model):
     @classmethod
     def _pattern_compiles(cls, value: str) -> str:
         if value not in rustbpe.PATTERNS:
+            names = ", ".join(rustbpe.PATTERNS)
+            if re.fullmatch(r"[\w-]+", value):
+                near = nearest(value, rustbpe.PATTERNS)
+                raise ValueError(
+                    f"no split pattern has this name{near}; there are: {names}; or write a regex"
+                )
             try:
                 rustbpe.Encoder([bytes([byte]) for byte in range(256)], pattern=value)
             except rustbpe.PatternError as error:
-                names = ", ".join(rustbpe.PATTERNS)
                 raise ValueError(f"neither a name ({names}) nor a regex that compiles: {error}") from error
         return value
 

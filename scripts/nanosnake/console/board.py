@@ -36,9 +36,13 @@ class Board:
         self.estimate = 0.0
 
     def plan(self, stats: Mapping[str, int]) -> None:
-        """Note how many jobs each rule has."""
-        self.planned = {rule: count for rule, count in stats.items() if rule != "total"}
-        self.total = sum(self.planned.values())
+        """Note how many jobs each rule has, unless `expect`, which counts no mere targets, came first.
+
+        Snakemake's messages come through a queue, on a busy machine after the call.
+        """
+        if not self.each:
+            self.planned = {rule: count for rule, count in stats.items() if rule != "total"}
+            self.total = sum(self.planned.values())
 
     def expect(self, jobs: Sequence[Job]) -> None:
         """Note the jobs themselves: how long they should take, and which are mere targets, which make nothing."""

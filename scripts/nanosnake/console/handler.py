@@ -56,7 +56,7 @@ NOTHING_LEFT = (
 )
 """What a run says whose plan has jobs of which its options leave none; Snakemake then prints an empty table."""
 
-_REFUSAL = re.compile(r"WorkflowError in file .*?, line \d+:\n(.*?)\n  File .*, in refuse", re.DOTALL)
+_REFUSAL = re.compile(r"WorkflowError(?: in file .*?, line \d+)?:\n(.*?)\n  File .*, in refuse", re.DOTALL)
 """How Snakemake prints the message of our `refuse`; the file and the line do not help the reader."""
 
 

@@ -77,9 +77,9 @@ class Job:
 
     @property
     def last_line(self) -> str:
-        """The last line of its log: the figures of a job that has ended, the progress of one that runs."""
+        """The last line of its log that is no note on the one above: its figures, or how far it is."""
         lines = tail(self.log, since=self.began).replace("\r", "\n").strip().splitlines()
-        return lines[-1] if lines else ""
+        return next((line for line in reversed(lines) if not line.startswith("  ")), "")
 
     @property
     def cause(self) -> str:

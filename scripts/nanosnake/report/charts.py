@@ -114,6 +114,11 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
     ]
 
     def draw(width: int) -> Any:
+        most = width // 16  # letters; a longer name would leave no room for the curve
+
+        def short(name: str) -> str:
+            return name if len(name) <= most else f"…{name[1 - most :]}"  # names of a sweep differ at the end
+
         x = alt.X(
             "vocabulary:Q",
             scale=alt.Scale(type="log", nice=False, padding=24),
@@ -137,7 +142,9 @@ def vocabulary_curve(points: Rows, name: str) -> Figure:
             )
         )
         texts = [
-            alt.Chart(data([{**point, "label": f"{point['tokenizer']} {point['bytes_per_token']:.2f}"}]))
+            alt.Chart(
+                data([{**point, "label": f"{short(point['tokenizer'])} {point['bytes_per_token']:.2f}"}])
+            )
             .mark_text(dy=offset, align="right", dx=8)
             .encode(x=x, y=y, text="label:N")
             for point, offset in named

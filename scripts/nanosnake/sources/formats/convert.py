@@ -183,9 +183,10 @@ def _check_something_is_left(records: list[FileRecord], left_out: Path) -> None:
         return
     lost = sum(record.left_out for record in records)
     dropped = sum(record.dropped.total() for record in records)
+    advice = "; with on_error: stop the run says what is wrong with the first" if lost else ""
     raise NanosnakeError(
         f"{records[0].file}: no document is left of {len(records)} files ({lost:,} could not be read, {dropped:,} "
-        "were dropped by the filter)"
+        f"were dropped by the filter){advice}"
     )
 
 

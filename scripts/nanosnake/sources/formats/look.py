@@ -118,7 +118,10 @@ def check_format(path: str | Path, start: bytes, wanted: Format) -> None:
         return  # whatever else is in it, the reader names the line
     if looks is None and wanted in ("arrow", "parquet"):
         looks = "like text"
-    if looks is None and wanted == "jsonl" and not start.removeprefix(BOM).lstrip().startswith(b"{"):
+    text = start.removeprefix(BOM).lstrip()
+    if looks is None and wanted == "jsonl" and text.startswith(b"["):
+        looks = "like a JSON array; make JSON Lines of it with: jq -c '.[]'"
+    if looks is None and wanted == "jsonl" and not text.startswith(b"{"):
         looks = "like text that is not JSON; a line of JSON Lines begins with {"
     if looks is not None:
         raise NanosnakeError(
@@ -137,13 +140,10 @@ def what_it_is(start: bytes) -> str | None:
     for magic, other in _OTHERS.items():
         if start.startswith(magic):
             return f"like {other}"
-    text = start.removeprefix(BOM).lstrip()
-    if text.lower().startswith(_WEB):
+    if start.removeprefix(BOM).lstrip().lower().startswith(_WEB):
         return "like a web page; the address was wrong, or the host sent an error page"
     if b"\0" in start:
         return "like binary data (it holds zero bytes)"
-    if text.startswith(b"[") and text[1:].lstrip()[:1] in (b"{", b'"', b"["):
-        return "like a JSON array; make JSON Lines of it with: jq -c '.[]'"
     return None
 
 
