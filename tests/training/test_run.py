@@ -208,3 +208,20 @@ def test_what_is_not_finite_stops_the_run_and_no_checkpoint_holds_it(
     assert found.step == 2
     assert all(bool(weights.isfinite().all()) for weights in found.model.values())
     assert not faults
+
+
+def test_an_update_that_ruins_the_weights_is_told_by_the_next_evaluation(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks
+) -> None:
+    # the loss of the last step is that before its update, and no step comes after it
+    trainer = Trainer(config, replace(options, steps=1), files("run"), ranks)
+    step = trainer.optimizer.step
+
+    def too_far(*rates: float) -> None:
+        step(*rates)
+        trainer.model.head.data.fill_(float("inf"))
+
+    trainer.optimizer.step = too_far  # type: ignore[method-assign]
+    with pytest.raises(NotFinite, match=r"step 1: the validation loss is nan.*; lower the learning rates"):
+        trainer.run()
+    assert checkpoint.load_newest(trainer.files.checkpoints) == (None, [])

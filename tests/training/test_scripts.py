@@ -138,6 +138,34 @@ def test_mistakes_are_told_on_one_line(tmp_path: Path, tokenizer: Path) -> None:
         call(train_model.TrainModel, [*arguments, "--log-every", "0"])
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "wanted"),
+    [
+        ("sequence_length", "0", "16 or more"),  # each of these was a traceback
+        ("aspect_ratio", "0", "1 or more"),
+        ("head_dim", "3", "a multiple of 2"),
+        ("depth", "1000000", "512 or less"),
+        ("seed", "-5", "0 or more"),
+        ("epochs", "inf", "a finite number"),
+        ("tokens_per_parameter", "nan", "a finite number"),
+        ("matrix_lr", "-0.5", "0 or more"),  # and each of these a model that was trained the wrong way
+        ("warmdown", "2", "1 or less"),
+        ("eval_tokens", "-1", "0 or more"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_before_anything_is_read(
+    option: str, value: str, wanted: str
+) -> None:
+    places = [
+        word
+        for name in ("train", "validation", "tokenizer", "checkpoints", "out")
+        for word in (f"--{name}", "none")
+    ]
+    given = [] if option == "depth" else ["--depth", "2"]
+    with pytest.raises(NanosnakeError, match=f"{option} is .*; use {wanted}$"):
+        call(train_model.TrainModel, [*places, *given, f"--{option.replace('_', '-')}={value}"])
+
+
 def test_the_plan_follows_from_the_depth() -> None:
     options = TrainOptions()
     small, large = (ModelConfig.from_depth(depth, 32768, 2048) for depth in (12, 20))

@@ -296,6 +296,20 @@ def test_deleted_intermediates_are_no_mismatch(made: Project) -> None:
     assert "1 more inputs were deleted since" in ended.stdout
 
 
+def test_a_file_that_cannot_be_read_hides_nothing_else(finished_model: Project, tmp_path: Path) -> None:
+    shutil.copytree(finished_model.folder / "results", tmp_path / "results")
+    model = tmp_path / "results/tiny/bpe/d1"
+    for path in (model / "nats.parquet", model / "evaluation.json", tmp_path / MANIFEST):
+        path.write_bytes(path.read_bytes()[:-40])
+    flip_a_bit(model / "model.safetensors")
+    ended = verify(tmp_path)
+    assert ended.returncode == 1
+    for name in ("nats.parquet", "evaluation.json", "model.safetensors"):
+        assert f"{name}: " in ended.stdout, "these differ from their manifest"
+    for path in ("results/tiny/bpe/d1/evaluation.json", MANIFEST):
+        assert f"error: {path}: not a JSON file" in ended.stderr
+
+
 def test_what_is_no_manifest_is_refused(made: Project) -> None:
     ended = verify(made.folder, "results/tiny/bpe/gate.json")
     assert ended.returncode == 1

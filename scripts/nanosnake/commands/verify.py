@@ -45,28 +45,35 @@ class Verify(Stage):
 
     def run(self) -> int:
         code = 0
-        trainer = Closures(REPOSITORY, Path(layout.CODE)).of("train_model")
         found = self.manifests or (*layout.manifests(Path()), *layout.claims(Path()))
         if not found:
             raise NanosnakeError("results: holds no manifest.json; run Snakemake first, or name a manifest")
         for path in found:
-            if is_claim(path):
-                code = self.judge(path) or code
-                continue
-            path = path / "manifest.json" if path.is_dir() else path
-            with Progress(f"hashing {path}", unit="MB", scale=1e6) as progress:
-                outcome = verify(path, inputs=not self.files_only, threads=self.threads, say=progress)
-            differing = [*evidence_problems(path.parent), *self.recompute(path.parent)]
-            for problem in (*outcome.problems, *(f"{path.parent}/{line}" for line in differing)):
-                print(problem)
-            print(f"{path}: {outcome.summary}")
-            for note in (older_code(path.parent, trainer), other_code(path.parent)):
-                if note:
-                    print(f"{path}: {note}")
-            if not outcome.looked_at_inputs and not self.files_only:
-                log(f"{path}: is outside its project, so the inputs were not checked")
-            code = code or int(bool(outcome.problems or differing))
+            try:
+                code = (self.judge if is_claim(path) else self.compare)(path) or code
+            except (NanosnakeError, OSError) as error:  # the others are checked nevertheless
+                log(f"error: {error}")
+                code = 1
         return code
+
+    def compare(self, path: Path) -> int:
+        """Print where results differ from their manifest; return 1 if anything does."""
+        path = path / "manifest.json" if path.is_dir() else path
+        with Progress(f"hashing {path}", unit="MB", scale=1e6) as progress:
+            outcome = verify(path, inputs=not self.files_only, threads=self.threads, say=progress)
+        for problem in outcome.problems:
+            print(problem)
+        differing = [*evidence_problems(path.parent), *self.recompute(path.parent)]
+        for problem in differing:
+            print(f"{path.parent}/{problem}")
+        print(f"{path}: {outcome.summary}")
+        trainer = Closures(REPOSITORY, Path(layout.CODE)).of("train_model")
+        for note in (older_code(path.parent, trainer), other_code(path.parent)):
+            if note:
+                print(f"{path}: {note}")
+        if not outcome.looked_at_inputs and not self.files_only:
+            log(f"{path}: is outside its project, so the inputs were not checked")
+        return int(bool(outcome.problems or differing))
 
     def judge(self, path: Path) -> int:
         """Print where a claim is not what follows from its models' evaluations; return 1 if anything differs."""

@@ -8,8 +8,9 @@ L layers.
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
@@ -21,13 +22,19 @@ HIDDEN_MULTIPLE = 64
 GATE_CHANNELS = 12
 SMEAR_CHANNELS = 24
 Architecture = Literal["nanosnake", "llama"]
+Attention = Literal["auto", "flash4", "varlen", "flex", "sdpa"]
 EXIT_STOPPED = 75
 """Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: restart it to resume."""
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
 """Environment variable with the file that such a run writes its exit status to, for a launcher that cannot see it
 (torchrun's own status is 1 for anything but 0)."""
 
-BOUNDS = {"ge": operator.ge, "gt": operator.gt}
+BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "ge": (operator.ge, "{} or more"),
+    "gt": (operator.gt, "more than {}"),
+    "le": (operator.le, "{} or less"),
+    "multiple_of": (lambda value, factor: value % factor == 0, "a multiple of {}"),
+}
 """The bounds in the `metadata` of an option."""
 
 
@@ -244,40 +251,40 @@ class TrainOptions:
     """Sequences per rank and forward pass; 0: as many as fit in memory, found by trial on a GPU."""
     steps: int = field(default=0, metadata={"ge": 0})
     """Steps to train; 0: from `epochs` or `tokens_per_parameter`."""
-    epochs: float = field(default=0.0, metadata={"ge": 0})
+    epochs: float = field(default=0.0, metadata={"ge": 0, "le": 1e6})
     """How often to read the training shards; 0: set by `steps` or `tokens_per_parameter`."""
-    tokens_per_parameter: float = 12.0
+    tokens_per_parameter: float = field(default=12.0, metadata={"le": 1e6})
     """Horizon in tokens over parameters (matrices and head)."""
-    seed: int = 1
+    seed: int = field(default=1, metadata={"ge": 0, "le": 2**63 - 1})
     """Seed of the initial weights and, unless `order_seed` is given, of the order of the data."""
     order_seed: int = field(default=-1, metadata={"ge": -1})
     """Seed of the order of the data; -1: the same as `seed`."""
     lr_scale: float = field(default=1.0, metadata={"gt": 0})
     """Factor on all learning rates, for a model that begins with trained weights."""
-    matrix_lr: float = 0.02
+    matrix_lr: float = field(default=0.02, metadata={"ge": 0})
     """Learning rate of Muon (matrices)."""
-    embedding_lr: float = 0.3
+    embedding_lr: float = field(default=0.3, metadata={"ge": 0})
     """Learning rate of the token embedding."""
-    head_lr: float = 0.008
+    head_lr: float = field(default=0.008, metadata={"ge": 0})
     """Learning rate of the head."""
-    scalar_lr: float = 0.05
+    scalar_lr: float = field(default=0.05, metadata={"ge": 0})
     """Learning rate of the scalars that mix the embedding into the layers; ten times as much makes runs differ
     by chance (docs/experiments.md, "A steady start")."""
-    weight_decay: float = 0.28
+    weight_decay: float = field(default=0.28, metadata={"ge": 0})
     """Weight decay of Muon, at depth 12; falls to 0 over the run."""
     warmup_steps: int = field(default=40, metadata={"ge": 0})
     """Steps over which the learning rate rises from 0."""
-    warmdown: float = 0.65
+    warmdown: float = field(default=0.65, metadata={"ge": 0, "le": 1})
     """Fraction of the run over which the learning rate falls."""
-    final_lr: float = 0.05
+    final_lr: float = field(default=0.05, metadata={"ge": 0})
     """Learning rate at the end, over that of the plateau."""
     compile: bool = True
     """Compile the model and the optimizer; use False on a CPU or for debugging."""
-    attention: str = "auto"
+    attention: Attention = "auto"
     """flash4, varlen, flex or sdpa; auto: the fastest available."""
     eval_every: int = field(default=250, metadata={"ge": 0})
     """Steps between evaluations on the validation tokens; 0: only at the end."""
-    eval_tokens: int = 0
+    eval_tokens: int = field(default=0, metadata={"ge": 0})
     """Validation tokens per evaluation; 0: all."""
     checkpoint_minutes: float = field(default=15.0, metadata={"gt": 0})
     """Minutes between checkpoints; one more is written at the end."""
@@ -290,12 +297,14 @@ class TrainOptions:
     """Steps between log lines and rows of the metrics table."""
 
     def __post_init__(self) -> None:
-        for option in fields(TrainOptions):
+        for option in fields(self):  # those of the shape too, if this is the trainer's command line
             value = getattr(self, option.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise NanosnakeError(f"training: {option.name} is {value}; use a finite number")
             for bound, limit in option.metadata.items():
-                if not BOUNDS[bound](value, limit):
-                    wanted = f"{limit} or more" if bound == "ge" else f"more than {limit}"
-                    raise NanosnakeError(f"training: {option.name} is {value}; use {wanted}")
+                holds, wanted = BOUNDS.get(bound, (None, ""))
+                if holds and not holds(value, limit):
+                    raise NanosnakeError(f"training: {option.name} is {value}; use {wanted.format(limit)}")
         if self.steps and self.epochs:
             raise NanosnakeError(
                 f"training: steps is {self.steps} and epochs {self.epochs}; give one of the two"

@@ -401,6 +401,11 @@ class Trainer:
             max_tokens=self.options.eval_tokens,
         )
         self.last_scores = scores(sums)
+        if not math.isfinite(self.last_scores.loss):  # the loss of a step is that before its update
+            raise NotFinite(
+                f"step {self.step}: the validation loss is {self.last_scores.loss}: the update of this step ruined the "
+                "weights; lower the learning rates"
+            )
         self.best_bits = min(self.best_bits, self.last_scores.bits_per_byte)
 
     # figures and log lines
