@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,21 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: 
     assert found.step == 1
     assert len(faults) == 1
     assert "step_00000002" in faults[0]
+
+
+def test_no_byte_of_the_state_can_change_unnoticed(tmp_path: Path) -> None:
+    """A digit of the position that changed would train on other rows, and say nothing."""
+    path = checkpoint.save(tmp_path, example(2), keep=1) / STATE
+    content = path.read_bytes()
+    said = json.loads(content)
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        found, faults = checkpoint.load_newest(tmp_path)
+        if found is None:
+            assert len(faults) == 1
+            assert str(path) in faults[0]
+        else:  # a blank between two words became another
+            assert json.loads(path.read_bytes()) == said
 
 
 def test_a_kill_while_saving_leaves_the_one_before(tmp_path: Path) -> None:

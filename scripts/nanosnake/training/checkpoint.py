@@ -2,11 +2,13 @@
 
 A checkpoint is a folder `step_00001000` with `model.safetensors`, `optimizer.safetensors` and `state.json`,
 made under another name and renamed. `state.json` is written last, with the size and the CRC-32 of the other
-two: a folder without it, or whose files differ from it, is not a checkpoint, and the one before it is used.
+two, and a CRC-32 of what it says itself: a folder without it, or whose files differ from it, is not a checkpoint, and
+the one before it is used.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import zlib
@@ -51,7 +53,8 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
         for name, tensors in ((MODEL, checkpoint.model), (OPTIMIZER, checkpoint.optimizer)):
             write_tensors(side / name, tensors)
         files = {name: _fingerprint(side / name) for name in (MODEL, OPTIMIZER)}
-        write_json(side / STATE, {"step": checkpoint.step, "files": files, "state": checkpoint.state})
+        said = {"step": checkpoint.step, "files": files, "state": checkpoint.state}
+        write_json(side / STATE, {**said, "crc32": _crc_of(said)})
     except OSError as error:
         shutil.rmtree(side, ignore_errors=True)
         raise NanosnakeError(
@@ -87,6 +90,8 @@ def load(path: Path) -> Checkpoint:
     if not (path / STATE).is_file():
         raise NanosnakeError(f"{path}: no {STATE}; the checkpoint was not finished")
     said = read_json(path / STATE)
+    if not isinstance(said, dict) or said.pop("crc32", None) != _crc_of(said):
+        raise NanosnakeError(f"{path / STATE}: does not say what was written to it; damaged")
     for name, wanted in said["files"].items():
         found = _fingerprint(path / name)
         if found != wanted:
@@ -99,6 +104,10 @@ def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if re.fullmatch(r"step_\d{8,}", p.name))
+
+
+def _crc_of(said: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(said, sort_keys=True).encode())
 
 
 def _fingerprint(path: Path) -> dict[str, int]:
