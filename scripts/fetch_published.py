@@ -43,6 +43,8 @@ class FetchPublished(Stage, Endpoint):
     """Files at a time."""
 
     def run(self) -> str | None:
+        if self.jobs < 1:
+            raise NanosnakeError(f"--jobs is {self.jobs}; use 1 or more")
         fetch(self)
         return None
 

@@ -63,6 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=1, help="processes on each: one per GPU")
     parser.add_argument("script", nargs=argparse.REMAINDER, help="the script and its arguments")
     arguments = parser.parse_args(argv)
+    if arguments.nodes < 1 or arguments.processes < 1:
+        parser.error(f"--nodes is {arguments.nodes} and --processes {arguments.processes}; use 1 or more")
     command = launch_command(arguments.nodes, arguments.processes, arguments.script)
     # on a shared CPU, threads that wait by spinning take time from those that they wait for
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

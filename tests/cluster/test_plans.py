@@ -39,6 +39,12 @@ def test_one_process_needs_no_torchrun() -> None:
     assert launch.launch_command(1, 1, ["train.py", "--depth", "4"])[1:] == ["train.py", "--depth", "4"]
 
 
+def test_a_job_has_a_process(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        launch.main(["--processes", "0", "train.py"])
+    assert "--nodes is 1 and --processes 0; use 1 or more" in capsys.readouterr().err
+
+
 def test_one_node_needs_no_srun() -> None:
     command = launch.launch_command(1, 4, ["train.py", "--depth", "4"])
     assert command[1:] == [

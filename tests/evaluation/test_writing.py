@@ -110,6 +110,7 @@ def test_a_text_that_has_no_answer_or_another_one_is_wrong() -> None:
         ({"few_shot": "many", "items": []}, "few_shot: Input should be a valid integer, .*; got 'many'"),
         ({"chance": 1, "items": []}, "chance: Input should be less than 1; got 1"),
         ({"max_tokens": 0, "items": []}, "max_tokens: Input should be greater than 0; got 0"),
+        ({"fewshot": 5, "items": []}, "has the unknown key 'fewshot'; use name, kind, few_shot, "),
         ({"stop": "", "items": []}, "stop.0: String should have at least 1 character"),
         (
             {"kind": "multiple_choice", "items": [{"query": "a", "choices": ["b", "c"], "gold": 2}]},

@@ -109,6 +109,8 @@ def test_a_folder_that_was_not_published_is_said(server: Server, published: str,
         NanosnakeError, match=r"nothing was published below 'models'; there are: tiny/shards, token"
     ):
         fetch(server, published, tmp_path / "node", "--only", "models")
+    with pytest.raises(NanosnakeError, match="--jobs is 0; use 1 or more"):
+        fetch(server, published, tmp_path / "node", "--jobs", "0")
     with pytest.raises(NanosnakeError, match=r"bpe/x/manifest\.json: .* has no such object"):
         fetch(server, f"{published}/x", tmp_path / "node")
 

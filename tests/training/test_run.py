@@ -225,3 +225,11 @@ def test_an_update_that_ruins_the_weights_is_told_by_the_next_evaluation(
     with pytest.raises(NotFinite, match=r"step 1: the validation loss is nan.*; lower the learning rates"):
         trainer.run()
     assert checkpoint.load_newest(trainer.files.checkpoints) == (None, [])
+
+
+@pytest.mark.parametrize("step", [0, 4])
+def test_a_step_that_is_not_of_the_run_cannot_be_kept(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks, step: int
+) -> None:
+    with pytest.raises(NanosnakeError, match=f"keep names step {step}, but the run has 1 to 3"):
+        Trainer(config, replace(options, steps=3), files("run"), ranks, keep=[2, step])

@@ -44,6 +44,10 @@ class Verify(Stage):
     """Number of files to hash at once."""
 
     def run(self) -> int:
+        if self.threads < 1 or self.documents < 0:
+            raise NanosnakeError(
+                f"--threads is {self.threads} and --documents {self.documents}; use 1 or more, and 0 or more"
+            )
         code = 0
         found = self.manifests or (*layout.manifests(Path()), *layout.claims(Path()))
         if not found:

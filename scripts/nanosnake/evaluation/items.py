@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,7 +92,9 @@ def load_task(path: Path) -> Task:
     Raises:
         NanosnakeError: if it is not one, or an item is not of its kind.
     """
-    said = _said(path)
+    said, known = _said(path), [*(field.name for field in fields(Task)), "data"]
+    if unknown := sorted(said.keys() - known):  # a misspelt `few_shot` would silently be another score
+        raise NanosnakeError(f"{path}: has the unknown key {unknown[0]!r}; use {', '.join(known)}")
     settings = {"few_shot": 0, "delimiter": " ", "chance": 0.0, **said, "name": path.stem}
     if isinstance(settings.get("stop"), str):
         settings["stop"] = [settings["stop"]]

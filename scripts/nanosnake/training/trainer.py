@@ -96,8 +96,10 @@ class Trainer:
         ranks.broadcast(memory)
         self.plan = schedule.make_plan(config, options, ranks.world, float(memory))
         self._check_plan()
-        if late := [step for step in keep if step > self.plan.steps]:
-            raise NanosnakeError(f"training: keep names step {late[0]}, but the run has {self.plan.steps}")
+        if wrong := [step for step in keep if not 1 <= step <= self.plan.steps]:
+            raise NanosnakeError(
+                f"training: keep names step {wrong[0]}, but the run has 1 to {self.plan.steps}"
+            )
         self.targets_per_step = self._targets_per_step()
         """Tokens that a step learns to predict; of conversations, whose rows differ, the mean."""
         backend = choose_backend(options.attention, device)
