@@ -177,8 +177,7 @@ def note_only_what_was_made(say: Callable[[str], None], *, ours: str) -> None:
             failed.discard(self)
 
     def edited_meanwhile(self: Any, job: Any) -> str | None:
-        marks = [NOTES.with_name("incomplete") / note_name(file) for file in job.output]
-        began = [mark.stat().st_mtime_ns for mark in marks if mark.exists()]
+        began = [mark.stat().st_mtime_ns for mark in map(mark_of, job.output) if mark.exists()]
         outside = [
             path
             for path in sorted(set(job.input).difference(*self.dag.dependencies[job].values()))
@@ -283,6 +282,11 @@ def note_name(path: str) -> Path:
     step = NAME_MAX - 1
     parts = [encoded[start : start + step] for start in range(0, len(encoded), step)]
     return Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
+def mark_of(output: str) -> Path:
+    """Return the file that is there while an output is not complete; a plan then says that it is forced."""
+    return NOTES.with_name("incomplete") / note_name(output)
 
 
 def slurm_rule(comment: str) -> str:
@@ -414,9 +418,9 @@ class Run:
 
         Snakemake also forces outputs that a killed job left, which nobody has requested.
         """
-        dag, left = self._workflow.dag, NOTES.with_name("incomplete")
+        dag = self._workflow.dag
         forced = (str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output)
-        return {file for file in forced if not (left / note_name(file)).exists()}
+        return {file for file in forced if not mark_of(file).exists()}
 
     def planned(self) -> Iterator[Planned]:
         """Yield every job that the targets need, whether or not it has to run."""

@@ -26,7 +26,7 @@ from nanosnake.console.plan import reason, table
 from nanosnake.console.price import GPU_VARIABLE, RATE_VARIABLE, price, training_flops
 from nanosnake.console.times import Times, how_far_off, remember
 from nanosnake.files import NanosnakeError
-from nanosnake.snakemake_internals import Planned
+from nanosnake.snakemake_internals import Planned, mark_of
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ def write(path: str, text: str) -> None:
     [
         ("Missing output files: a, b; Input files updated by another job: c", "new"),
         ("Forced execution", "asked for"),
-        ("Incomplete output files: a", "was interrupted"),
+        ("Incomplete output files: a", "was not finished"),
         ("Updated input files: .cache/code/count_pretokens.sha256", "code changed"),
         ("Updated input files: x/one.parquet, x/two.parquet", "one.parquet and 1 more changed"),
         ("Input files updated by another job: c", "follows from the above"),
@@ -74,6 +74,15 @@ def write(path: str, text: str) -> None:
 )
 def test_reasons_are_short(said: str, words: str) -> None:
     assert reason(Job.of(fields(1, reason=said))) == words
+
+
+def test_what_was_not_finished_was_not_asked_for() -> None:
+    """Snakemake forces what a killed job left, and what was made from a file that was edited meanwhile."""
+    job = Job.of(fields(1, reason="Forced execution"))
+    mark = mark_of(job.outputs[0])
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    assert reason(job) == "was not finished"
 
 
 def test_the_plan_of_a_large_data_set_is_short() -> None:

@@ -11,6 +11,7 @@ from nanosnake.console.jobs import Job
 from nanosnake.console.price import price
 from nanosnake.console.times import Stage, Times, cores, how_far_off, wall_seconds
 from nanosnake.messages import duration
+from nanosnake.snakemake_internals import mark_of
 
 WIDTH = 60
 """Characters of the reasons of a stage."""
@@ -59,7 +60,8 @@ def _summary(stages: Sequence[Stage]) -> Iterator[str]:
     if guessed == total:
         basis = "estimated from bytes and operations (~), because no such job has run here yet"
     elif guessed:
-        basis += f"; {guessed:,} jobs (~) have none and are estimated from bytes and operations"
+        have = "1 job (~) has none and is" if guessed == 1 else f"{guessed:,} jobs (~) have none and are"
+        basis += f"; {have} estimated from bytes and operations"
     hours = sum(stage.gpu_seconds for stage in stages) / 3600
     gpus = f", {hours:,.1f} GPU-hours" if hours else ""
     yield f"About {duration(seconds)} on {cores()} cores{gpus}: {basis}."
@@ -82,11 +84,11 @@ def reason(job: Job) -> str:
     parts = [part.partition(": ") for part in _PART.split(job.reason)]
     said = {head: rest for head, _, rest in parts}
     if "Forced execution" in said:
-        return "asked for"
+        return "was not finished" if any(mark_of(file).exists() for file in job.outputs) else "asked for"
     if "Missing output files" in said:
         return "new"
     if "Incomplete output files" in said:
-        return "was interrupted"
+        return "was not finished"
     files = [name for name in said.get("Updated input files", "").split(", ") if name]
     if any(CODE in name for name in files):
         return "code changed"
