@@ -11,7 +11,7 @@ what each document adds to bits per byte, and answers.parquet: what was answered
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +53,15 @@ class EvaluateModel(Stage):
     """Task files, and folders of them."""
     contamination: Path | None = None
     """Items that the training text also contains, from check_contamination.py; the others get separate scores."""
-    max_items: int = 0
+    max_items: int = field(default=0, metadata={"ge": 0})
     """Items per task; solved examples are drawn from them too; 0: all."""
-    task_context: int = 0
+    task_context: int = field(default=0, metadata={"ge": 0})
     """Keep at most the last this many tokens of a task's prompt; 0: all, even beyond the trained length."""
-    max_tokens: int = 0
+    max_tokens: int = field(default=0, metadata={"ge": 0})
     """Validation tokens; 0: all."""
-    sample_tokens: int = 64
+    sample_tokens: int = field(default=64, metadata={"ge": 0})
     """Tokens written after each prompt."""
-    temperature: float = 0.8
+    temperature: float = field(default=0.8, metadata={"ge": 0})
     """Temperature of the samples; 0: always the most likely token."""
     device: str = "auto"
     """auto, cuda or cpu."""

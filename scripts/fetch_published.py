@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -39,12 +39,10 @@ class FetchPublished(Stage, Endpoint):
     """Local folder to use as results/."""
     only: tuple[str, ...] = ()
     """Folders: tokenizer, tokens, tokens/train, shards ..."""
-    jobs: int = 4
+    jobs: int = field(default=4, metadata={"ge": 1})
     """Files at a time."""
 
     def run(self) -> str | None:
-        if self.jobs < 1:
-            raise NanosnakeError(f"--jobs is {self.jobs}; use 1 or more")
         fetch(self)
         return None
 

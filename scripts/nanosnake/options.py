@@ -1,4 +1,4 @@
-"""What the fields of a dataclass of options say: marks of their types, and their docstrings."""
+"""What the fields of a dataclass of options say: marks of their types, bounds, and their docstrings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import ast
 import dataclasses
 import functools
 import inspect
+import math
+import operator
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,27 @@ class Word:
 
 class Positional:
     """Marks a field that is given without its name."""
+
+
+BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "ge": (operator.ge, "{} or more"),
+    "gt": (operator.gt, "more than {}"),
+    "le": (operator.le, "{} or less"),
+    "multiple_of": (lambda value, factor: value % factor == 0, "a multiple of {}"),
+}
+"""The bounds in the `metadata` of a field."""
+
+
+def out_of_bounds(options: Any) -> Iterator[tuple[str, str]]:
+    """Yield each field whose value is not finite or not within its bounds, and what is wrong with it."""
+    for option in dataclasses.fields(options):
+        value = getattr(options, option.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            yield option.name, f"is {value}; use a finite number"
+        for bound, limit in option.metadata.items():
+            holds, wanted = BOUNDS.get(bound, (None, ""))
+            if holds and not holds(value, limit):
+                yield option.name, f"is {value}; use {wanted.format(limit)}"
 
 
 @functools.cache

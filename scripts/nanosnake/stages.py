@@ -43,7 +43,7 @@ from typing import (
 from nanosnake.files import NanosnakeError, write_if_changed
 from nanosnake.messages import log
 from nanosnake.naming import compact, expand
-from nanosnake.options import Positional, Word, docstrings
+from nanosnake.options import Positional, Word, docstrings, out_of_bounds
 from nanosnake.process import run_main
 
 LISTS = Path(".cache/lists")
@@ -129,8 +129,15 @@ def parse(kind: type[AnyStage], argv: list[str] | None = None) -> AnyStage:
 
 
 def from_arguments(kind: type[AnyStage], arguments: argparse.Namespace) -> AnyStage:
-    """Return the stage that parsed arguments describe."""
-    return kind(**{field.name: getattr(arguments, field.name) for field in _fields(kind)})
+    """Return the stage that parsed arguments describe.
+
+    Raises:
+        NanosnakeError: if one is not within the bounds of its field.
+    """
+    stage = kind(**{field.name: getattr(arguments, field.name) for field in _fields(kind)})
+    for name, problem in out_of_bounds(stage):
+        raise NanosnakeError(f"{flag(name)} {problem}")
+    return stage
 
 
 def add_options(made: argparse.ArgumentParser, kind: type[Stage]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 
+from nanosnake.files import NanosnakeError
 from nanosnake.options import Positional
 from nanosnake.stages import Names, Object, Stage, call, parse, words
 from nanosnake.workflow.shell import command
@@ -31,7 +32,7 @@ class Cut(Stage):
     """How."""
     size: int | None = None
     """Bytes."""
-    share: float = 0.5
+    share: float = field(default=0.5, metadata={"gt": 0, "le": 1})
     """Part of it."""
     checked: bool = True
     """Whether it is checked."""
@@ -83,6 +84,15 @@ def test_a_rule_that_leaves_out_what_is_needed_fails_at_once() -> None:
 def test_the_exit_status_is_that_of_the_stage() -> None:
     assert call(Cut, ["--source", "a"]) == 3
     assert call(Cut, ["--source", "a", "--size", "1", "one", "two"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("share", "problem"),
+    [("0", "0.0; use more than 0"), ("1.5", "1.5; use 1 or less"), ("nan", "nan; use a finite number")],
+)
+def test_a_value_out_of_its_bounds_is_named(share: str, problem: str) -> None:
+    with pytest.raises(NanosnakeError, match=f"^--share is {problem}$"):
+        call(Cut, ["--source", "a", "--share", share])
 
 
 def test_help_is_made_of_the_docstrings(capsys: pytest.CaptureFixture[str]) -> None:

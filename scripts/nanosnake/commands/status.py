@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Status(Stage):
     """Folder of the results."""
     watch: bool = False
     """Follow the run in progress until it ends."""
-    every: float = 2.0
+    every: float = field(default=2.0, metadata={"gt": 0})
     """Seconds between two updates of --watch."""
 
     def run(self) -> None:

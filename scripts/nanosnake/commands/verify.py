@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -38,16 +38,12 @@ class Verify(Stage):
     """Manifests, folders that contain one, and claims; default: all in results/."""
     files_only: bool = False
     """Do not check the inputs."""
-    documents: int = 0
+    documents: int = field(default=0, metadata={"ge": 0})
     """How many documents of each model to recompute on the CPU, from model, tokenizer and text."""
-    threads: int = min(8, os.cpu_count() or 1)
+    threads: int = field(default=min(8, os.cpu_count() or 1), metadata={"ge": 1})
     """Number of files to hash at once."""
 
     def run(self) -> int:
-        if self.threads < 1 or self.documents < 0:
-            raise NanosnakeError(
-                f"--threads is {self.threads} and --documents {self.documents}; use 1 or more, and 0 or more"
-            )
         code = 0
         found = self.manifests or (*layout.manifests(Path()), *layout.claims(Path()))
         if not found:

@@ -8,13 +8,12 @@ L layers.
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 from nanosnake.files import NanosnakeError
+from nanosnake.options import out_of_bounds
 
 VOCAB_MULTIPLE = 128
 WINDOW_MULTIPLE = 128
@@ -28,14 +27,6 @@ EXIT_STOPPED = 75
 STATUS_VARIABLE = "NANOSNAKE_STATUS"
 """Environment variable with the file that such a run writes its exit status to, for a launcher that cannot see it
 (torchrun's own status is 1 for anything but 0)."""
-
-BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
-    "ge": (operator.ge, "{} or more"),
-    "gt": (operator.gt, "more than {}"),
-    "le": (operator.le, "{} or less"),
-    "multiple_of": (lambda value, factor: value % factor == 0, "a multiple of {}"),
-}
-"""The bounds in the `metadata` of an option."""
 
 
 class Stopped(Exception):
@@ -297,14 +288,9 @@ class TrainOptions:
     """Steps between log lines and rows of the metrics table."""
 
     def __post_init__(self) -> None:
-        for option in fields(self):  # those of the shape too, if this is the trainer's command line
-            value = getattr(self, option.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise NanosnakeError(f"training: {option.name} is {value}; use a finite number")
-            for bound, limit in option.metadata.items():
-                holds, wanted = BOUNDS.get(bound, (None, ""))
-                if holds and not holds(value, limit):
-                    raise NanosnakeError(f"training: {option.name} is {value}; use {wanted.format(limit)}")
+        # those of the shape too, if this is the trainer's command line
+        for name, problem in out_of_bounds(self):
+            raise NanosnakeError(f"training: {name} {problem}")
         if self.steps and self.epochs:
             raise NanosnakeError(
                 f"training: steps is {self.steps} and epochs {self.epochs}; give one of the two"
