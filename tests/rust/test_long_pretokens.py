@@ -59,10 +59,11 @@ def test_time_grows_with_the_length() -> None:
     encoder = rustbpe.Encoder(
         [bytes([byte]) for byte in range(256)] + [b"AC", b"GT", b"ACGT"], pattern=PATTERN
     )
-    seconds = []
-    for length in (1_000_000, 8_000_000):
-        text = dna(length)
-        began = time.process_time()
-        encoder.encode_to_bytes(text)
-        seconds.append(time.process_time() - began)
+    texts = [dna(length) for length in (1_000_000, 8_000_000)]
+    seconds = [float("inf")] * 2
+    for _ in range(3):  # the least: beside other work, new memory alone can take longer than the rest
+        for i, text in enumerate(texts):
+            began = time.process_time()
+            encoder.encode_to_bytes(text)
+            seconds[i] = min(seconds[i], time.process_time() - began)
     assert seconds[1] < 8 * 3 * seconds[0], seconds
