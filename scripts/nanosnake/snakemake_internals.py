@@ -177,13 +177,13 @@ def note_only_what_was_made(say: Callable[[str], None], *, ours: str) -> None:
             failed.discard(self)
 
     def edited_meanwhile(self: Any, job: Any) -> str | None:
-        began = [mark.stat().st_mtime_ns for mark in map(mark_of, job.output) if mark.exists()]
-        outside = [
-            path
-            for path in sorted(set(job.input).difference(*self.dag.dependencies[job].values()))
-            if not path.startswith(ours) and Path(path).exists()
-        ]
-        return next((path for path in outside if began and Path(path).stat().st_mtime_ns > min(began)), None)
+        marks = [mark for mark in map(mark_of, job.output) if mark.exists()]
+        outside = set(job.input).difference(*self.dag.dependencies[job].values()) if marks else ()
+        began = min((mark.stat().st_mtime_ns for mark in marks), default=0)
+        for path in sorted(outside):
+            if not path.startswith(ours) and Path(path).exists() and Path(path).stat().st_mtime_ns > began:
+                return str(path)
+        return None
 
     async def finished(self: Any, job: Any) -> None:
         if job in failed:

@@ -75,9 +75,8 @@ class Status(Stage):
             words = ["--dry-run", "--nolock", *configured(self.configfile, self.directory)]
             ended = snakemake(words, capture=True, environment={FILE_VARIABLE: str(file)})
             if ended.returncode:
-                said = (
-                    ended.stdout + ended.stderr
-                ).splitlines()  # a refusal is on stdout, the profile on stderr
+                # a refusal is on stdout, the profile on stderr
+                said = (ended.stdout + ended.stderr).splitlines()
                 reason = "\n".join(line for line in said if not line.startswith("Using ")).strip()
                 raise NanosnakeError(f"Snakemake cannot plan: {reason}")
             for line in ended.stderr.splitlines():

@@ -12,14 +12,14 @@ import contextlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nanosnake.files import NanosnakeError
-from nanosnake.training.config import ModelConfig
+from nanosnake.training.config import Attention, ModelConfig
 from nanosnake.training.kernels import flash4, packages
 
 _varlen_attn: Callable[..., Any] | None = None
@@ -28,7 +28,7 @@ if torch.cuda.is_available():  # it imports the compiler, which takes seconds an
         from torch.nn.attention.varlen import varlen_attn as _varlen_attn
 _VARLEN_NAMES = set(inspect.signature(_varlen_attn).parameters) if _varlen_attn else set()
 
-BACKENDS = ("flash4", "varlen", "flex", "sdpa")
+BACKENDS = get_args(Attention)[1:]
 _VARLEN_WINDOW = "window_size" in _VARLEN_NAMES
 # the argument for shared key/value heads differs between versions; the kernel supports them in all
 _VARLEN_GQA = "enable_gqa" in _VARLEN_NAMES

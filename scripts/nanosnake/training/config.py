@@ -22,6 +22,7 @@ GATE_CHANNELS = 12
 SMEAR_CHANNELS = 24
 Architecture = Literal["nanosnake", "llama"]
 Attention = Literal["auto", "flash4", "varlen", "flex", "sdpa"]
+"""auto, then the implementations (`attention.py`)."""
 EXIT_STOPPED = 75
 """Exit status of a run that was told to stop (SIGTERM or Ctrl-C) and wrote a checkpoint: restart it to resume."""
 STATUS_VARIABLE = "NANOSNAKE_STATUS"

@@ -48,13 +48,13 @@ class Keeper:
             then = self.trained(name)
             changed = then is None or bool(now.changed_options(then))
             given = {option: now.options[option] for option in sorted(now.given)}
-            if then is None:
-                write_if_changed(path, json.dumps({"given": given}, indent=1) + "\n")
-                continue
-            times = [Path(self.models.home(name), file).stat().st_mtime_ns for file in RESULTS]
+            made = RESULTS if then is not None else ()
+            times = [Path(self.models.home(name), file).stat().st_mtime_ns for file in made]
             # a plan during the training wrote the same, of which Snakemake has noted that the model was made from it
-            instead = {"instead of the model of": max(times)} if changed else {}
+            instead = {"instead of the model of": max(times)} if changed and times else {}
             write_if_changed(path, json.dumps({"given": given, **instead}, indent=1) + "\n")
+            if not times:
+                continue
             if changed and path.stat().st_mtime_ns <= max(times) + TICK:
                 os.utime(path, ns=(max(times) + TICK,) * 2)
             elif not changed and path.stat().st_mtime_ns >= min(times) - TICK:

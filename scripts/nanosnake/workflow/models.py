@@ -178,9 +178,8 @@ class Models:
     def given(self, name: str) -> set[str]:
         """Return the names of the decisive options that the configuration sets for a model."""
         model = self.config.models[name]
-        return {
-            option for option in DECISIVE if option in model.model_fields_set | model.options.model_fields_set
-        }
+        named: set[str] = model.model_fields_set | model.options.model_fields_set
+        return named & set(DECISIVE)
 
     def train(self, wildcards: Wildcards, input: Any, resources: Any) -> str:
         """Return the command that trains a model.
