@@ -10,6 +10,7 @@ whose node can be given a file system of its own.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -29,6 +30,8 @@ NODES = (*CPU_NODES, *GPU_NODES)
 FAR_NODE, SPOT_NODE = "c2", "c3"
 NAME = "nanosnake"
 SYSTEM = Path("/etc/slurm")
+CONFIGURATION = ("slurm.conf", "slurmdbd.conf", "gres.conf")
+LOCK = "lock"  # held by the process that runs the cluster: the kernel lets go of it when that is killed
 HOSTS = Path("/etc/hosts")
 HOSTS_LINE = f"127.0.0.1 {' '.join(NODES)} # a throw-away cluster of nanosnake's tests\n"
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -108,9 +111,33 @@ def missing() -> str | None:
         return f"no {', '.join(absent)}; as root: {INSTALL}"
     if os.geteuid() != 0:
         return "only root can start SLURM's daemons; run the tests as root, in a container for instance"
-    if (theirs := SYSTEM / "slurm.conf").exists():
+    theirs = SYSTEM / CONFIGURATION[0]
+    if not theirs.exists():
+        return None
+    if not (owned := theirs.resolve().with_name(LOCK)).exists():
         return f"{theirs} exists: this machine belongs to a cluster, which the tests would disturb"
+    if not is_free(owned):
+        return f"{theirs} exists: other tests run a cluster on this machine, in {owned.parent}"
     return None
+
+
+def is_free(lock: Path) -> bool:
+    """Return whether the process that locked a file has ended."""
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
+
+
+def stop_what_was_left() -> None:
+    """Stop the cluster of a test run that was killed, and delete its folder."""
+    theirs = SYSTEM / CONFIGURATION[0]
+    if theirs.exists():
+        folder = theirs.resolve().parent
+        Cluster(folder).stop()
+        shutil.rmtree(folder)
 
 
 def poll(what: str, seconds: float, ready: Callable[[], bool]) -> None:
@@ -169,9 +196,7 @@ class Cluster:
     """A cluster below a folder whose path is short (a socket's path has at most 107 characters)."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.database: subprocess.Popen[bytes] | None = None
-        self.links: list[Path] = []
+        self.folder = folder.resolve()
 
     def start(self) -> None:
         """Start every daemon and wait until the nodes are idle."""
@@ -193,20 +218,21 @@ class Cluster:
     def stop(self) -> None:
         """Cancel all jobs and stop what was started, by process id."""
         if succeeds("scancel", "--user=root"):
-            poll("all jobs have ended", 30, lambda: not self.jobs())
-        pids = [*self.folder.glob("run/slurmd.*.pid"), self.folder / "run/slurmctld.pid"]
-        for file in [*pids, self.folder / "run/slurmdbd.pid"]:
+            # a job that does not end by itself is killed below
+            with contextlib.suppress(TimeoutError, subprocess.SubprocessError):
+                poll("all jobs have ended", 30, lambda: not self.jobs())
+        daemons = ("slurmctld", "slurmdbd", "mariadbd", "munged")
+        for file in [
+            *self.folder.glob("*/slurmd.*.pid"),
+            *(self.folder / f"run/{name}.pid" for name in daemons),
+        ]:
             self._stop(file)
-        if self.database:
-            self.database.terminate()
-            self.database.wait(30)
-        self._stop(self.folder / "run/munged.pid")
         for pid in processes_of_jobs():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for link in self.links:
-            link.unlink(missing_ok=True)
-        self.links = []
+        for link in (SYSTEM / name for name in CONFIGURATION):
+            if link.is_symlink() and link.readlink().parent == self.folder:
+                link.unlink()
         HOSTS.write_text(HOSTS.read_text().replace(HOSTS_LINE, ""))
 
     def states(self) -> dict[str, str]:
@@ -261,7 +287,6 @@ class Cluster:
         poll(f"{node} is idle", 30, lambda: self.states()[node] == "idle")
 
     def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)  # the database runs as another user
         for name in ("run", "log", "state", *(f"spool/{node}" for node in NODES)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
@@ -282,8 +307,7 @@ class Cluster:
             "far_node": FAR_NODE,
             "spot_node": SPOT_NODE,
         }
-        texts = {"slurm.conf": SLURM_CONF, "slurmdbd.conf": SLURMDBD_CONF, "gres.conf": GRES_CONF}
-        for name, text in texts.items():
+        for name, text in zip(CONFIGURATION, (SLURM_CONF, SLURMDBD_CONF, GRES_CONF), strict=True):
             file = self.folder / name
             file.write_text(text.format(**values))
             file.chmod(0o600)
@@ -291,7 +315,6 @@ class Cluster:
             link = SYSTEM / name
             link.unlink(missing_ok=True)
             link.symlink_to(file)
-            self.links.append(link)
         with HOSTS.open("a") as hosts:  # processes on several nodes find each other by the nodes' names
             hosts.write(HOSTS_LINE)
 
@@ -313,7 +336,8 @@ class Cluster:
     def _start_accounting(self) -> None:
         data, log = self.folder / "database", self.folder / "log/database.log"
         data.mkdir()
-        shutil.chown(data, "mysql", "mysql")
+        for folder in (data, self.folder / "run"):
+            shutil.chown(folder, "mysql", "mysql")
         options = ["--no-defaults", "--user=mysql", f"--datadir={data}"]
         with log.open("ab") as stream:
             install = [*options, "--auth-root-authentication-method=normal", "--skip-test-db"]
@@ -324,13 +348,13 @@ class Cluster:
                 "--innodb-buffer-pool-size=64M",
                 "--innodb-flush-log-at-trx-commit=0",
             ]
-            self.database = subprocess.Popen(
+            subprocess.Popen(
                 [
                     "/usr/sbin/mariadbd",
                     *options,
                     f"--socket={database_socket}",
                     *small,
-                    f"--pid-file={data}/pid",
+                    f"--pid-file={self.folder}/run/mariadbd.pid",
                 ],
                 stdout=stream,
                 stderr=stream,
@@ -344,9 +368,9 @@ class Cluster:
     def _stop(self, file: Path) -> None:
         if not file.exists():
             return
-        pid = int(file.read_text())
-        if not alive(pid):
-            return
+        pid, program = int(file.read_text()), file.name.split(".")[0]
+        if not alive(pid) or Path(f"/proc/{pid}/comm").read_text().strip() != program:
+            return  # ended, and perhaps its number is another's now
         os.kill(pid, signal.SIGTERM)
         try:
             poll(f"{file.name} has ended", 15, lambda: not alive(pid))
@@ -357,12 +381,16 @@ class Cluster:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Cluster]:
     """Start a cluster below a folder; stop it in the end."""
-    cluster = Cluster(folder)
-    cluster.start()
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
+    stop_what_was_left()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster = Cluster(folder)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
 
 
 if __name__ == "__main__":

@@ -21,11 +21,16 @@ def _snakemakes_own_output() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[slurm.Cluster]:
-    """Start a throw-away cluster, and stop it by process id."""
+def _able() -> None:
+    """Skip where no cluster can be started; in CI that is an error."""
     if reason := slurm.missing():
         if os.environ.get("NANOSNAKE_REQUIRE_ALL") == "1":
             pytest.fail(f"SLURM: {reason}")
         pytest.skip(f"SLURM: {reason}")
+
+
+@pytest.fixture(scope="session")
+def cluster(_able: None) -> Iterator[slurm.Cluster]:
+    """Start a throw-away cluster, and stop it by process id."""
     with tempfile.TemporaryDirectory(prefix="slurm.") as folder, slurm.running(Path(folder)) as cluster:
         yield cluster
