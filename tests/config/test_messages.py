@@ -120,7 +120,7 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
     (dataset(train="0-4"), ["datasets.demo.train", "shard_00004", "pinned for validation"]),
     (model(tokenizer="bpe4"), ["models.d2.tokenizer", "'bpe4'", "defined: bpe4k", "did you mean 'bpe4k'"]),
     (model(depth=0), ["models.d2.depth", "greater than or equal to 1", "got 0"]),
-    (model(aspect_ratio=8, head_dim=8), ["models.d2.head_dim", "16 wide", "raise head_dim"]),
+    (model(aspect_ratio=8, head_dim=8), ["models.d2: model: the width is 16", "raise head_dim"]),
     (model(options={"step": 3}), ["models.d2.options.step", "did you mean 'steps'"]),
     (model(options={"epochs": math.inf}), ["models.d2.options.epochs", "a finite number", "got inf"]),
     (
@@ -201,6 +201,22 @@ def test_all_mistakes_are_said_at_once(raw: Raw) -> None:
     raw["datasets"]["demo"]["train"] = []
     with pytest.raises(NanosnakeError, match="3 mistakes"):
         configuration.load(raw)
+
+
+def test_an_unknown_key_hides_no_other_mistake(raw: Raw) -> None:
+    raw["modls"] = {}
+    raw["tokenizers"]["bpe4k"].update(patern="gpt4", doc_cap=-1)
+    raw["tokenizers"]["bpe4k"][5] = 6
+    raw["models"] = {"d2": {"tokenizer": "bpe4k", "dept": 2}}  # and not that depth is missing, too
+    with pytest.raises(NanosnakeError) as caught:
+        configuration.load(raw)
+    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == [
+        "tokenizers.bpe4k.doc_cap",
+        "tokenizers.bpe4k.patern",
+        "tokenizers.bpe4k.5",
+        "models.d2.dept",
+        "modls",
+    ]
 
 
 URL = {"kind": "url", "url": "https://host/data/{revision}/shard_{shard:05d}.parquet"}

@@ -55,6 +55,8 @@ class Status(Stage):
     """Seconds between two updates of --watch."""
 
     def run(self) -> None:
+        if not self.directory.is_dir():  # Snakemake would make it
+            raise NanosnakeError(f"{self.directory}: no such folder; name that of the results with --directory")
         if self.watch:
             watch(self.directory / PROGRESS, self.every)
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,19 @@ GONE = {
 """Keys of older versions that are no longer known, and what to do instead."""
 
 
+@dataclass(frozen=True)
+class Unknown:
+    """What stands under a key that a section does not have."""
+
+    key: Any
+    value: Any
+    known: Sequence[str]
+
+    def __str__(self) -> str:
+        hint = f" ({GONE[self.key]})" if self.key in GONE else nearest(self.key, self.known)
+        return f"unknown key{hint}; allowed: {listed(self.known)}"
+
+
 class Model(BaseModel):
     """Unknown keys are refused, and nothing is converted silently: "4096" is not an integer."""
 
@@ -31,15 +45,12 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _keys_are_known(cls, data: Any) -> Any:
-        """Name the allowed keys, which pydantic's own message about an extra key does not."""
-        if isinstance(data, dict):
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in data:
-                if key not in known:
-                    hint = f" ({GONE[key]})" if key in GONE else nearest(key, known)
-                    raise wrong(key, data[key], f"unknown key{hint}; allowed: {listed(known)}")
-        return data
+    def _unknown_keys_are_marked(cls, data: Any) -> Any:
+        """Mark what stands under an unknown key with the allowed ones, which pydantic's own message does not name."""
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        if not isinstance(data, dict) or data.keys() <= set(known):
+            return data
+        return {str(key): data[key] if key in known else Unknown(key, data[key], known) for key in data}
 
 
 class MadeModel(Model):

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from nanosnake import layout
 from nanosnake.config import written
-from nanosnake.config.base import listed, unknown
+from nanosnake.config.base import Unknown, listed, unknown
 from nanosnake.config.ladders import Ladder, comparison_problems
 from nanosnake.config.mixtures import mixture_problems
 from nanosnake.config.models import Config
@@ -59,7 +59,7 @@ def load(
     try:
         config = Config.model_validate(written.with_given(raw, given))
     except ValidationError as error:
-        raise _refusal(origin, [_explain(detail) for detail in error.errors()]) from None
+        raise _refusal(origin, list(_explained(error.errors()))) from None
     if problems := list(_contradictions(config)):
         raise _refusal(origin, problems)
     if trials is not None and (problems := list(engine_problems(config, Path(trials)))):
@@ -189,6 +189,15 @@ def _text_problems(config: Config) -> Iterator[str]:
         yield "evaluation.built_in_texts: without the built-in texts, name a folder of your own in evaluation.texts"
 
 
+def _explained(details: Sequence[ErrorDetails]) -> Iterator[str]:
+    """Yield a line for each mistake that pydantic found."""
+    misspelt = {detail["loc"][:-1] for detail in details if isinstance(detail["input"], Unknown)}
+    for detail in details:
+        # a required key that is missing beside an unknown one is most often that one
+        if detail["type"] != "missing" or detail["loc"][:-1] not in misspelt:
+            yield _explain(detail)
+
+
 def _explain(detail: ErrorDetails) -> str:
     """Return the line for a mistake that pydantic found."""
     kind, value = detail["type"], detail["input"]
@@ -196,6 +205,8 @@ def _explain(detail: ErrorDetails) -> str:
     if kind == "wrong_key":
         context = detail["ctx"]
         return f"{_joined(path, context['key'])}: {context['message']}; got {_shown(context['value'])}"
+    if isinstance(value, Unknown):
+        return f"{path}: {value}; got {_shown(value.value)}"
     if kind == "missing":
         return f"{path}: this key is required and absent"
     if kind == "union_tag_not_found":

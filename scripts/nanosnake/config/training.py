@@ -12,7 +12,7 @@ from nanosnake.config.base import FilePath, MadeModel, Model, wrong
 from nanosnake.exports.formats import MODEL_FILES, ModelFormat
 from nanosnake.files import NanosnakeError
 from nanosnake.options import docstrings
-from nanosnake.training.config import SMEAR_CHANNELS, VOCAB_MULTIPLE, ModelConfig, Shape, TrainOptions
+from nanosnake.training.config import VOCAB_MULTIPLE, ModelConfig, Shape, TrainOptions
 from nanosnake.training.schedule import steps_and_rows
 
 SET_BY_A_LADDER = ("depth", "seed", "order_seed")
@@ -127,9 +127,6 @@ class GPT(ShapeOptions):
             shape = ModelConfig.of_shape(self.shape, VOCAB_MULTIPLE)
         except NanosnakeError as error:
             raise ValueError(str(error)) from None
-        if shape.architecture == "nanosnake" and shape.width < SMEAR_CHANNELS:
-            what = f"the model is {shape.width} wide, and its gates read {SMEAR_CHANNELS} channels"
-            raise wrong("head_dim", shape.head_dim, f"{what}; raise head_dim, aspect_ratio or depth")
         try:
             steps_and_rows(shape, TrainOptions(**self.options.model_dump()))
         except NanosnakeError as error:

@@ -124,6 +124,11 @@ class ModelConfig:
             raise NanosnakeError(f"model: tied_head is for llama, the architecture is {self.architecture}")
         if self.head_dim % 2:
             raise NanosnakeError(f"model: head_dim is {self.head_dim}; rotary embeddings need an even number")
+        if self.architecture == "nanosnake" and self.width < SMEAR_CHANNELS:
+            raise NanosnakeError(
+                f"model: the width is {self.width}, and the gates read {SMEAR_CHANNELS} channels; "
+                "raise head_dim, aspect_ratio or depth"
+            )
 
     @classmethod
     def of_shape(cls, shape: Shape, vocab_size: int) -> Self:
