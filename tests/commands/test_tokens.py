@@ -85,6 +85,15 @@ def test_show_and_compare(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[3][0] == "all"
 
 
+def test_compare_takes_files_to_the_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "crlf.txt").write_bytes(b"a\r\nb\r\n")
+    assert main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "crlf.txt")]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["crlf.txt", "6", "6", "6", "+0.0%"]
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(NanosnakeError, match=r"latin.txt: byte 3 \(0xe9\) is not UTF-8"):
+        main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "latin.txt")])
+
+
 def test_a_wrong_name_is_told_what_would_do() -> None:
     ended = nanosnake("encode", "nothing")
     assert ended.returncode == 1
