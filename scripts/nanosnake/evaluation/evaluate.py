@@ -77,8 +77,8 @@ def evaluate_documents(
 ) -> Tensor:
     """Return the sums of each document, float64[documents, 4]: nats of the text, nats of all, tokens, bytes.
 
-    Measured on the first `max_tokens` tokens (0: all) of a split, in the order of the files. The rows are packed
-    like training's, unshuffled: the same rows for any number of ranks.
+    The rows are packed like training's, unshuffled: the same rows for any number of ranks. With `max_tokens` (0: all), only
+    the first rows are measured, which packing fills with the longest documents.
 
     Args:
         lengths: bytes of each token, 0 for special tokens.
