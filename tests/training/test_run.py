@@ -21,7 +21,7 @@ from nanosnake.training.metrics import read_rows
 from nanosnake.training.shards import TokenShards
 from nanosnake.training.trainer import Files, NotFinite, Trainer, spread
 
-from .conftest import text_documents, write_shard
+from .conftest import BOS, text_documents, write_shard
 
 MakeFiles = Callable[[str], Files]
 
@@ -239,6 +239,16 @@ def test_a_step_that_is_not_of_the_run_cannot_be_kept(
 ) -> None:
     with pytest.raises(NanosnakeError, match=f"keep names step {step}, but the run has 1 to 3"):
         Trainer(config, replace(options, steps=3), files("run"), ranks, keep=[2, step])
+
+
+def test_a_loss_is_the_mean_over_its_targets_also_where_rows_have_room_left(
+    config: ModelConfig, options: TrainOptions, files: MakeFiles, ranks: Ranks, tmp_path: Path
+) -> None:
+    write_shard(tmp_path / "short.ds", [[BOS, *b"the cat sat"]])  # in rows of 64
+    short = replace(files("run"), train=TokenShards([tmp_path]))
+    trainer = Trainer(config, replace(options, matrix_lr=0.0, head_lr=0.0), short, ranks)
+    assert trainer.train_step()["loss"] == pytest.approx(np.log(258), rel=0.01)
+    trainer.loader.close()
 
 
 def test_a_part_of_the_validation_tokens_is_like_all_of_them(tmp_path: Path) -> None:

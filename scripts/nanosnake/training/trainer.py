@@ -268,7 +268,7 @@ class Trainer:
     # one step
 
     def train_step(self) -> dict[str, float]:
-        """Do one step; return its loss and gradient norm.
+        """Do one step; return its loss, the mean over its targets, and gradient norm.
 
         Raises:
             NotFinite: if the loss or a gradient is not finite; the weights are of no use then.
@@ -281,7 +281,7 @@ class Trainer:
                 self.optimizer.arm()
             losses.append(self._backward(batch.to(self.ranks.device), scale))
             batches.append(batch)
-            counted += int((batch.targets >= 0).sum()) if self.files.train.are_conversations else 0
+            counted += int((batch.targets >= 0).sum())
         squares = self.optimizer.reduce()
         asked = torch.tensor([self.stop_asked, self._by_clock(), counted], dtype=torch.float32)
         figures = [torch.stack([torch.stack(losses).sum(), squares]), sent(asked, squares.device)]
