@@ -87,7 +87,7 @@ def tokenize(options: TokenizeConversations) -> dict[str, Any]:
             ends.append(counts["tokens"])
             token_file.write(ids.astype(np.dtype(tokenizer.token_type).newbyteorder("<")).tobytes())
             mask_file.write(learned.astype(np.uint8).tobytes())
-        if not ends:
+        if counts["left_out"] and not ends:
             raise NanosnakeError(
                 f"{options.shard}: no conversation has an answer within {options.max_tokens} tokens; raise max_tokens"
             )

@@ -265,6 +265,19 @@ def test_what_cannot_be_encoded(tmp_path: Path, tokenizer: TokenizerFolder) -> N
         encoded(tmp_path, other, [TALK])
 
 
+def test_a_shard_without_conversations(tmp_path: Path, tokenizer: TokenizerFolder) -> None:
+    """As one of many shards that few conversations are distributed over."""
+    encoded(tmp_path, tokenizer, [TALK])
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "none.parquet")
+    arguments = ["--shard", str(tmp_path / "none.parquet"), "--tokenizer", str(tokenizer.folder)]
+    assert (
+        call(tokenize_conversations.TokenizeConversations, [*arguments, "--output", str(tmp_path / "b.ds")])
+        == 0
+    )
+    data = TokenShards([tmp_path / "a.ds", tmp_path / "b.ds"])
+    assert (data.documents, data.are_conversations, data.longer_conversations(4)) == (1, True, 1)
+
+
 def test_a_mask_of_another_length(tmp_path: Path, tokenizer: TokenizerFolder) -> None:
     encoded(tmp_path, tokenizer, [TALK])
     with (tmp_path / "a.ds.mask").open("ab") as stream:

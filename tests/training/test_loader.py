@@ -230,3 +230,18 @@ def test_best_fit_fills_rows_and_loses_nothing(pieces: list[tuple[int, bool]]) -
             assert size > 0
             at += size
         assert at == length
+
+
+def test_a_shard_without_documents_gives_nothing(numbered: TokenShards, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    write_shard(tmp_path / "none/0.ds", [])
+    paths = [tmp_path / "none/0.ds", *(shard.path for shard in numbered.shards)]
+    data = TokenShards(paths, block_tokens=100)
+    data.check(BOS, 1 << 16)
+    assert (data.bos, data.tokens, data.documents) == (BOS, numbered.tokens, numbered.documents)
+    steps = EpochOrder(data, LENGTH, 5, 0).rows // 8
+    assert pairs(drain(make(data), steps)) == pairs(drain(make(numbered), steps))
+    with pytest.raises(
+        NanosnakeError, match=r"0\.ds: neither it nor another token shard of the split holds a doc"
+    ):
+        TokenShards([tmp_path / "none"])

@@ -102,15 +102,13 @@ def open_shard(path: Path) -> Shard:
     for part in (path, index):
         if not part.is_file():
             raise NanosnakeError(f"{part}: no such file; make the token shards first")
-        if part.stat().st_size == 0:
-            raise NanosnakeError(f"{part}: empty; a token shard has one document or more, make it again")
     if index.stat().st_size % 8:
         raise NanosnakeError(
             f"{index}: {index.stat().st_size} bytes are not a whole number of uint64; recompute it"
         )
-    ends = np.memmap(index, dtype="<u8", mode="r")
-    count, size = int(ends[-1]), path.stat().st_size
-    if count == 0 or size not in (2 * count, 4 * count):
+    ends = _mapped(index, "<u8")
+    count, size = int(ends[-1]) if len(ends) else 0, path.stat().st_size
+    if (count == 0 and len(ends)) or size not in (2 * count, 4 * count):
         raise NanosnakeError(
             f"{path}: {size} bytes, but {index.name} ends at token {count}: wanted 2 or 4 bytes per token; "
             "one of the two is cut off or from another run, recompute both"
@@ -127,8 +125,12 @@ def open_shard(path: Path) -> Shard:
         raise NanosnakeError(
             f"{mask}: {mask.stat().st_size} bytes, but {path.name} has {count} tokens; make the shard again"
         )
-    learned = np.memmap(mask, dtype=np.uint8, mode="r") if mask.is_file() else None
-    return Shard(path, np.memmap(path, dtype=dtype, mode="r"), ends, learned)
+    return Shard(path, _mapped(path, dtype), ends, _mapped(mask, "u1") if mask.is_file() else None)
+
+
+def _mapped(path: Path, dtype: str) -> npt.NDArray[Any]:
+    """Return a file's numbers, memory-mapped; what is empty cannot be."""
+    return np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)
 
 
 class TokenShards:
@@ -151,9 +153,15 @@ class TokenShards:
         self._own_blocks = [
             b for i, shard in enumerate(self.shards) for b in cut_blocks(i, shard, block_tokens)
         ]
-        self.tokens = sum(int(s.ends[-1]) for s in self.shards)
+        with_text = [s for s in self.shards if len(s.ends)]
+        if not with_text:
+            raise NanosnakeError(
+                f"{self.shards[0].path}: neither it nor another token shard of the split holds a document; choose shards "
+                "that do, or a larger fraction for validation"
+            )
+        self.tokens = sum(len(s.tokens) for s in self.shards)
         self.documents = sum(len(s.ends) for s in self.shards)
-        self.bos = int(self.shards[0].tokens[0])
+        self.bos = int(with_text[0].tokens[0])
         self.packed_rows: dict[tuple[int, int, int, bool], list[int]] = {}
         """Rows of each pool that packing has counted, by length, seed, epoch and whether it is shuffled."""
 
@@ -216,7 +224,7 @@ class TokenShards:
 
     def check(self, bos: int, vocab_size: int) -> None:
         """Reject shards of another tokenizer, as far as the first tokens show it."""
-        for shard in self.shards:
+        for shard in filter(lambda shard: len(shard.ends), self.shards):
             first = int(shard.tokens[0])
             if first != bos:
                 raise NanosnakeError(
@@ -259,7 +267,7 @@ def digest(path: Path) -> str:
 
 def cut_blocks(number: int, shard: Shard, block_tokens: int) -> list[Block]:
     """Cut a shard's documents into runs of about `block_tokens` tokens."""
-    marks = np.arange(block_tokens, int(shard.ends[-1]) + block_tokens, block_tokens, dtype=np.uint64)
+    marks = np.arange(block_tokens, len(shard.tokens) + block_tokens, block_tokens, dtype=np.uint64)
     lasts = np.unique(np.minimum(np.searchsorted(shard.ends, marks) + 1, len(shard.ends)))
     blocks, first, start = [], 0, 0
     for last in lasts.tolist():
