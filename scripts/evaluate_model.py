@@ -58,7 +58,7 @@ class EvaluateModel(Stage):
     task_context: int = field(default=0, metadata={"ge": 0})
     """Keep at most the last this many tokens of a task's prompt; 0: all, even beyond the trained length."""
     max_tokens: int = field(default=0, metadata={"ge": 0})
-    """Validation tokens, those of the rows with the longest documents; 0: all."""
+    """Validation tokens, about, spread evenly over the split; 0: all."""
     sample_tokens: int = field(default=64, metadata={"ge": 0})
     """Tokens written after each prompt."""
     temperature: float = field(default=0.8, metadata={"ge": 0})

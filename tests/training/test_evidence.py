@@ -84,6 +84,28 @@ def test_each_document_has_the_nats_that_it_has_alone(
     assert part["bytes"] == scores(few).bytes
 
 
+def test_a_part_of_the_tokens_is_like_all_of_them(
+    tmp_path: Path, tokenizer: Path, config: ModelConfig, ranks: Ranks
+) -> None:
+    """Packing puts the longest documents first; of documents that are longer than a row, the last ones."""
+    lengths = Vocabulary.load(tokenizer).lengths
+    model = build_model(config, ranks.device, backend="sdpa", seed=1)
+    for name, documents in {"short": text_documents(900, seed=1), "long": [[BOS] + [97] * 1999] * 9}.items():
+        write_shard(tmp_path / f"{name}.ds", documents)
+        data = TokenShards([tmp_path / f"{name}.ds"])
+        sizes = np.diff(data.shards[0].ends.astype(int), prepend=0)
+        for share in (0.05, 0.3):
+            most = round(share * data.tokens)
+            few = evaluate_documents(model, data, lengths, ranks, micro_batch=4, max_tokens=most)[
+                :, 2
+            ].numpy()
+            assert few.sum() == pytest.approx(most, rel=0.3)
+            assert np.average(sizes, weights=few) == pytest.approx(np.average(sizes, weights=sizes), rel=0.1)
+            assert np.average(np.arange(len(few)), weights=few) == pytest.approx(len(few) / 2, rel=0.25)
+            again = evaluate_documents(model, data, lengths, ranks, micro_batch=3, max_tokens=most)[:, 2]
+            assert again.tolist() == few.tolist()
+
+
 def test_verify_adds_up_again(tmp_path: Path) -> None:
     folder = keep(tmp_path / "model", some([5.0, 7.5], [4, 6]))
     assert list(evidence_problems(folder)) == []

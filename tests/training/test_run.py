@@ -16,12 +16,11 @@ from nanosnake.files import NanosnakeError
 from nanosnake.training import checkpoint
 from nanosnake.training.config import ModelConfig, Stopped, TrainOptions
 from nanosnake.training.distributed import Ranks
-from nanosnake.training.loader import RowSource, assemble
 from nanosnake.training.metrics import read_rows
 from nanosnake.training.shards import TokenShards
-from nanosnake.training.trainer import Files, NotFinite, Trainer, spread
+from nanosnake.training.trainer import Files, NotFinite, Trainer
 
-from .conftest import BOS, text_documents, write_shard
+from .conftest import BOS, write_shard
 
 MakeFiles = Callable[[str], Files]
 
@@ -249,20 +248,3 @@ def test_a_loss_is_the_mean_over_its_targets_also_where_rows_have_room_left(
     trainer = Trainer(config, replace(options, matrix_lr=0.0, head_lr=0.0), short, ranks)
     assert trainer.train_step()["loss"] == pytest.approx(np.log(258), rel=0.01)
     trainer.loader.close()
-
-
-def test_a_part_of_the_validation_tokens_is_like_all_of_them(tmp_path: Path) -> None:
-    write_shard(tmp_path / "a.ds", text_documents(2000, seed=1))
-    write_shard(tmp_path / "b.ds", text_documents(1000, seed=2))
-    data = TokenShards([tmp_path])
-    assert spread(data, 0) is spread(data, data.tokens) is data
-    for share in (0.02, 0.3, 0.7):
-        part = spread(data, round(share * data.tokens))
-        source = RowSource(part, 64, 0, 0, 0, shuffle=False)
-        source.documents = []
-        assemble(source, source.order.rows)
-        read = sorted({document for document in source.documents if document >= 0})
-        sizes = np.array([len(data.one(document).tokens) for document in range(data.documents)])
-        assert sizes[read].sum() == pytest.approx(share * data.tokens, rel=0.15)
-        assert sizes[read].mean() == pytest.approx(sizes.mean(), rel=0.15)
-        assert np.mean(np.array(read) < 2000) == pytest.approx(2 / 3, abs=0.1)

@@ -77,8 +77,8 @@ def evaluate_documents(
 ) -> Tensor:
     """Return the sums of each document, float64[documents, 4]: nats of the text, nats of all, tokens, bytes.
 
-    The rows are packed like training's, unshuffled: the same rows for any number of ranks. With `max_tokens` (0: all), only
-    the first rows are measured, which packing fills with the longest documents.
+    The rows are packed like training's, unshuffled: the same rows for any number of ranks. With `max_tokens` (0: all), about
+    so many are measured: every so-manieth row, since packing fills the first ones with the longest documents.
 
     Args:
         lengths: bytes of each token, 0 for special tokens.
@@ -88,12 +88,14 @@ def evaluate_documents(
     device, length = ranks.device, model.config.sequence_length
     micro_batch = micro_batch or fit.estimate(model.config, 8, 0.0)
     source = RowSource(data, length, 0, 0, 0, shuffle=False)
-    rows = source.order.rows if max_tokens == 0 else max(1, min(source.order.rows, max_tokens // length))
+    if max_tokens:
+        source.every = max(1, source.order.rows * length // max_tokens)
+    rows = -(-source.order.rows // source.every)
     bytes_V = torch.from_numpy(lengths).to(device)
     sums = torch.zeros(data.documents, 4, dtype=torch.float64, device=device)
     for number, first in enumerate(range(0, rows, micro_batch)):
         if number % ranks.world != ranks.rank:
-            source.skip(micro_batch)
+            source.skip(micro_batch * source.every)
             continue
         source.documents = []
         tensors = assemble(source, micro_batch)

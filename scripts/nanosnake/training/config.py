@@ -282,7 +282,7 @@ class TrainOptions:
     eval_every: int = field(default=250, metadata={"ge": 0})
     """Steps between evaluations on the validation tokens; 0: only at the end."""
     eval_tokens: int = field(default=0, metadata={"ge": 0})
-    """Validation tokens per evaluation, about: whole documents, spread evenly over the split; 0: all."""
+    """Validation tokens per evaluation, about, spread evenly over the split; 0: all."""
     checkpoint_minutes: float = field(default=15.0, metadata={"gt": 0})
     """Minutes between checkpoints; one more is written at the end."""
     checkpoint_every: int = field(default=-1, metadata={"ge": -1})

@@ -216,6 +216,8 @@ class RowSource:
         self.data, self.length, self.seed, self.shuffle = data, length, seed, shuffle
         self.order = EpochOrder(data, length, seed, epoch, shuffle=shuffle)
         self.row = row
+        self.every = 1
+        """Of so many rows, one is read."""
         self.documents: list[int] | None = None
         """Filled with the number of each piece's document, counted over all shards, and -1 for the room left at the end
         of a row; None: not wanted."""
@@ -248,7 +250,7 @@ class RowSource:
             learned = None if shard.learned is None else shard.learned[start:stop]
             tokens = shard.tokens[start:stop].astype(np.int64)
             found.append(Piece(tokens, learned, opens, closes))
-        self.skip(1)
+        self.skip(self.every)
         return found
 
 

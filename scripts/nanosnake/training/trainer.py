@@ -3,7 +3,6 @@ to stop."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import gc
 import math
@@ -34,12 +33,9 @@ from nanosnake.training.metrics import Metrics, Spent
 from nanosnake.training.model import build_model
 from nanosnake.training.optimizer import Optimizer
 from nanosnake.training.packing import EpochOrder
-from nanosnake.training.shards import Planned, TokenShards, cut_blocks
+from nanosnake.training.shards import TokenShards
 from nanosnake.training.tensors import Arriving, sent
 from nanosnake.training.vocabulary import Vocabulary
-
-RUNS = 64
-"""About how many runs of documents an evaluation on a part of the validation tokens takes."""
 
 
 class NotFinite(NanosnakeError):
@@ -76,21 +72,6 @@ def with_steps(config: ModelConfig, options: TrainOptions, data: TokenShards) ->
     return dataclasses.replace(options, steps=steps, epochs=0.0)
 
 
-def spread(data: TokenShards, tokens: int) -> TokenShards:
-    """Return a split with about so many of its tokens (0: all): runs of whole documents, spread evenly over it.
-
-    The first rows would not do: packing fills them with the longest documents.
-    """
-    if not 0 < tokens < data.tokens:
-        return data
-    runs = [run for i, shard in enumerate(data.shards) for run in cut_blocks(i, shard, -(-tokens // RUNS))]
-    count = max(1, round(len(runs) * tokens / data.tokens))
-    part = copy.copy(data)
-    part.planned = Planned(tuple(runs[i * len(runs) // count] for i in range(count)), rows=0)
-    part.packed_rows = {}
-    return part
-
-
 class Trainer:
     """One run on one rank. `run` trains to the end, from the newest checkpoint if there is one."""
 
@@ -119,8 +100,6 @@ class Trainer:
             raise NanosnakeError(
                 f"training: keep names step {wrong[0]}, but the run has 1 to {self.plan.steps}"
             )
-        self.validation = spread(files.validation, options.eval_tokens)
-        """What `evaluate` measures."""
         self.targets_per_step = self._targets_per_step()
         """Tokens that a step learns to predict; of conversations, whose rows differ, the mean."""
         backend = choose_backend(options.attention, device)
@@ -417,10 +396,11 @@ class Trainer:
         pass alone, would take longer than it saves."""
         sums = evaluate_documents(
             self.model,
-            self.validation,
+            self.files.validation,
             self.files.vocabulary.lengths,
             self.ranks,
             micro_batch=self.plan.micro_batch,
+            max_tokens=self.options.eval_tokens,
         )
         self.last_scores = scores(sums)
         if not math.isfinite(self.last_scores.loss):  # the loss of a step is that before its update
