@@ -142,6 +142,9 @@ def test_a_wrong_column_is_told_at_the_first_line(tmp_path: Path) -> None:
         read(path)
     with pytest.raises(NanosnakeError, match="no key 'body' inside 'meta'; its keys are 'id'"):
         read(path, column="meta.body")
+    path.write_bytes(b"\xef\xbb\xbf\n \n" + path.read_bytes())
+    with pytest.raises(NanosnakeError, match=r"line 3: no key 'text'; its keys are"):
+        read(path)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,15 @@ def test_every_form_gives_the_same_documents(tmp_path: Path) -> None:
     assert found[1:] == [found[0], found[0]]
 
 
+def test_roles_as_a_dictionary_in_several_row_groups(tmp_path: Path) -> None:
+    """As pandas and polars write categories; PyArrow reads them one row group at a time."""
+    message = pa.struct({"role": pa.dictionary(pa.int32(), pa.string()), "content": pa.string()})
+    table = pa.table({"messages": pa.array([TALK] * 5, pa.list_(message))})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    made = read(tmp_path / "a.parquet", column="messages", conversations=True)
+    assert [json.loads(text or "") for text in made.texts] == [TALK] * 5
+
+
 def test_a_wrong_conversation_of_a_table(tmp_path: Path) -> None:
     pq.write_table(pa.table({"messages": [TALK, TALK[:1]]}), tmp_path / "a.parquet")
     with pytest.raises(NanosnakeError, match=r"a.parquet, row 2: the last message is the user's"):

@@ -16,7 +16,7 @@ import rustbpe
 from nanosnake.files import NanosnakeError
 from nanosnake.sources.formats.batch import Batch, kept, numbered
 from nanosnake.sources.formats.columns import Column, WrongColumn, listed
-from nanosnake.sources.formats.look import Documents
+from nanosnake.sources.formats.look import BOM, Documents
 from nanosnake.sources.formats.refused import NUL, Refusals, why_not_text
 from nanosnake.sources.formats.stream import LONGEST, Lines, Stream, lines
 from nanosnake.tokenizer import conversations
@@ -78,7 +78,7 @@ def read_jsonl(stream: Stream, column: Column, refusals: Refusals) -> Iterator[B
             _refuse_long(stream, piece, refusals)
             continue
         if piece.first == 1:
-            check_keys(stream.path, bytes(piece.data).split(b"\n", 1)[0], column)
+            check_keys(stream.path, bytes(piece.data), column)
         if column.conversations or column.template is not None:
             found, left = [], list(enumerate(bytes(piece.data).split(b"\n"), piece.first))
         else:
@@ -167,14 +167,16 @@ def _conversations(
         yield _listed(good)
 
 
-def check_keys(path: str, line: bytes, column: Column) -> None:
-    """Check that the keys of a file's first line include the column: if it is absent, each document would be null.
+def check_keys(path: str, start: bytes, column: Column) -> None:
+    """Check that the keys of a file's first object include the column: if it is absent, each document would be null.
 
     Raises:
         NanosnakeError: if it has no such key; the message names those it has.
     """
+    text = start.removeprefix(BOM)
+    blank = text[: len(text) - len(text.lstrip())]
     try:
-        value: Any = json.loads(line.decode("utf-8-sig"))
+        value: Any = json.loads(text[len(blank) :].split(b"\n", 1)[0])
     except (RecursionError, ValueError):
         return  # the reader says what is wrong with the line
     for depth, step in enumerate(column.steps):
@@ -184,7 +186,7 @@ def check_keys(path: str, line: bytes, column: Column) -> None:
             outer = ".".join(column.steps[:depth])
             inside = f" inside {outer!r}" if outer else ""
             raise NanosnakeError(
-                f"{path}, line 1: no key {step!r}{inside}; its keys are {listed(list(value))}; "
+                f"{path}, line {1 + blank.count(10)}: no key {step!r}{inside}; its keys are {listed(list(value))}; "
                 "set the dataset's text_column to the one that holds the documents"
             )
         value = value[step]

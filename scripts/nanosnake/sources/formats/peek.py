@@ -23,9 +23,8 @@ def peek(path: str, kind: look.Format, column: Column) -> None:
             return
         with Stream(path, kind) as stream:
             start = bytes(stream.read(look.START)) + bytes(stream.read(CHUNK)) if kind != "text" else b""
-        line, end, _ = start.partition(b"\n")
-        if kind == "jsonl" and end:
-            check_keys(path, line, column)
+        if kind == "jsonl":
+            check_keys(path, start, column)
         if kind in tables.DELIMITERS:
             tables.check_header(start, column, kind)
     except Damaged:

@@ -232,7 +232,8 @@ def _arrow(path: str, start: bytes, stack: contextlib.ExitStack) -> Iterator[pa.
 def _parquet(path: str, column: Column, stack: contextlib.ExitStack) -> Iterator[pa.RecordBatch]:
     reader = stack.enter_context(open_parquet(path))
     column.find(reader.schema_arrow.empty_table())
-    yield from reader.iter_batches(batch_size=ROWS, columns=[column.name], use_threads=False)
+    for group in range(reader.num_row_groups):  # of several, PyArrow cannot read nested dictionaries
+        yield from reader.iter_batches(ROWS, [group], [column.name], use_threads=False)
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
