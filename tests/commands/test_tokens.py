@@ -100,3 +100,19 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         with pytest.raises(SystemExit):
             main([name, "--help"])
         assert f"    nanosnake {name}" in capsys.readouterr().out, "no example"
+
+
+def test_files_are_compared_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python's own text files make a line feed of each CR and CRLF."""
+    (tmp_path / "windows.txt").write_bytes(b"one\r\ntwo\r\n")
+    assert main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "windows.txt")]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["windows.txt", "10"]
+    (tmp_path / "latin1.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(NanosnakeError, match=r"latin1\.txt: byte 3 \(0xe9\) is not UTF-8"):
+        main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "latin1.txt")])
+
+
+def test_texts_do_not_decide_between_models(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text("{}")
+    with pytest.raises(NanosnakeError, match="leave out texts and --files"):
+        main(["compare", str(tmp_path), str(tmp_path), "a text"])

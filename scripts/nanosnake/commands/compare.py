@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from nanosnake import layout
 from nanosnake.commands.subject import Subject, find
+from nanosnake.commands.texts import opened, read_text
 from nanosnake.files import NanosnakeError, read_json
 from nanosnake.messages import aligned, log
 from nanosnake.options import Positional
@@ -50,6 +51,11 @@ class Compare(Stage):
 
     def run(self) -> None:
         if all((Path(name) / "evaluation.json").is_file() for name in (self.a, self.b)):
+            if self.texts or self.files:
+                raise NanosnakeError(
+                    "two models are compared by their evaluations, without texts; leave out texts and --files, or name "
+                    "their tokenizers"
+                )
             _print_models(Path(self.a), Path(self.b))
             return
         a, b = find(self.a), find(self.b)
@@ -67,7 +73,8 @@ class Compare(Stage):
         if not files and not self.texts:
             raise NanosnakeError("there is no text to compare on; give texts, or --files")
         for path in files:
-            yield path.name, path.read_text(encoding="utf-8")
+            with opened(path) as stream:
+                yield path.name, "".join(read_text(stream, str(path)))
 
     def _rows(self, a: Subject, b: Subject) -> Iterator[Row]:
         totals = [0, 0, 0]
