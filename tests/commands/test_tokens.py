@@ -116,3 +116,15 @@ def test_texts_do_not_decide_between_models(tmp_path: Path) -> None:
     (tmp_path / "evaluation.json").write_text("{}")
     with pytest.raises(NanosnakeError, match="leave out texts and --files"):
         main(["compare", str(tmp_path), str(tmp_path), "a text"])
+
+
+@pytest.mark.parametrize("number", ["-1", "4294967296", "9" * 30])
+def test_a_number_that_no_id_can_be(tmp_path: Path, number: str) -> None:
+    (tmp_path / "ids").write_text(f"1 {number} 2")
+    with pytest.raises(NanosnakeError, match=f"ids: {number} is no tokenizer's id"):
+        main(["decode", "gpt2", str(tmp_path / "ids")])
+
+
+def test_integers_have_no_lines(tmp_path: Path) -> None:
+    with pytest.raises(NanosnakeError, match="--lines is for ids in text, and --format is uint16"):
+        main(["decode", "gpt2", str(_text(tmp_path)), "--lines", "--format", "uint16"])
