@@ -128,3 +128,23 @@ def test_a_number_that_no_id_can_be(tmp_path: Path, number: str) -> None:
 def test_integers_have_no_lines(tmp_path: Path) -> None:
     with pytest.raises(NanosnakeError, match="--lines is for ids in text, and --format is uint16"):
         main(["decode", "gpt2", str(_text(tmp_path)), "--lines", "--format", "uint16"])
+
+
+def test_texts_and_a_file_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.txt").write_text("from a file")
+    assert main(["show", "gpt2", "Hello world", "--file", str(tmp_path / "t.txt")]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert (printed[0], printed[3]) == ("Hello|␣world", "from|␣a|␣file")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["encode", "gpt2", "--threads", "-1"], "--threads is -1; use 0 or more"),
+        (["show", "gpt2", "Hello world", "--most", "-1"], "--most is -1; use 0 or more"),
+        (["track", "run", "--to", "wandb", "--every", "-1"], "--every is -1.0; use more than 0"),
+    ],
+)
+def test_bounds_of_options(words: list[str], said: str) -> None:
+    with pytest.raises(NanosnakeError, match=said):
+        main(words)

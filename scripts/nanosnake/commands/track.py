@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,7 +39,7 @@ class Track(Stage):
     """Folder for TensorBoard's files, with one folder per run."""
     follow: bool = False
     """Keep waiting for more rows, until Ctrl-C."""
-    every: float = 5.0
+    every: float = field(default=5.0, metadata={"gt": 0})
     """Seconds between two checks of --follow."""
 
     def run(self) -> str:
