@@ -148,3 +148,10 @@ def test_texts_and_a_file_are_shown(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_bounds_of_options(words: list[str], said: str) -> None:
     with pytest.raises(NanosnakeError, match=said):
         main(words)
+
+
+@pytest.mark.parametrize("words", [["show", "gpt2"], ["compare", "gpt2", "gpt2"]])
+def test_a_text_that_is_not_utf8(words: list[str]) -> None:
+    ended = nanosnake(*words, "caf\udce9")
+    assert (ended.returncode, ended.stderr.count(b"\n")) == (1, 1)
+    assert b"error: 'caf\\udce9': is not UTF-8" in ended.stderr
