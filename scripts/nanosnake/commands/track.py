@@ -44,7 +44,8 @@ class Track(Stage):
 
     def run(self) -> str:
         path = metrics_file(self.run_folder)
-        name = self.name or path.parent.name
+        folder = path.parent if path == self.run_folder else self.run_folder
+        name = self.name or folder.resolve().name
         send, close = SINKS[self.to](self.project, name, self.logdir)
         sent = 0
         try:
