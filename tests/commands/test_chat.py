@@ -200,6 +200,14 @@ def test_an_answer_ends_where_the_model_sees_no_more(server: Server) -> None:
             {"tools": [{"type": "function", "function": {"name": "f"}}]},
             "tools: is not supported here; leave it out",
         ),
+        (
+            {"messages": [{"role": "user", "content": "x", "name": "Ann"}]},
+            "messages.0.name: is not supported here; leave it out",
+        ),
+        (
+            {"stream": True, "stream_options": {"include_usages": True}},
+            "stream_options.include_usages: is not supported here",
+        ),
         ({"n": 2}, "n: Input should be 1; got 2"),
         ({"seed": 1 << 70}, "seed: Input should be less than"),
         ({"temperature": -1}, "temperature: .* got -1"),
