@@ -9,6 +9,7 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -147,7 +148,8 @@ def test_seeds_and_shares(server: Server) -> None:
     assert (
         server.ask(temperature=1e-300).choices[0].message.content == server.ask().choices[0].message.content
     )
-    assert answer(1, top_p=1e-6) == server.ask().choices[0].message.content, "only the likeliest is left"
+    for share in (1e-6, 1e-320):
+        assert answer(1, top_p=share) == server.ask().choices[0].message.content, "only the likeliest is left"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -254,6 +256,15 @@ def test_a_port_that_is_taken(server: Server) -> None:
         listen("", 0)
     with pytest.raises(NanosnakeError, match=r"--port 99999: .*must be 0-65535.*; choose another port"):
         listen("127.0.0.1", 99_999)
+
+
+def test_a_client_that_leaves_within_its_request_is_no_error(exported: Path) -> None:
+    server = Server(exported)
+    port = int(server.address.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+    assert server.ask().choices
+    assert server.end(signal.SIGTERM) == (143, "nanosnake: error: stopped by SIGTERM\n")
 
 
 def test_sigterm_ends_the_server_during_an_answer(server: Server) -> None:

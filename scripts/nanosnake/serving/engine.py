@@ -159,7 +159,7 @@ def choose(logits_V: Tensor, sampling: Sampling, draw: torch.Generator) -> int:
     if sampling.temperature < COLDEST:
         return int(logits_V.argmax())
     shares_V, order_V = (logits_V / sampling.temperature).softmax(0).sort(descending=True)
-    shares_V[shares_V.cumsum(0) - shares_V >= sampling.top_p] = 0
+    shares_V[1:][(shares_V.cumsum(0) - shares_V)[1:] >= sampling.top_p] = 0
     return int(order_V[torch.multinomial(shares_V, 1, generator=draw)])
 
 

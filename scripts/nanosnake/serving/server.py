@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -162,13 +162,16 @@ async def content(request: Request) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refused: if it is too large.
+        Refused: if it is too large, or the client left before its end.
     """
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST:
-            raise Refused(f"the request is larger than {LARGEST:,} bytes; shorten the conversation")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST:
+                raise Refused(f"the request is larger than {LARGEST:,} bytes; shorten the conversation")
+    except ClientDisconnect:
+        raise Refused("the request is not complete") from None
     return bytes(body)
 
 
