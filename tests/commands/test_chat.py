@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from nanosnake.commands.__main__ import main
+from nanosnake.commands.chat import _line
 from nanosnake.commands.subject import model_folder, tokenizer_folder
 from nanosnake.files import NanosnakeError
 from small_models import LENGTH, Small, make
@@ -377,6 +378,18 @@ def test_a_chat_in_a_terminal(small: Small, monkeypatch: pytest.MonkeyPatch) -> 
     os.close(ours)
     expected = text_of(small, greedy(small, rendered(small, "Hello there"), 3))
     assert expected in seen.decode(errors="replace").replace("\r\n", "\n")
+
+
+def test_the_prompt_is_not_among_redirected_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("hello\n"))
+    assert _line() == "hello"
+    assert capsys.readouterr() == ("", "> ")
 
 
 def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
