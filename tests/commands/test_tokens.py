@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +112,22 @@ def test_files_are_compared_as_they_are(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "latin1.txt").write_bytes(b"caf\xe9")
     with pytest.raises(NanosnakeError, match=r"latin1\.txt: byte 3 \(0xe9\) is not UTF-8"):
         main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "latin1.txt")])
+
+
+def test_a_device_stays_a_device(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`--output /dev/null` as root was a file in the place of the device."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        assert main(["encode", "gpt2", str(_text(tmp_path)), "--output", str(pipe)]) == 0
+        written = reader.read()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    link.symlink_to(tmp_path / "ids")
+    assert main(["encode", "gpt2", str(_text(tmp_path)), "--output", str(link)]) == 0
+    assert link.is_symlink()
+    capfd.readouterr()
+    assert main(["encode", "gpt2", str(_text(tmp_path)), "--output", "-"]) == 0
+    assert written == link.read_bytes() == capfd.readouterr().out.encode()
 
 
 def test_texts_do_not_decide_between_models(tmp_path: Path) -> None:
