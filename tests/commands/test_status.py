@@ -59,6 +59,17 @@ def test_a_configuration_may_be_json_with_tabs(tmp_path: Path) -> None:
     assert written(tmp_path / "c.json") == {"datasets": {}}
 
 
+@pytest.mark.parametrize("command", ["status", "plan"])
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: Path(path) != tmp_path
+    )  # root may write where modes forbid it
+    with pytest.raises(NanosnakeError, match=f"{tmp_path}: cannot be written"):
+        main([command, "--directory", str(tmp_path)])
+
+
 def put(*paths: str) -> None:
     for name in paths:
         path = Path(name)

@@ -55,10 +55,17 @@ def configured(configfile: Path | None, directory: Path | None) -> list[str]:
     """Return the words of a Snakemake command line that name the workflow, its configuration and the run's folder.
 
     Raises:
-        NanosnakeError: if there is no workflow, or no such configuration; Snakemake would show a traceback.
+        NanosnakeError: if there is no workflow, no such configuration, or the folder cannot be written; Snakemake would
+            show a traceback.
     """
     if configfile:
         written(configfile)
+    folder = directory or Path()
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise NanosnakeError(
+            f"{folder.resolve()}: cannot be written, and Snakemake keeps notes there even to plan; ask for the right to "
+            "write, or copy the folder"
+        )
     path = snakefile()
     profile = (path.parent / "profiles/default").resolve()
     words = ["--snakefile", str(path.resolve()), "--workflow-profile", str(profile)]
