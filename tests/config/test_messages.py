@@ -72,6 +72,8 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
             "allowed: base, bos, chat_template, dataset,",
         ],
     ),
+    (model(steps=5), ["models.d2.steps: unknown key (did you mean 'options.steps'?); allowed: "]),
+    (dataset(path="x"), ["datasets.demo.path: unknown key (did you mean 'source.path'?)"]),
     (model(options={"fp8": True}), ["models.d2.options.fp8", "was removed: models train in bf16"]),
     (model(options={"tensorboard": True}), ["models.d2.options.tensorboard", "`nanosnake track` shows"]),
     (
