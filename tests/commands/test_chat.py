@@ -392,6 +392,12 @@ def test_the_prompt_is_not_among_redirected_answers(
     assert capsys.readouterr() == ("", "> ")
 
 
+def test_an_export_without_its_tokenizer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(NanosnakeError, match=f"{tmp_path}: has no tokenizer.json"):
+        main(["chat", str(tmp_path)])
+
+
 def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for data in ("a", "b"):

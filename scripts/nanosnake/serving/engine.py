@@ -81,7 +81,12 @@ class Engine:
                 f"({', '.join(ARCHITECTURES)})"
             )
         disable_progress_bar()
-        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        try:
+            self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        except ValueError:  # its words are about packages
+            raise NanosnakeError(
+                f"{folder}: has no tokenizer.json; name the whole folder of an export for transformers"
+            ) from None
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         found = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype, use_safetensors=True)
         self.model = found.to(device).eval()
