@@ -54,7 +54,9 @@ class Status(Stage):
 
     def run(self) -> None:
         if not self.directory.is_dir():  # Snakemake would make it
-            raise NanosnakeError(f"{self.directory}: no such folder; name that of the results with --directory")
+            raise NanosnakeError(
+                f"{self.directory}: no such folder; name that of the results with --directory"
+            )
         if self.watch:
             watch(self.directory / PROGRESS, self.every)
             return
