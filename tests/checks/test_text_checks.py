@@ -95,6 +95,23 @@ def test_a_folder_of_parallel_text(tmp_path: Path) -> None:
         read_parallel(tmp_path)
 
 
+def test_sentences_end_at_line_feeds_alone(tmp_path: Path) -> None:
+    """Python's splitlines also ends them at U+2028, which JSON Lines may hold as it is."""
+    (tmp_path / "eng_Latn.txt").write_text("one\u2028and\x0chalf\ntwo\n")
+    (tmp_path / "fra_Latn.jsonl").write_text('{"text": "un\u2028et demi"}\n{"text": "deux"}\n')
+    (tmp_path / ".DS_Store").write_bytes(b"\xff")
+    ((french,), _) = read_parallel(tmp_path)
+    assert french == Language("fra_Latn", ["un\u2028et demi", "deux"], ["one\u2028and\x0chalf", "two"])
+
+
+@pytest.mark.parametrize("content", [b'{"text": "\xe9"}', b"un", b'{"texte": "un"}', b'"un"'])
+def test_parallel_text_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "en.txt").write_text("one\n")
+    (tmp_path / "fr.jsonl").write_bytes(content)
+    with pytest.raises(NanosnakeError, match=r"fr\.jsonl: .*; write one sentence a line in UTF-8"):
+        read_parallel(tmp_path)
+
+
 def test_messages_of_a_catalogue() -> None:
     catalogue = """
 msgid ""

@@ -9,6 +9,7 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from typing import Any
 import pytest
 
 from nanosnake.commands.__main__ import main
+from nanosnake.commands.chat import _line
 from nanosnake.commands.subject import model_folder, tokenizer_folder
 from nanosnake.files import NanosnakeError
 from small_models import LENGTH, Small, make
@@ -147,7 +149,8 @@ def test_seeds_and_shares(server: Server) -> None:
     assert (
         server.ask(temperature=1e-300).choices[0].message.content == server.ask().choices[0].message.content
     )
-    assert answer(1, top_p=1e-6) == server.ask().choices[0].message.content, "only the likeliest is left"
+    for share in (1e-6, 1e-320):
+        assert answer(1, top_p=share) == server.ask().choices[0].message.content, "only the likeliest is left"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -200,6 +203,14 @@ def test_an_answer_ends_where_the_model_sees_no_more(server: Server) -> None:
             {"tools": [{"type": "function", "function": {"name": "f"}}]},
             "tools: is not supported here; leave it out",
         ),
+        (
+            {"messages": [{"role": "user", "content": "x", "name": "Ann"}]},
+            "messages.0.name: is not supported here; leave it out",
+        ),
+        (
+            {"stream": True, "stream_options": {"include_usages": True}},
+            "stream_options.include_usages: is not supported here",
+        ),
         ({"n": 2}, "n: Input should be 1; got 2"),
         ({"seed": 1 << 70}, "seed: Input should be less than"),
         ({"temperature": -1}, "temperature: .* got -1"),
@@ -246,6 +257,15 @@ def test_a_port_that_is_taken(server: Server) -> None:
         listen("", 0)
     with pytest.raises(NanosnakeError, match=r"--port 99999: .*must be 0-65535.*; choose another port"):
         listen("127.0.0.1", 99_999)
+
+
+def test_a_client_that_leaves_within_its_request_is_no_error(exported: Path) -> None:
+    server = Server(exported)
+    port = int(server.address.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+    assert server.ask().choices
+    assert server.end(signal.SIGTERM) == (143, "nanosnake: error: stopped by SIGTERM\n")
 
 
 def test_sigterm_ends_the_server_during_an_answer(server: Server) -> None:
@@ -358,6 +378,24 @@ def test_a_chat_in_a_terminal(small: Small, monkeypatch: pytest.MonkeyPatch) -> 
     os.close(ours)
     expected = text_of(small, greedy(small, rendered(small, "Hello there"), 3))
     assert expected in seen.decode(errors="replace").replace("\r\n", "\n")
+
+
+def test_the_prompt_is_not_among_redirected_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("hello\n"))
+    assert _line() == "hello"
+    assert capsys.readouterr() == ("", "> ")
+
+
+def test_an_export_without_its_tokenizer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(NanosnakeError, match=f"{tmp_path}: has no tokenizer.json"):
+        main(["chat", str(tmp_path)])
 
 
 def test_a_model_is_found_by_its_name(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from nanosnake.commands.__main__ import main
-from nanosnake.commands.init import vocabulary
+from nanosnake.commands.init import CHECKOUT, vocabulary
 from nanosnake.config import load
 from nanosnake.files import NanosnakeError
 
@@ -167,6 +167,50 @@ def test_data_that_will_not_do(tmp_path: Path, files: list[str], words: str) -> 
             path.write_bytes(b"")
     with pytest.raises(NanosnakeError, match=words):
         proposed(tmp_path)
+
+
+def test_the_results_are_not_put_among_the_text(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.txt").write_text("one\n" * 50)
+    with pytest.raises(NanosnakeError, match="so the results would be read as text"):
+        main(["init", str(tmp_path / "data/new"), "--data", str(tmp_path / "data")])
+
+
+def test_plain_text_has_no_columns(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.txt").write_text("one\n" * 50)
+    with pytest.raises(NanosnakeError, match=r"--text-column body: .* holds plain text"):
+        proposed(tmp_path, "--text-column", "body")
+
+
+@pytest.mark.parametrize("name", ["a{b", "A.PARQUET", "a.txt.parquet"])
+def test_names_that_a_configuration_writes_otherwise(tmp_path: Path, name: str) -> None:
+    """Braces of a path are fields there, and a folder of `kind: local` has files named .parquet."""
+    data = tmp_path / "data" / name if "{" in name else tmp_path / "data"
+    for file in (name if "{" not in name else "a.parquet", "b.parquet"):
+        write(data / file, text=["x"] * 20)
+    assert main(["init", str(tmp_path / "new"), "--data", str(data)]) == 0
+    source = load(yaml.safe_load((tmp_path / "new/config.yaml").read_text())).datasets["mine"]
+    found = source.source.files if source.source.kind == "files" else source.locations.values()
+    assert len(found) == 2
+
+
+def test_a_column_with_a_line_break_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.csv").write_text('"a\nb",text\nfoo,bar baz\n')
+    assert proposed(tmp_path)[1]["datasets"]["mine"]["text_column"] == "text"  # type: ignore[index]
+
+
+def test_the_command_works_outside_of_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`uv run` knows a project by the working directory alone."""
+    write(tmp_path / "data/a.parquet", text=["x"] * 20)
+    monkeypatch.chdir(tmp_path)
+    proposed(tmp_path)
+    assert (
+        f"uv run --project {CHECKOUT} snakemake --cores all --snakefile {CHECKOUT}" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(("characters", "size"), [(1_000_000, 2048), (100_000_000, 8192), (10**12, 65536)])

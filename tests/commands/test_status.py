@@ -8,6 +8,7 @@ import pytest
 
 from nanosnake.commands.__main__ import main
 from nanosnake.commands.status import overview
+from nanosnake.commands.workflow import written
 from nanosnake.config import load
 from nanosnake.files import NanosnakeError
 
@@ -30,6 +31,43 @@ def test_what_is_wrong_with_a_configuration_is_told(tmp_path: Path, text: str | 
         path.write_text(text)
     with pytest.raises(NanosnakeError, match=rf"c\.yaml: (.|\n)*{words}"):
         main(["status", "--directory", str(tmp_path), "--configfile", str(path)])
+
+
+@pytest.mark.parametrize(
+    "command", [["status", "--configfile"], ["plan", "--configfile"], ["clean", "--configfiles"]]
+)
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a: caf\xe9", "cannot be read as a configuration"),
+        (b"a:\n\tb: 1", "cannot be read as a configuration"),
+        (b"", "has no keys"),
+        (b"- a", "has no keys"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(
+    tmp_path: Path, command: list[str], content: bytes, words: str
+) -> None:
+    """Snakemake does not name the file, or shows a traceback."""
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(NanosnakeError, match=rf"c\.yaml: {words}"):
+        main([*command, str(tmp_path / "c.yaml")])
+
+
+def test_a_configuration_may_be_json_with_tabs(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('{\n\t"datasets": {}}')
+    assert written(tmp_path / "c.json") == {"datasets": {}}
+
+
+@pytest.mark.parametrize("command", ["status", "plan"])
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: Path(path) != tmp_path
+    )  # root may write where modes forbid it
+    with pytest.raises(NanosnakeError, match=f"{tmp_path}: cannot be written"):
+        main([command, "--directory", str(tmp_path)])
 
 
 def put(*paths: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +111,74 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         with pytest.raises(SystemExit):
             main([name, "--help"])
         assert f"    nanosnake {name}" in capsys.readouterr().out, "no example"
+
+
+def test_files_are_compared_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python's own text files make a line feed of each CR and CRLF."""
+    (tmp_path / "windows.txt").write_bytes(b"one\r\ntwo\r\n")
+    assert main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "windows.txt")]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["windows.txt", "10"]
+    (tmp_path / "latin1.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(NanosnakeError, match=r"latin1\.txt: byte 3 \(0xe9\) is not UTF-8"):
+        main(["compare", "gpt2", "gpt2", "--files", str(tmp_path / "latin1.txt")])
+
+
+def test_a_device_stays_a_device(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """`--output /dev/null` as root was a file in the place of the device."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        assert main(["encode", "gpt2", str(_text(tmp_path)), "--output", str(pipe)]) == 0
+        written = reader.read()
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    link.symlink_to(tmp_path / "ids")
+    assert main(["encode", "gpt2", str(_text(tmp_path)), "--output", str(link)]) == 0
+    assert link.is_symlink()
+    capfd.readouterr()
+    assert main(["encode", "gpt2", str(_text(tmp_path)), "--output", "-"]) == 0
+    assert written == link.read_bytes() == capfd.readouterr().out.encode()
+
+
+def test_texts_do_not_decide_between_models(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text("{}")
+    with pytest.raises(NanosnakeError, match="leave out texts and --files"):
+        main(["compare", str(tmp_path), str(tmp_path), "a text"])
+
+
+@pytest.mark.parametrize("number", ["-1", "4294967296", "9" * 30])
+def test_a_number_that_no_id_can_be(tmp_path: Path, number: str) -> None:
+    (tmp_path / "ids").write_text(f"1 {number} 2")
+    with pytest.raises(NanosnakeError, match=f"ids: {number} is no tokenizer's id"):
+        main(["decode", "gpt2", str(tmp_path / "ids")])
+
+
+def test_integers_have_no_lines(tmp_path: Path) -> None:
+    with pytest.raises(NanosnakeError, match="--lines is for ids in text, and --format is uint16"):
+        main(["decode", "gpt2", str(_text(tmp_path)), "--lines", "--format", "uint16"])
+
+
+def test_texts_and_a_file_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.txt").write_text("from a file")
+    assert main(["show", "gpt2", "Hello world", "--file", str(tmp_path / "t.txt")]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert (printed[0], printed[3]) == ("Hello|␣world", "from|␣a|␣file")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["encode", "gpt2", "--threads", "-1"], "--threads is -1; use 0 or more"),
+        (["show", "gpt2", "Hello world", "--most", "-1"], "--most is -1; use 0 or more"),
+        (["track", "run", "--to", "wandb", "--every", "-1"], "--every is -1.0; use more than 0"),
+    ],
+)
+def test_bounds_of_options(words: list[str], said: str) -> None:
+    with pytest.raises(NanosnakeError, match=said):
+        main(words)
+
+
+@pytest.mark.parametrize("words", [["show", "gpt2"], ["compare", "gpt2", "gpt2"]])
+def test_a_text_that_is_not_utf8(words: list[str]) -> None:
+    ended = nanosnake(*words, "caf\udce9")
+    assert (ended.returncode, ended.stderr.count(b"\n")) == (1, 1)
+    assert b"error: 'caf\\udce9': is not UTF-8" in ended.stderr

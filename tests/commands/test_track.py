@@ -85,6 +85,18 @@ def test_a_run_that_goes_on_from_a_checkpoint_repeats_no_step(
     assert sent[-1] == "finished"
 
 
+@pytest.mark.parametrize("place", ["checkpoints/d12", "checkpoints/d12/0a1b/2c3d/metrics.jsonl", "."])
+def test_a_run_is_called_as_its_folder(
+    tmp_path: Path, sent: list[Any], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Checkpoints are in folders named after hashes."""
+    monkeypatch.chdir(tmp_path)
+    write(Path("checkpoints/d12/0a1b/2c3d/metrics.jsonl"), 1)
+    assert main(["track", place, "--to", "wandb"]) == 0
+    named = {"checkpoints/d12": "d12", ".": tmp_path.name}.get(place, "2c3d")
+    assert sent[0] == {"project": "nanosnake", "name": named}
+
+
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NanosnakeError, match=r"has no metrics\.jsonl"):
         main(["track", str(tmp_path), "--to", "wandb"])

@@ -72,6 +72,8 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
             "allowed: base, bos, chat_template, dataset,",
         ],
     ),
+    (model(steps=5), ["models.d2.steps: unknown key (did you mean 'options.steps'?); allowed: "]),
+    (dataset(path="x"), ["datasets.demo.path: unknown key (did you mean 'source.path'?)"]),
     (model(options={"fp8": True}), ["models.d2.options.fp8", "was removed: models train in bf16"]),
     (model(options={"tensorboard": True}), ["models.d2.options.tensorboard", "`nanosnake track` shows"]),
     (
@@ -137,6 +139,9 @@ MISTAKES: list[tuple[Callable[[Raw], None], list[str]]] = [
         ["tokenizers.bpe4k.chat_template", "no.jinja does not exist"],
     ),
     (model(prompts="no/such.txt"), ["models.d2.prompts", "does not exist", "no/such.txt"]),
+    (model(prompts="config"), ["models.d2.prompts", "config is not a file"]),
+    (model(tasks="docs"), ["models.d2.tasks", "docs holds no task: neither NAME.json nor a folder of such"]),
+    (model(tasks="README.md"), ["models.d2.tasks", "README.md holds no task"]),
     (replaced(models={"tokens": {"tokenizer": "bpe4k", "depth": 2}}), ["models.tokens", "another name"]),
     # values
     (tokenizer(pattern="(a"), ["tokenizers.bpe4k.pattern", "gpt2, gpt4, gpt4o, nanochat", "'(a'"]),
@@ -200,6 +205,19 @@ def test_all_mistakes_are_said_at_once(raw: Raw) -> None:
     raw["tokenizers"]["bpe4k"].update(doc_cap=-1, exports=["x"])
     raw["datasets"]["demo"]["train"] = []
     with pytest.raises(NanosnakeError, match="3 mistakes"):
+        configuration.load(raw)
+
+
+@pytest.mark.parametrize("key", ["prompts", "chat_template"])
+def test_a_file_of_text_is_utf8(raw: Raw, tmp_path: Path, key: str) -> None:
+    (tmp_path / "latin1.txt").write_bytes(b"caf\xe9")
+    raw["models"] = {"d2": {"tokenizer": "bpe4k", "depth": 2}}
+    (raw["models"]["d2"] if key == "prompts" else raw["tokenizers"]["bpe4k"])[key] = str(
+        tmp_path / "latin1.txt"
+    )
+    with pytest.raises(
+        NanosnakeError, match=rf"{key}: .*latin1\.txt is not UTF-8 \(byte 3\); convert it first"
+    ):
         configuration.load(raw)
 
 

@@ -200,3 +200,69 @@ def test_a_file_that_two_patterns_find_is_read_once_or_refused(folder: Path) -> 
     touch(folder / "data", "a.jsonl", "b.jsonl")
     message = refusal({"kind": "files", "path": ["data", "data/a.jsonl"], "shards": 2}, 0, 1)
     assert "several files would be the same shard ('data/a.jsonl'" in message
+
+
+def test_an_ending_says_which_files(folder: Path) -> None:
+    """`*.jsonl` took a.txt too, because a shard is named without its ending."""
+    (folder / "data").mkdir()
+    (folder / "data/a.txt").write_text("a")
+    for name in ("b.jsonl", "c.jsonl"):
+        (folder / "data" / name).write_text('{"text": "a"}')
+    assert load({"kind": "files", "path": "data"}, "*.jsonl", "c.jsonl").datasets["d"].train_shards == ["b"]
+    assert "no file of source.path is named 'a.jsonl'" in refusal(
+        {"kind": "files", "path": "data"}, "*", "a.jsonl"
+    )
+
+
+def test_a_name_may_end_like_another_kind_of_file(folder: Path) -> None:
+    touch(folder / "data", "a.txt.parquet", "b.txt.parquet")
+    dataset = load({"kind": "local", "path": "data"}, "*", "b.txt").datasets["d"]
+    assert list(dataset.locations.values()) == ["data/a.txt.parquet", "data/b.txt.parquet"]
+
+
+@pytest.mark.parametrize("path", ["**/*.jsonl", "../**/*.jsonl"])
+def test_results_are_not_read_as_text(folder: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(folder, "here/a.jsonl", "here/b.jsonl", "here/results/d/samples/train.jsonl")
+    monkeypatch.chdir(folder / "here")
+    assert "results/d/samples/train.jsonl is a result of this project" in refusal(
+        {"kind": "files", "path": path}, "*", "b"
+    )
+
+
+def test_a_folder_is_read_as_its_links_say_and_without_what_is_hidden(folder: Path) -> None:
+    touch(folder, "data/.cache/x.metadata", "data/.y.txt", "data/a.txt", "elsewhere/b.txt")
+    (folder / "data/linked").symlink_to(folder / "elsewhere")
+    source = {"kind": "files", "path": "data"}
+    assert load(source, "a", "linked/b").datasets["d"].source.files == ["data/a.txt", "data/linked/b.txt"]
+    (folder / "data/round").symlink_to(folder / "data")
+    assert "data/round is a link to a folder that it is in" in refusal(source, "a", "linked/b")
+
+
+@pytest.mark.parametrize("kind", ["files", "local"])
+def test_a_folder_that_cannot_be_read_is_named(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(folder / "data", "a.parquet", "b.parquet", "closed/c.parquet")
+    path = "data" if kind == "files" else "data/*"
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "closed")  # root may read all
+    assert "the folder data/closed cannot be read" in refusal({"kind": kind, "path": path}, "a", "b")
+
+
+@pytest.mark.parametrize("path", ["da{t}a", "da{ta", "da}ta", "da{}ta", "{shard}"])
+def test_braces_are_blamed_on_the_path(path: str) -> None:
+    message = refusal({"kind": "files", "path": path}, "a", "b")
+    assert "datasets.d.source.path: " in message
+    assert "braces of the name itself are written twice" in message
+
+
+@pytest.mark.parametrize("value", [5, None, "", [], [5], {"a": 1}])
+@pytest.mark.parametrize(("kind", "key"), [("files", "path"), ("url", "url"), ("s3", "url")])
+def test_one_message_says_what_a_list_may_hold(kind: str, key: str, value: object) -> None:
+    message = refusal({"kind": kind, key: value}, "0", "1")
+    assert "a mistake" in message
+    assert f"datasets.d.source.{key}: write one as text, or a list of at least 1" in message
+
+
+def test_a_folder_without_files(folder: Path) -> None:
+    (folder / "data").mkdir()
+    assert "the folder holds no file" in refusal({"kind": "files", "path": "data"}, "a", "b")

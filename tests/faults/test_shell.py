@@ -77,6 +77,7 @@ def hostile(project: Project) -> dict[str, Any]:
     for name in ("tasks", "texts"):
         (project.folder / places[name]).mkdir()
         (project.folder / places[name] / f"{NASTY}.txt").write_text("text\n")
+    (project.folder / places["tasks"] / "cloze.json").write_text("{}")
     url = f"http://host/{IN_A_URL}/{{revision}}/shard_{{shard:05d}}.parquet?{IN_A_URL}"
     source = {"kind": "url", "url": url, "shards": 3, "checksums": places["sums"]}
     model = {

@@ -150,7 +150,7 @@ def test_a_name_with_twenty_equal_characters_is_planned(tmp_path: Path) -> None:
 
 def test_limits_of_tasks_reach_the_models_that_have_tasks(project: Project) -> None:
     (project.folder / "tasks").mkdir()
-    (project.folder / "tasks/cloze.jsonl").write_text('{"context": "the cat sat o", "continuation": "n "}\n')
+    (project.folder / "tasks/cloze.json").write_text("{}")
     project.config["models"] = {
         "asked": {"tokenizer": "bpe", "depth": 1, "tasks": "tasks"},
         "not_asked": {"tokenizer": "bpe", "depth": 1},

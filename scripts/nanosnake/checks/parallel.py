@@ -72,11 +72,8 @@ def read_parallel(folder: Path | None) -> tuple[list[Language], str]:
 def _read_folder(folder: Path) -> list[Language]:
     texts = {}
     for path in sorted(folder.iterdir()):
-        if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            if path.suffix == ".jsonl":
-                lines = [str(json.loads(line)["text"]) for line in lines]
-            texts[path.name.split(".")[0]] = lines
+        if path.is_file() and not path.name.startswith("."):
+            texts[path.name.split(".")[0]] = _sentences(path)
     name = next((name for name in ENGLISH if name in texts), None)
     if name is None:
         raise NanosnakeError(
@@ -90,6 +87,18 @@ def _read_folder(folder: Path) -> list[Language]:
                 "say the same"
             )
     return [Language(language, lines, english) for language, lines in texts.items()]
+
+
+def _sentences(path: Path) -> list[str]:
+    """Return the lines of a file; other signs that Python takes for a line's end may be within a sentence."""
+    try:
+        *lines, last = path.read_text(encoding="utf-8").split("\n")
+        lines += [last] if last else []
+        return [str(json.loads(line)["text"]) for line in lines] if path.suffix == ".jsonl" else lines
+    except (ValueError, KeyError, TypeError) as error:
+        raise NanosnakeError(
+            f"{path}: {type(error).__name__} ({error}); write one sentence a line in UTF-8, or as a JSON object with the key text in a .jsonl file"
+        ) from error
 
 
 def _read_catalogues() -> list[Language]:

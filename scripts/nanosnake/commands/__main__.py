@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
+import os
+import re
 import sys
 from typing import NoReturn
 
+from nanosnake.files import NanosnakeError
 from nanosnake.messages import log
 from nanosnake.process import run_main
 from nanosnake.stages import Stage, add_options, from_arguments
@@ -20,6 +24,9 @@ COMMANDS = (
     *("encode", "decode", "show", "compare", "sample", "chat", "serve", "track"),
 )
 """The commands, in the order of the help; each is a module of this package, with a class of the same name."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python makes of a byte that is not of the locale's encoding."""
 
 
 def stage_of(name: str) -> type[Stage]:
@@ -50,12 +57,28 @@ def main(argv: list[str] | None = None) -> int:
         )
         add_options(command, kind)
     arguments = parser.parse_args(argv)
-    outcome = from_arguments(stage_of(arguments.command), arguments).run()
+    stage = from_arguments(stage_of(arguments.command), arguments)
+    check_texts(stage)
+    outcome = stage.run()
     if isinstance(outcome, int):
         return outcome
     if outcome:
         log(outcome)
     return 0
+
+
+def check_texts(stage: Stage) -> None:
+    """Refuse a text of the command line that is not UTF-8; files may have any name.
+
+    Raises:
+        NanosnakeError: if there is one.
+    """
+    given = [value if isinstance(value, tuple) else (value,) for value in vars(stage).values()]
+    for text in itertools.chain(*given):
+        if isinstance(text, str) and _SURROGATE.search(text) and not os.path.exists(text):  # noqa: PTH110
+            raise NanosnakeError(
+                f"{text!a}: is not UTF-8; convert it first, or set LANG to a locale of UTF-8 such as C.UTF-8"
+            )
 
 
 def run() -> NoReturn:

@@ -109,8 +109,12 @@ class Chat(Answering):
 
 def _line() -> str | None:
     """Return what the user writes next; None at the end."""
+    prompt = "> " if sys.stdin.isatty() else ""
+    if not sys.stdout.isatty():  # only answers go to a file
+        print(prompt, end="", file=sys.stderr, flush=True)
+        prompt = ""
     try:
-        line = input("> " if sys.stdin.isatty() else "")
+        line = input(prompt)
         line.encode()  # in some locales, Python reads bytes that are not UTF-8 as halves of characters
     except EOFError:
         return None

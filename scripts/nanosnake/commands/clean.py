@@ -20,11 +20,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from nanosnake import config as configuration
 from nanosnake import layout, runs
 from nanosnake.closures import Closures
+from nanosnake.commands.workflow import written
 from nanosnake.config import Config
 from nanosnake.files import NanosnakeError
 from nanosnake.provenance.code import REPOSITORY
@@ -92,10 +91,7 @@ def unasked(project: Path, files: tuple[Path, ...]) -> Iterator[tuple[Path, int]
 
 def read(file: Path) -> Config:
     """Return the configuration in a file."""
-    try:
-        return configuration.load(yaml.safe_load(file.read_text(encoding="utf-8")) or {}, origin=str(file))
-    except (OSError, yaml.YAMLError) as error:
-        raise NanosnakeError(f"{file}: cannot be read as a configuration ({error})") from None
+    return configuration.load(written(file), origin=str(file))
 
 
 def planned(project: Path, file: Path) -> dict[str, str]:

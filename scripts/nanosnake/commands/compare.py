@@ -51,6 +51,11 @@ class Compare(Stage):
 
     def run(self) -> None:
         if all((Path(name) / "evaluation.json").is_file() for name in (self.a, self.b)):
+            if self.texts or self.files:
+                raise NanosnakeError(
+                    "two models are compared by their evaluations, without texts; leave out texts and --files, or name "
+                    "their tokenizers"
+                )
             _print_models(Path(self.a), Path(self.b))
             return
         a, b = find(self.a), find(self.b)

@@ -38,6 +38,10 @@ class Decode(Stage):
     """Each line of ids is a separate text, as written by encode --lines."""
 
     def run(self) -> None:
+        if self.lines and self.format != "text":
+            raise NanosnakeError(
+                f"--lines is for ids in text, and --format is {self.format}; leave out one of them"
+            )
         subject = find(self.tokenizer)
         with written(self.output) as target:
             for path in self.files or (Path("-"),):
@@ -75,8 +79,13 @@ def _text_ids(stream: BinaryIO, path: Path) -> Iterator[list[int]]:
 
 def _numbers(text: bytes, path: Path) -> list[int]:
     try:
-        return [int(word) for word in text.split()]
+        ids = [int(word) for word in text.split()]
     except ValueError as error:
         raise NanosnakeError(
             f"{path}: {error}; ids are numbers separated by blanks, or integers of --format uint16"
         ) from None
+    if wrong := [number for number in ids if not 0 <= number < 1 << 32]:
+        raise NanosnakeError(
+            f"{path}: {wrong[0]} is no tokenizer's id; ids are 0 or more and fit into 32 bits"
+        )
+    return ids

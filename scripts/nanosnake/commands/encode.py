@@ -11,7 +11,7 @@ line of text. `nanosnake decode` gives back the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -40,7 +40,7 @@ class Encode(Stage):
     """Take each line as a separate text."""
     begin: bool = False
     """Begin each text with the special token that begins documents (bos)."""
-    threads: int = 0
+    threads: int = field(default=0, metadata={"ge": 0})
     """Number of threads; 0: one per core."""
 
     def run(self) -> str:

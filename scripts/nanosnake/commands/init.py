@@ -10,6 +10,7 @@ what you like; config/README.md describes every key.
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import itertools
 import json
@@ -68,12 +69,16 @@ class Init(Stage):
         if target.exists():
             raise NanosnakeError(f"{target}: exists already; remove it, or name another folder")
         found = look(self.data, self.text_column)
+        if found.source["kind"] == "files" and self.folder.resolve().is_relative_to(self.data.resolve()):
+            raise NanosnakeError(
+                f"{self.folder}: is within {self.data}, so the results would be read as text; name a folder outside of it"
+            )
         text = configuration(self.name, found)
         _check(text)
         with replacing(target) as temporary:
             temporary.write_text(text, encoding="utf-8")
         log(text)
-        log(f"written to {target}; the next step, here or from anywhere:\n\n    {command(self.folder)} -n")
+        log(f"written to {target}; the next step, from this folder:\n\n    {command(self.folder)} -n")
         log("\nThis prints the plan; leave out -n to run it.")
 
 
@@ -102,6 +107,10 @@ def look(place: Path, column: str | None) -> Data:
         NanosnakeError: if there are none that can be read, or they are of several kinds, or hold no text.
     """
     files, kind = _files(place)
+    if kind == "text" and column is not None:
+        raise NanosnakeError(
+            f"--text-column {column}: {place} holds plain text, which has no columns; leave it out"
+        )
     path, sample = next(
         ((path, rows) for path in files[:LOOKED_AT] if (rows := _sample(path, kind))), (files[0], [])
     )
@@ -112,7 +121,7 @@ def look(place: Path, column: str | None) -> Data:
         and not any(_template(row.get(chosen or "")) for row in sample)
         and len(files) > 1
         and place.is_dir()
-        and all(path.parent == place for path in files)
+        and all(path.parent == place and path.suffix == ".parquet" for path in files)
     ):
         return _parquet_shards(place, files, chosen or "text", why, sample)
     return _cut(place, files, kind, chosen, why, sample)
@@ -124,7 +133,8 @@ def _files(place: Path) -> tuple[list[Path], str]:
 
     if not place.exists():
         raise NanosnakeError(f"{place}: does not exist; give a folder of files with text, or one file")
-    found = [place] if place.is_file() else sorted(path for path in place.rglob("[!.]*") if path.is_file())
+    inside = glob.glob(f"{glob.escape(str(place))}/**/*", recursive=True)  # noqa: PTH207 (as the workflow reads it)
+    found = [place] if place.is_file() else sorted(path for path in map(Path, inside) if path.is_file())
     kinds = Counter(kind for path in found if (kind := look.by_name(path).format))
     if not kinds:
         others = Counter(path.suffix or "no ending" for path in found)
@@ -150,7 +160,7 @@ def _parquet_shards(
     share = files[-1].stat().st_size / max(sum(path.stat().st_size for path in files), 1)
     return Data(
         files=files,
-        source={"kind": "local", "path": str(place.resolve())},
+        source={"kind": "local", "path": _path(place)},
         column=column,
         why_column=why,
         documents=rows,
@@ -159,6 +169,11 @@ def _parquet_shards(
         validation=files[-1].stem,
         why_validation=f"the last of {len(files)} files by name, {share:.1%} of the bytes; named, so that a new file never moves it",
     )
+
+
+def _path(place: Path) -> str:
+    """Return a place as the configuration names it: braces of a name are written twice."""
+    return str(place.resolve()).replace("{", "{{").replace("}", "}}")
 
 
 def _rows(files: Sequence[Path]) -> int:
@@ -179,7 +194,7 @@ def _cut(
     if not size:
         raise NanosnakeError(f"{place}: holds empty files only ({len(files)} {kind}); add files with text")
     shards = min(max(math.ceil(size / SHARD_BYTES), 10), 1000)
-    source: dict[str, Any] = {"kind": "files", "path": str(place.resolve()), "shards": shards}
+    source: dict[str, Any] = {"kind": "files", "path": _path(place), "shards": shards}
     if kind == "text":
         parted = re.search(
             r"\n\s*\n", _first_lines(next(path for path in files if path.stat().st_size), kind)
@@ -332,7 +347,11 @@ def configuration(name: str, data: Data) -> str:
     tokenizer = f"bpe{size // 1024}k"
     documents = f", {data.documents:,} documents" if data.documents is not None else ""
     source = "".join(f"\n      {key}: {_yaml(value)}" for key, value in data.source.items())
-    column = f"\n    text_column: {_yaml(data.column)} # {data.why_column}" if data.column else ""
+    column = (
+        f"\n    text_column: {_yaml(data.column)} # {' '.join(data.why_column.split())}"
+        if data.column
+        else ""
+    )
     return f"""\
 # Proposed by `nanosnake init`; config/README.md of nanosnake describes every key.
 datasets:
@@ -377,9 +396,10 @@ def _check(text: str) -> None:
 
 def command(folder: Path) -> str:
     """Return the command that makes what a folder's configuration describes."""
-    words = ["snakemake", "--cores", "all"]
+    project, words = [], ["snakemake", "--cores", "all"]
     if CHECKOUT.joinpath("Snakefile").exists():
         if Path.cwd() != CHECKOUT:
+            project = ["--project", str(CHECKOUT)]
             words += [
                 "--snakefile",
                 str(CHECKOUT / "Snakefile"),
@@ -389,5 +409,5 @@ def command(folder: Path) -> str:
     else:
         words += ["--snakefile", "CHECKOUT/Snakefile"]
     return "uv run " + shlex.join(
-        [*words, "--directory", str(folder), "--configfile", str(folder / "config.yaml")]
+        [*project, *words, "--directory", str(folder), "--configfile", str(folder / "config.yaml")]
     )

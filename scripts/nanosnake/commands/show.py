@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +38,13 @@ class Show(Stage):
     """Show the tokens of this text file."""
     table: bool = False
     """Print a table with each token's id, bytes and text."""
-    most: int = 2000
+    most: int = field(default=2000, metadata={"ge": 0})
     """Show at most this many tokens."""
 
     def run(self) -> None:
         subject = find(self.tokenizer)
-        for text in self.texts or (self._read(),):
+        read = () if self.texts and not self.file else (self._read(),)
+        for text in (*self.texts, *read):
             (ids,) = subject.encode([text], 0)
             size = len(text.encode())
             shown = ids[: self.most]

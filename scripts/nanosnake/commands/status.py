@@ -20,10 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nanosnake import layout
-from nanosnake.commands.workflow import configured, snakefile, snakemake
+from nanosnake.commands.workflow import configured, snakefile, snakemake, written
 from nanosnake.config import Config, load
 from nanosnake.console.board import PROGRESS
 from nanosnake.console.handler import FILE_VARIABLE
@@ -70,7 +68,7 @@ class Status(Stage):
 
     def _config(self) -> Config:
         path = (self.configfile or snakefile().parent / "config/config.yaml").resolve()
-        return load(yaml.safe_load(path.read_text(encoding="utf-8")), origin=str(path))
+        return load(written(path), origin=str(path))
 
     def _outdated(self) -> list[str]:
         """Return the files that a run would make."""

@@ -34,12 +34,15 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def written(path: Path | None) -> Iterator[BinaryIO]:
-    """Open stdout, or a file that gets its final name when it is complete."""
-    if path is None:
+    """Open stdout (also as `-`), or a file that gets its final name when it is complete; devices and pipes as they are."""
+    if path is None or str(path) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+    elif path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
     else:
-        with replacing(path) as temporary, temporary.open("wb") as stream:
+        with replacing(path.resolve()) as temporary, temporary.open("wb") as stream:
             yield stream
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,12 +39,13 @@ class Track(Stage):
     """Folder for TensorBoard's files, with one folder per run."""
     follow: bool = False
     """Keep waiting for more rows, until Ctrl-C."""
-    every: float = 5.0
+    every: float = field(default=5.0, metadata={"gt": 0})
     """Seconds between two checks of --follow."""
 
     def run(self) -> str:
         path = metrics_file(self.run_folder)
-        name = self.name or path.parent.name
+        folder = path.parent if path == self.run_folder else self.run_folder
+        name = self.name or folder.resolve().name
         send, close = SINKS[self.to](self.project, name, self.logdir)
         sent = 0
         try:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from nanosnake.config.written import is_json
 from nanosnake.files import NanosnakeError
 
 CHECKOUT = Path(__file__).parents[3]
@@ -28,14 +33,39 @@ def snakefile() -> Path:
     )
 
 
+def written(configfile: Path) -> dict[str, Any]:
+    """Return what a configuration says, as Snakemake reads it: JSON or YAML.
+
+    Raises:
+        NanosnakeError: if the file cannot be read; Snakemake would not name it, or show a traceback.
+    """
+    if not configfile.is_file():
+        raise NanosnakeError(f"{configfile}: no such file; name a configuration with --configfile")
+    try:
+        text = configfile.read_text(encoding="utf-8")
+        said: object = json.loads(text) if is_json(text) else yaml.safe_load(text)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise NanosnakeError(f"{configfile}: cannot be read as a configuration ({error})") from None
+    if not isinstance(said, dict):
+        raise NanosnakeError(f"{configfile}: has no keys; config/README.md of nanosnake describes them")
+    return said
+
+
 def configured(configfile: Path | None, directory: Path | None) -> list[str]:
     """Return the words of a Snakemake command line that name the workflow, its configuration and the run's folder.
 
     Raises:
-        NanosnakeError: if there is no workflow, or no such configuration; Snakemake would show a traceback.
+        NanosnakeError: if there is no workflow, no such configuration, or the folder cannot be written; Snakemake would
+            show a traceback.
     """
-    if configfile and not configfile.is_file():
-        raise NanosnakeError(f"{configfile}: no such file; name a configuration with --configfile")
+    if configfile:
+        written(configfile)
+    folder = directory or Path()
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise NanosnakeError(
+            f"{folder.resolve()}: cannot be written, and Snakemake keeps notes there even to plan; ask for the right to "
+            "write, or copy the folder"
+        )
     path = snakefile()
     profile = (path.parent / "profiles/default").resolve()
     words = ["--snakefile", str(path.resolve()), "--workflow-profile", str(profile)]

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,9 +31,12 @@ class Unknown:
     key: Any
     value: Any
     known: Sequence[str]
+    inside: str | None
+    """The same key of a section below, as `options.steps`."""
 
     def __str__(self) -> str:
-        hint = f" ({GONE[self.key]})" if self.key in GONE else nearest(self.key, self.known)
+        hint = f" (did you mean {self.inside!r}?)" if self.inside else nearest(self.key, self.known)
+        hint = f" ({GONE[self.key]})" if self.key in GONE else hint
         return f"unknown key{hint}; allowed: {listed(self.known)}"
 
 
@@ -50,7 +54,20 @@ class Model(BaseModel):
         known = [field.alias or name for name, field in cls.model_fields.items()]
         if not isinstance(data, dict) or data.keys() <= set(known):
             return data
-        return {str(key): data[key] if key in known else Unknown(key, data[key], known) for key in data}
+        return {
+            str(key): data[key] if key in known else Unknown(key, data[key], known, cls._below(key))
+            for key in data
+        }
+
+    @classmethod
+    def _below(cls, key: Any) -> str | None:
+        """Return where a section of this one has a key, as `options.steps`; None if none has it."""
+        for name, field in cls.model_fields.items():
+            union = get_origin(field.annotation) in (Union, UnionType)
+            for kind in get_args(field.annotation) if union else (field.annotation,):
+                if isinstance(kind, type) and issubclass(kind, Model) and key in kind.model_fields:
+                    return f"{name}.{key}"
+        return None
 
 
 class MadeModel(Model):

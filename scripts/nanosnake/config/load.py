@@ -132,8 +132,8 @@ def _contradictions(config: Config) -> Iterator[str]:
         key = f"tokenizers.{name}"
         if name in layout.RESERVED_IN_DATASET:
             yield f"{key}: every dataset has folders named {listed(layout.RESERVED_IN_DATASET)}; choose another name"
-        if (template := tokenizer.chat_template) is not None and not Path(template).is_file():
-            yield f"{key}.chat_template: {Path(template).resolve()} does not exist; got {_shown(template)}"
+        if (template := tokenizer.chat_template) is not None and (problem := _not_text(Path(template))):
+            yield f"{key}.chat_template: {problem}; got {_shown(template)}"
         dataset = config.datasets.get(tokenizer.dataset)
         if dataset is None:
             yield f"{key}.dataset: {unknown('dataset', tokenizer.dataset, config.datasets)}"
@@ -165,10 +165,21 @@ def _training_problems(config: Config, key: str, settings: GPT | Ladder) -> Iter
         yield f"{key}.tokenizer: {unknown('tokenizer', settings.tokenizer, config.tokenizers)}"
     if settings.dataset is not None and settings.dataset not in config.datasets:
         yield f"{key}.dataset: {unknown('dataset', settings.dataset, config.datasets)}"
-    if (prompts := settings.prompts) is not None and not Path(prompts).exists():
-        yield f"{key}.prompts: {Path(prompts).resolve()} does not exist; got {_shown(prompts)}"
+    if (prompts := settings.prompts) is not None and (problem := _not_text(Path(prompts))):
+        yield f"{key}.prompts: {problem}; got {_shown(prompts)}"
     for problem in config.task_problems(settings.tasks, settings.tokenizer):
         yield f"{key}.tasks: {problem}"
+
+
+def _not_text(path: Path) -> str | None:
+    """Return why a file cannot be read as text, which a job would find out at its end, or None."""
+    if not path.is_file():
+        return f"{path.resolve()} {'is not a file' if path.exists() else 'does not exist'}"
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return f"{path.resolve()} is not UTF-8 (byte {error.start}); convert it first"
+    return None
 
 
 def _text_problems(config: Config) -> Iterator[str]:

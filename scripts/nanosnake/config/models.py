@@ -229,6 +229,8 @@ class Config(Model):
                 if known := ", ".join(self.evaluation.published):
                     hint += f"; evaluation.published has {known}"
                 yield f"{Path(place).resolve()} does not exist{hint}; got {place!r}"
+            elif not self.task_files(place):
+                yield f"{Path(place).resolve()} holds no task: neither NAME.json nor a folder of such; got {place!r}"
         if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
             yield f"two tasks are called {twice[0]!r}; rename one of them; got {list(places)}"
         published, own = self.evaluation.published, self.tokenizers.get(tokenizer or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import os
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from nanosnake import layout
 from nanosnake.config.base import FilePath, Model, wrong
 from nanosnake.config.s3 import S3Endpoint
 from nanosnake.files import NanosnakeError
@@ -38,12 +40,29 @@ ShardSpec = Annotated[Any, BeforeValidator(_check_spec, json_schema_input_type=O
 """A selection of shards: a number, a range such as "0-239", a file name or glob, or a list of these."""
 
 
+def _check_texts(value: object) -> object:
+    """Reject what is neither a text nor a list of texts, with one message; a union of types would give two."""
+    items = value if isinstance(value, list) else [value]
+    if not items or not all(isinstance(item, str) and item for item in items):
+        raise ValueError("write one as text, or a list of at least 1")
+    return value
+
+
+def _check_paths(value: str | list[str]) -> str | list[str]:
+    for path in [value] if isinstance(value, str) else value:
+        _check_template(path, set())
+    return value
+
+
 def _check_template(value: str, allowed: set[str]) -> str:
-    fields = template_fields(value)
+    try:
+        fields = template_fields(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; braces of the name itself are written twice") from None
     if unknown := fields - allowed:
         raise ValueError(
-            f"unknown field {{{min(unknown)}}}; allowed: {', '.join(sorted(allowed))}; braces of the name itself "
-            "are written twice"
+            f"unknown field {{{min(unknown)}}}; allowed: {', '.join(sorted(allowed)) or 'none'}; braces of the name "
+            "itself are written twice"
         )
     if "shard" in fields:
         try:
@@ -155,7 +174,10 @@ class UrlSource(PlacedSource):
 
     kind: Literal["url"]
     url: Annotated[
-        str | list[str], Field(min_length=1), AfterValidator(lambda value: _check_urls(value, _check_url))
+        str | list[str],
+        Field(min_length=1),
+        BeforeValidator(_check_texts),
+        AfterValidator(lambda value: _check_urls(value, _check_url)),
     ]
     """Template with {shard:05d} and, if the host has revisions, {revision}; or a list of URLs, by their file names."""
     revision: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "main"
@@ -249,21 +271,28 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
     if path.is_file():
         root, found = path.parent, [path]
     elif path.is_dir():
-        root, found = path, sorted(file for file in path.glob(inside) if _is_file(key, pattern, file))
+        root, found = path, _matching(key, pattern, f"{glob.escape(str(path))}/{inside}")
     else:
-        names = glob.glob(str(path), recursive=True)  # noqa: PTH207 (absolute patterns)
-        found = sorted(file for file in map(Path, names) if _is_file(key, pattern, file))
+        found = _matching(key, pattern, str(path))
         root = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
     if not found:
         where = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
         what = "no such file or folder"
         if path.is_dir():
-            what = "the folder holds no .parquet file"
-            if any(look.by_name(file).format for file in path.iterdir()):
+            what = f"the folder holds no {'.parquet ' if inside == '*.parquet' else ''}file"
+            if inside == "*.parquet" and any(look.by_name(file).format for file in path.iterdir()):
                 what += "; for files of other kinds set kind: files"
         elif glob.has_magic(str(path)):
             what = "no file matches this glob"
         raise wrong(key, pattern, f"{what}{where}")
+    below = os.path.relpath(Path(layout.RESULTS).resolve(), root.resolve())
+    results = root / below
+    if below[0] != "." and (made := next((file for file in found if file.is_relative_to(results)), None)):
+        raise wrong(
+            key,
+            pattern,
+            f"{made} is a result of this project; name the folder of the text, without {results}",
+        )
     if braces := next((str(file) for file in found if re.search(r"\{\w.*\}", str(file))), None):
         raise wrong(
             key, pattern, f"{braces!r} has a name in braces, which Snakemake would fill in; rename it"
@@ -271,13 +300,22 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
     return [(str(file.relative_to(root).with_name(look.stem(file))), str(file)) for file in found]
 
 
-def _is_file(key: str, pattern: str, file: Path) -> bool:
-    """Return whether what was found is a file; a link to what is not there would be left out without a word."""
-    if file.is_symlink() and not file.exists():
-        raise wrong(
-            key, pattern, f"{file} is a link to {file.readlink()}, which is not there; remove the link"
-        )
-    return file.is_file()
+def _matching(key: str, pattern: str, names: str) -> list[Path]:
+    """Return the files that match a glob, without hidden ones; what cannot be read would be left out without a word."""
+    found = [Path(name) for name in glob.glob(names, recursive=True)]  # noqa: PTH207 (it follows links to folders)
+    for path in found:
+        if path.is_symlink() and not path.exists():
+            raise wrong(
+                key, pattern, f"{path} is a link to {path.readlink()}, which is not there; remove the link"
+            )
+        if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise wrong(
+                    key, pattern, f"the folder {path} cannot be read; ask for the right to, or move it"
+                )
+            if path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve()):
+                raise wrong(key, pattern, f"{path} is a link to a folder that it is in; remove the link")
+    return sorted(path for path in found if path.is_file())
 
 
 def _distinct(key: str, value: object, found: list[tuple[str, str]]) -> dict[str, str]:
@@ -303,8 +341,11 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
                 f"{want!r} is a number, but the shards of this source are named after files, so that a new file moves "
                 f"none; name files or globs ({next(iter(files))!r} is one), or write the path with {{shard:05d}}"
             )
-        word = want.removesuffix(Path(want).name) + look.stem(want)
+        stem = look.stem(want)
+        ending = "" if want in exact else Path(want).name.removeprefix(stem).lower()
+        word = want.removesuffix(ending)
         found = [exact[word]] if word in exact else [exact[match] for match in fnmatch.filter(exact, word)]
+        found = [name for name in found if ending in places[name].lower()]
         if not found:
             raise ValueError(f"no file of {key} is named {want!r}; there are: {_some(list(files))}")
         chosen.update({name: places[name] for name in found})
@@ -315,7 +356,12 @@ class FilesSource(PlacedSource):
     """Files of text in other forms: JSON Lines, plain text, CSV, Arrow, parquet with nested columns."""
 
     kind: Literal["files"]
-    path: Annotated[FilePath | list[FilePath], Field(min_length=1)]
+    path: Annotated[
+        FilePath | list[FilePath],
+        Field(min_length=1),
+        BeforeValidator(_check_texts),
+        AfterValidator(_check_paths),
+    ]
     """A folder, a file, a glob such as data/**/*.jsonl.gz, or a list of these."""
     shards: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Number of shards to make of all files together; if absent, each file becomes one, named after it."""
@@ -334,7 +380,7 @@ class FilesSource(PlacedSource):
     def _named(self) -> dict[str, str]:
         """The files by their names; hidden ones are left out."""
         patterns = [self.path] if isinstance(self.path, str) else self.path
-        some = [pair for pattern in patterns for pair in _found("source.path", pattern, "**/[!.]*")]
+        some = [pair for pattern in patterns for pair in _found("source.path", pattern, "**/*")]
         if self.shards is not None:
             some = [(file, file) for _, file in some]
         found = _distinct("source.path", self.path, some)
@@ -432,7 +478,10 @@ class S3Source(PlacedSource, S3Endpoint):
 
     kind: Literal["s3"]
     url: Annotated[
-        str | list[str], Field(min_length=1), AfterValidator(lambda value: _check_urls(value, _check_object))
+        str | list[str],
+        Field(min_length=1),
+        BeforeValidator(_check_texts),
+        AfterValidator(lambda value: _check_urls(value, _check_object)),
     ]
     """A template such as s3://bucket/prefix/shard_{shard:05d}.parquet, or a list of s3:// URLs."""
     shards: Annotated[int, Field(ge=1)] | None = None

@@ -81,7 +81,12 @@ class Engine:
                 f"({', '.join(ARCHITECTURES)})"
             )
         disable_progress_bar()
-        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        try:
+            self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        except ValueError:  # its words are about packages
+            raise NanosnakeError(
+                f"{folder}: has no tokenizer.json; name the whole folder of an export for transformers"
+            ) from None
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         found = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype, use_safetensors=True)
         self.model = found.to(device).eval()
@@ -159,7 +164,7 @@ def choose(logits_V: Tensor, sampling: Sampling, draw: torch.Generator) -> int:
     if sampling.temperature < COLDEST:
         return int(logits_V.argmax())
     shares_V, order_V = (logits_V / sampling.temperature).softmax(0).sort(descending=True)
-    shares_V[shares_V.cumsum(0) - shares_V >= sampling.top_p] = 0
+    shares_V[1:][(shares_V.cumsum(0) - shares_V)[1:] >= sampling.top_p] = 0
     return int(order_V[torch.multinomial(shares_V, 1, generator=draw)])
 
 

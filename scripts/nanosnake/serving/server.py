@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -32,14 +32,14 @@ LARGEST = 1 << 20
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-class Part(BaseModel):
+class Part(BaseModel, extra="forbid"):
     """A part of a message."""
 
     type: Literal["text"]
     text: str
 
 
-class Message(BaseModel):
+class Message(BaseModel, extra="forbid"):
     """A message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
@@ -50,6 +50,12 @@ class Message(BaseModel):
         content = self.content
         text = content if isinstance(content, str) else "".join(part.text for part in content)
         return {"role": self.role, "content": text}
+
+
+class StreamOptions(BaseModel, extra="forbid"):
+    """What a stream may have besides the answer."""
+
+    include_usage: bool | None = None
 
 
 class Asked(BaseModel, extra="forbid"):
@@ -64,7 +70,7 @@ class Asked(BaseModel, extra="forbid"):
     seed: int | None = Field(None, ge=0, lt=1 << 63)
     stop: str | list[str] | None = None
     stream: bool | None = None
-    stream_options: dict[str, bool] | None = None
+    stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
     user: str | None = None
 
@@ -111,8 +117,8 @@ class Service:
         pieces = self.pieces(request, prompt, asked.sampling(self.default))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
         if asked.stream:
-            usage = (asked.stream_options or {}).get("include_usage", False)
-            lines = self.lines(head, pieces, len(prompt), usage)
+            usage = asked.stream_options is not None and asked.stream_options.include_usage
+            lines = self.lines(head, pieces, len(prompt), bool(usage))
             return StreamingResponse(lines, media_type="text/event-stream")
         written = [piece async for piece in pieces]
         message = {"role": "assistant", "content": "".join(piece.text for piece in written)}
@@ -156,13 +162,16 @@ async def content(request: Request) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refused: if it is too large.
+        Refused: if it is too large, or the client left before its end.
     """
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST:
-            raise Refused(f"the request is larger than {LARGEST:,} bytes; shorten the conversation")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST:
+                raise Refused(f"the request is larger than {LARGEST:,} bytes; shorten the conversation")
+    except ClientDisconnect:
+        raise Refused("the request is not complete") from None
     return bytes(body)
 
 
