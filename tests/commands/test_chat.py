@@ -166,6 +166,13 @@ def test_a_text_ends_an_answer(server: Server, stream: bool) -> None:
     assert (found, ended) == (whole[: whole.index(stop)], "stop")
 
 
+def test_a_clients_own_form_of_an_answer_can_go_back_into_the_conversation(server: Server) -> None:
+    """With the keys that the openai library knows and that are null here."""
+    first = server.ask(max_tokens=3).choices[0].message.model_dump()
+    assert None in first.values()
+    server.ask(messages=[*HELLO, first, *HELLO], tools=None)
+
+
 def test_a_character_that_is_cut_takes_nothing_else_with_it(
     llama: Small, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

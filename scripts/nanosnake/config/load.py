@@ -179,6 +179,8 @@ def _not_text(path: Path) -> str | None:
         path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         return f"{path.resolve()} is not UTF-8 (byte {error.start}); convert it first"
+    except OSError as error:
+        return f"{path.resolve()} cannot be read ({error.strerror})"
     return None
 
 

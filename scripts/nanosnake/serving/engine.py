@@ -80,13 +80,12 @@ class Engine:
                 f"{folder}/config.json: model_type is {kind!r}; this command answers with models of nanosnake "
                 f"({', '.join(ARCHITECTURES)})"
             )
-        disable_progress_bar()
-        try:
-            self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-        except ValueError:  # its words are about packages
+        if not (folder / "tokenizer.json").is_file():  # transformers' words are about packages
             raise NanosnakeError(
                 f"{folder}: has no tokenizer.json; name the whole folder of an export for transformers"
-            ) from None
+            )
+        disable_progress_bar()
+        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         found = ARCHITECTURES[kind].from_pretrained(folder, dtype=dtype, use_safetensors=True)
         self.model = found.to(device).eval()

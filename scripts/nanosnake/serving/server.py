@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import uvicorn
-from pydantic import BaseModel, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool
 from starlette.middleware import Middleware
@@ -32,14 +32,23 @@ LARGEST = 1 << 20
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-class Part(BaseModel, extra="forbid"):
+class Body(BaseModel, extra="forbid"):
+    """A part of a request. A key that is null asks for nothing, and clients send many such."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, data: Any) -> Any:
+        return {key: data[key] for key in data if data[key] is not None} if isinstance(data, dict) else data
+
+
+class Part(Body):
     """A part of a message."""
 
     type: Literal["text"]
     text: str
 
 
-class Message(BaseModel, extra="forbid"):
+class Message(Body):
     """A message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
@@ -52,13 +61,13 @@ class Message(BaseModel, extra="forbid"):
         return {"role": self.role, "content": text}
 
 
-class StreamOptions(BaseModel, extra="forbid"):
+class StreamOptions(Body):
     """What a stream may have besides the answer."""
 
     include_usage: bool | None = None
 
 
-class Asked(BaseModel, extra="forbid"):
+class Asked(Body):
     """What a client may ask for."""
 
     messages: list[Message] = Field(min_length=1)
