@@ -25,7 +25,7 @@ from nanosnake.snakemake_internals import (
     note_only_what_was_made,
     notice_what_times_do_not_show,
     plan_quickly,
-    read_rules_as,
+    read_notes_as_of_today,
     refuse,
     untested,
 )
@@ -59,7 +59,7 @@ if REPOSITORY != here.resolve():  # the logger has imported another library
 hush_log_files()
 plan_quickly()
 allow_repeated_characters()
-read_rules_as(EARLIER_WORDS)
+read_notes_as_of_today(EARLIER_WORDS, code=repository_path("."))
 note_only_what_was_made(log, ours=f"{Path(layout.RECIPE).parent}/")  # nanosnake.workflow.keeping decides
 look_at_every_job(log)
 notice_what_times_do_not_show(ours=".cache/")

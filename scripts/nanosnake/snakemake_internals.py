@@ -42,6 +42,9 @@ SLURM_RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.\n", re.DOTALL)
 """What the SLURM executor says about a job that sbatch did not accept."""
 
+OUR_SCRIPT = re.compile(r"python '?([^']*?)scripts/\w+\.py")
+"""The first script of a rule, behind the folder of the Snakefile."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Answer = TypeVar("Answer")
 
@@ -132,23 +135,50 @@ def ignore_code_of(rule: str) -> None:
         setattr(PersistenceBase, name, unless_of_rule(getattr(PersistenceBase, name)))
 
 
-def read_rules_as(wordings: Mapping[str, str]) -> None:
-    """Compare each rule with its text at the time of a result as if words of earlier versions had been today's.
+def read_notes_as_of_today(wordings: Mapping[str, str], *, code: str) -> None:
+    """Compare each job with the notes of its results as if words of earlier versions had been today's.
+
+    And as if our own files had been where they are now: rules name them as seen from the working directory, so that
+    everything would be outdated after either was moved, and in another checkout.
 
     Args:
         wordings: today's words by the earlier ones.
+        code: the folder of the Snakefile, as seen from the working directory.
     """
     from snakemake.persistence import PersistenceBase
 
-    noted = PersistenceBase.code
+    noted = PersistenceBase.metadata
+    of_today: set[str | None] = {None}
 
-    def code(self: Any, path: Any) -> str | None:
-        text: str | None = noted(self, path)
+    def metadata(self: Any, target: Any) -> Any:
+        note = noted(self, target)
+        if note is None or note.code in of_today:
+            return note
         for earlier, now in wordings.items():
-            text = text and text.replace(earlier, now)
-        return text
+            note.code = note.code.replace(earlier, now)
+        if moved := moved_since(note.code, code):
+            note.code, note.input = moved(note.code), sorted(map(moved, note.input))
+            note.params = list(map(moved, note.params))
+            note.input_checksums = {moved(path): sha256 for path, sha256 in note.input_checksums.items()}
+        of_today.add(note.code)
+        return note
 
-    PersistenceBase.code = code
+    PersistenceBase.metadata = metadata
+
+
+def moved_since(rule: str, code: str) -> Callable[[str], str] | None:
+    """Return what names our files in texts of a note by where they are now; None if they were there.
+
+    Args:
+        rule: the text of the rule in the note.
+        code: the folder of the Snakefile, as seen from the working directory.
+    """
+    now = "" if code == "." else f"{code}/"
+    then = OUR_SCRIPT.search(rule)
+    if then is None or then[1] == now:
+        return None
+    ours = re.compile(rf"(?<![\w./-]){re.escape(then[1])}(?=(?:scripts|resources)/)")
+    return lambda text: ours.sub(lambda _: now, text)
 
 
 def note_only_what_was_made(say: Callable[[str], None], *, ours: str) -> None:

@@ -398,6 +398,22 @@ def test_results_without_notes_of_how_they_were_made_are_named(made: Project) ->
     assert "other settings are not noticed" in ended.stderr
 
 
+def test_results_stay_up_to_date_in_another_place_and_with_another_checkout(
+    made_model: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the manifests are written again: they name our files as seen from the project."""
+    touched_text(made_model)  # a checkout is newer than the results
+    code = made_model.folder / "code"
+    elsewhere = made_model.move_code(code)
+    monkeypatch.setenv("PYTHONPATH", f"{code}/scripts")
+    assert made_model.plan(*elsewhere) == {"make_manifest": 2}
+    made_model.make(*elsewhere)
+    assert made_model.plan(*elsewhere) == {}
+    verify = [sys.executable, "-m", "nanosnake.commands", "verify"]
+    ended = subprocess.run(verify, cwd=made_model.folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+
+
 def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project) -> None:
     another_tokenizer(project)
     plan = project.plan()
