@@ -60,9 +60,10 @@ hush_log_files()
 plan_quickly()
 allow_repeated_characters()
 read_notes_as_of_today(EARLIER_WORDS, code=repository_path("."))
-note_only_what_was_made(log, ours=f"{Path(layout.RECIPE).parent}/")  # nanosnake.workflow.keeping decides
+RECIPES = f"{Path(layout.RECIPE).parent}/"  # nanosnake.workflow.keeping decides
+note_only_what_was_made(log, ours=RECIPES)
 look_at_every_job(log)
-notice_what_times_do_not_show(ours=".cache/")
+notice_what_times_do_not_show(code=layout.CODE, ours=RECIPES)
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it

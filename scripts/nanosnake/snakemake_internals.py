@@ -262,14 +262,16 @@ def look_at_every_job(say: Callable[[str], None]) -> None:
     DAG.update_needrun = update_needrun
 
 
-def notice_what_times_do_not_show(ours: str) -> None:
+def notice_what_times_do_not_show(*, code: str, ours: str) -> None:
     """Notice a file from outside that was replaced by an older one, and a deleted one that was made again before.
 
     Snakemake compares contents of newer files alone, and of a deleted one nothing: results of what it was once count as
     up to date, although it was made again for others since. It has noted checksums of files up to 1 MB; jobs with a
-    parameter `state` have what tells larger ones apart.
+    parameter `state` have what tells larger ones apart. The files that say what the code means are older than results
+    that were made while a clock was ahead.
 
     Args:
+        code: beginning of the paths of those files.
         ours: beginning of the paths of files whose times say more than their contents.
     """
     from snakemake.persistence import PersistenceBase
@@ -285,11 +287,14 @@ def notice_what_times_do_not_show(ours: str) -> None:
         deleted = [made for path in inputs if path not in exists and (made := self.metadata(path))]
         if any(made.endtime > note.endtime for made in deleted):
             return True
-        checksums = {} if hasattr(job.params, "state") else note.input_checksums or {}
+        checksums, compared = note.input_checksums or {}, code if hasattr(job.params, "state") else ""
         return any(
             not checksums[path].endswith(digest(path))
             for path in inputs.difference(*self.dag.dependencies[job].values())
-            if path in checksums and path in exists and not path.startswith(ours)
+            if path in checksums
+            and path in exists
+            and path.startswith(compared)
+            and not path.startswith(ours)
         )
 
     PersistenceBase._input_changed = _input_changed

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,14 @@ def edit(name: str) -> Callable[[Project], None]:
         path.write_text(edited(name, path.read_text()))
 
     return change
+
+
+def code_after_a_clock_was_ahead(project: Project) -> None:
+    """Edit code after all was made by a clock that was an hour ahead."""
+    ahead = time.time() + 3600
+    for path in (path for name in ("results", "logs") for path in (project.folder / name).rglob("*")):
+        os.utime(path, (ahead, ahead), follow_symlinks=False)
+    edit("scripts/train_tokenizer.py")(project)
 
 
 def comments_everywhere(project: Project) -> None:
@@ -259,6 +268,7 @@ CHANGES: Changes = [
     (edit("scripts/nanosnake/checks/twins.py"), {"check_corpus": 1, **AFTER_CHECKS}),
     (edit("scripts/nanosnake/checks/material.py"), {**ALL_CHECKS, **AFTER_CHECKS}),
     (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (code_after_a_clock_was_ahead, {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/sources/download/__init__.py"), {}),
     (edit("scripts/nanosnake/provenance/verify.py"), {}),
     (edit("scripts/nanosnake/provenance/manifest.py"), {"make_manifest": 1}),
