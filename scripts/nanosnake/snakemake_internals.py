@@ -453,9 +453,14 @@ class Run:
 
         Snakemake also forces outputs that a killed job left, which nobody has requested.
         """
-        dag = self._workflow.dag
-        forced = (str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output)
-        return {file for file in forced if not mark_of(file).exists()}
+        dag, named = self._workflow.dag, self._workflow.dag_settings.forcerun
+        return {
+            str(file)
+            for job in dag.needrun_jobs()
+            if dag.reason(job).forced
+            for file in job.output
+            if job.rule in dag.forcerules or file in named or not mark_of(file).exists()
+        }
 
     def planned(self) -> Iterator[Planned]:
         """Yield every job that the targets need, whether or not it has to run."""

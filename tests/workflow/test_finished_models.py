@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from closures.table import edited
+from nanosnake.snakemake_internals import mark_of
 from nanosnake.training.recipe import RESULTS
 from workflow.project import Project
 from workflow.test_provenance import jobs_of, read, verify
@@ -101,6 +102,16 @@ def test_older_code_is_said_and_trained_again_when_asked_for(made_model: Project
     assert "older code" not in printed
     assert training(made_model)["recipe"]["code"] != before["recipe"]["code"]
     assert made_model.plan() == {}
+
+
+def test_what_was_asked_for_and_killed_is_trained_when_asked_for_again(made_model: Project) -> None:
+    for name in RESULTS:
+        mark = made_model.folder / mark_of(f"{HOME}/{name}")
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text('{"external_jobid": null}')
+    printed = made_model.make("--forcerun", "train_model", "--", f"{HOME}/training.json")
+    assert "d1: is trained again, as asked for" in printed
+    assert "step 3/3" in log_of(made_model)
 
 
 def test_verify_says_which_model_older_code_has_trained(made_model: Project) -> None:
