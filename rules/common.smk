@@ -45,6 +45,7 @@ from nanosnake.workflow.shell import (
     as_is,
     command,
     folder_of,
+    launcher,
     of_model,
     put_python_first,
     repository_path,
