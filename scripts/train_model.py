@@ -38,7 +38,16 @@ from nanosnake.training.config import (  # noqa: E402
     Stopped,
     TrainOptions,
 )
-from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, KEPT, RESULTS, Recipe, name_of  # noqa: E402
+from nanosnake.training.recipe import (  # noqa: E402
+    DECISIVE,
+    FINISHED,
+    FORCED,
+    KEPT,
+    RESULTS,
+    Recipe,
+    name_of,
+    sized,
+)
 
 ENVIRONMENT = "environment.json"
 """The environment that a model was trained in, for the record of a later job that only links the model."""
@@ -130,8 +139,9 @@ def train_model(options: TrainModel) -> None:
         data={
             "train": train.digests,
             "validation": validation.digests,
-            "vocabulary": (
-                ("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),
+            "vocabulary": sized(
+                (("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),),
+                len(vocabulary),
             ),
             **others,
         },

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from closures.table import edited
+from nanosnake.config.tokenizers import NANOCHAT_SPECIAL_TOKENS
 from nanosnake.snakemake_internals import mark_of
 from nanosnake.training.recipe import RESULTS
 from workflow.project import Project
@@ -133,6 +134,19 @@ def test_token_shards_that_come_out_the_same_train_nothing(made_model: Project) 
     assert training(made_model) == first
     assert environment(made_model) == ran_in, "it says in what the model was trained"
     assert made_model.plan() == {}
+
+
+def test_a_special_token_more_trains_again(made_model: Project) -> None:
+    """Ranks and token shards are the same, but the model has a token more."""
+    tokenizer, before = made_model.config["tokenizers"]["bpe"], weights(made_model)
+    tokenizer |= {"vocab_size": 321, "special_tokens": [*NANOCHAT_SPECIAL_TOKENS, "<|more|>"]}
+    made_model.make("--", f"{HOME}/training.json")
+    assert "step 3/3" in log_of(made_model)
+    assert training(made_model)["model"]["vocab_size"] == 321
+    tokenizer |= {"vocab_size": 320, "special_tokens": NANOCHAT_SPECIAL_TOKENS}
+    made_model.make("--", f"{HOME}/training.json")
+    assert "nothing is trained" in log_of(made_model)
+    assert weights(made_model) == before
 
 
 def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None:
