@@ -10,6 +10,7 @@ sys.path.insert(0, str(here / "scripts"))  # if it is not installed
 from nanosnake import config as configuration
 from nanosnake import layout
 from nanosnake.console.outcome import Outcome
+from nanosnake.crate import built_before
 from nanosnake.files import NanosnakeError
 from nanosnake.layout import benchmark_of, log_of
 from nanosnake.messages import expected_message, log
