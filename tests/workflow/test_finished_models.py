@@ -149,6 +149,16 @@ def test_a_special_token_more_trains_again(made_model: Project) -> None:
     assert weights(made_model) == before
 
 
+def test_a_special_token_of_another_name_trains_nothing_and_the_model_says_it(made_model: Project) -> None:
+    renamed = [*NANOCHAT_SPECIAL_TOKENS[:-1], "<|other|>"]
+    made_model.config["tokenizers"]["bpe"]["special_tokens"] = renamed
+    made_model.make("--", f"{HOME}/training.json")
+    assert "nothing is trained" in log_of(made_model)
+    said = json.loads((made_model.folder / HOME / "model.json").read_text())
+    assert list(said["tokenizer"]["special_tokens"]) == sorted(renamed)
+    assert made_model.plan("--", f"{HOME}/training.json") == {}
+
+
 def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None:
     first = {name: (made_model.folder / HOME / name).stat() for name in RESULTS}
     before = weights(made_model)
