@@ -93,6 +93,11 @@ except (NanosnakeError, OSError) as error:
 
 code = Code(run)
 datasets = Datasets(CONFIG)
+if run.is_main:
+    try:
+        datasets.mend_links()
+    except (NanosnakeError, OSError) as error:
+        refuse(expected_message(error))
 tokenizers = Tokenizers(CONFIG, datasets)
 models = Models(CONFIG, tokenizers)
 ladders = Ladders(CONFIG, models, run)

@@ -424,6 +424,17 @@ def test_results_stay_up_to_date_in_another_place_and_with_another_checkout(
     assert ended.returncode == 0, ended.stdout
 
 
+def test_a_project_that_was_moved_with_its_data_links_them_no_second_time(made: Project) -> None:
+    tokens = made.plan("--", "tokens")
+    for link in (made.folder / "results/tiny/shards").glob("*.parquet"):
+        time_of_link = link.lstat().st_mtime_ns
+        link.unlink()
+        link.symlink_to(f"/the/place/before/data/{link.name}")
+        os.utime(link, ns=(time_of_link, time_of_link), follow_symlinks=False)
+    assert made.plan("--", "tokens") == tokens
+    assert (made.folder / "results/tiny/shards/a.parquet").samefile(made.folder / "data/a.parquet")
+
+
 def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project) -> None:
     another_tokenizer(project)
     plan = project.plan()
