@@ -75,7 +75,7 @@ rule publish:
 # the end. It is better to learn before days of training that a bucket cannot be written. As a file that the trainer
 # depends on, this would be checked only once, and a new input would make every tokenizer outdated.
 onstart:
-    if note := untested():
+    for note in filter(None, (untested(), built_before(REPOSITORY))):
         log(note)
     try:
         check_times(run.inputs)

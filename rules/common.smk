@@ -10,6 +10,7 @@ sys.path.insert(0, str(here / "scripts"))  # if it is not installed
 from nanosnake import config as configuration
 from nanosnake import layout
 from nanosnake.console.outcome import Outcome
+from nanosnake.crate import built_before
 from nanosnake.files import NanosnakeError
 from nanosnake.layout import benchmark_of, log_of
 from nanosnake.messages import expected_message, log
@@ -25,7 +26,7 @@ from nanosnake.snakemake_internals import (
     note_only_what_was_made,
     notice_what_times_do_not_show,
     plan_quickly,
-    read_rules_as,
+    read_notes_as_of_today,
     refuse,
     untested,
 )
@@ -45,6 +46,7 @@ from nanosnake.workflow.shell import (
     as_is,
     command,
     folder_of,
+    launcher,
     of_model,
     put_python_first,
     repository_path,
@@ -59,10 +61,11 @@ if REPOSITORY != here.resolve():  # the logger has imported another library
 hush_log_files()
 plan_quickly()
 allow_repeated_characters()
-read_rules_as(EARLIER_WORDS)
-note_only_what_was_made(log, ours=f"{Path(layout.RECIPE).parent}/")  # nanosnake.workflow.keeping decides
+read_notes_as_of_today(EARLIER_WORDS, code=repository_path("."))
+RECIPES = f"{Path(layout.RECIPE).parent}/"  # nanosnake.workflow.keeping decides
+note_only_what_was_made(log, ours=RECIPES)
 look_at_every_job(log)
-notice_what_times_do_not_show(ours=".cache/")
+notice_what_times_do_not_show(code=layout.CODE, ours=RECIPES)
 ignore_code_of("train_model")  # nanosnake.workflow.keeping decides
 put_python_first()
 run_id()  # all jobs of this run inherit it
@@ -90,6 +93,11 @@ except (NanosnakeError, OSError) as error:
 
 code = Code(run)
 datasets = Datasets(CONFIG)
+if run.is_main:
+    try:
+        datasets.mend_links()
+    except (NanosnakeError, OSError) as error:
+        refuse(expected_message(error))
 tokenizers = Tokenizers(CONFIG, datasets)
 models = Models(CONFIG, tokenizers)
 ladders = Ladders(CONFIG, models, run)

@@ -10,9 +10,6 @@ from keep_weights import KeepWeights
 from nanosnake.exports.formats import MODEL_FILES
 from plan_mixture import PlanMixture
 
-LAUNCHER = repository_path("scripts/launch.py")
-LAUNCHER += " --nodes {resources.nodes} --processes {resources.processes}"
-
 
 rule find_overlap:
     """Find the items of a task that a training shard also contains; a new task needs no search for the others."""
@@ -199,7 +196,7 @@ rule evaluate_model:
         command(
             EvaluateModel,
             "{params.options}",
-            launcher=LAUNCHER,
+            launcher=launcher("{resources.nodes}", "{resources.processes}"),
             model="params.model",
             tokenizer="params.folder",
             out="output.evaluation",

@@ -24,7 +24,7 @@ STARTED = time.perf_counter()
 
 from nanosnake import layout  # noqa: E402
 from nanosnake.closures import Closures  # noqa: E402
-from nanosnake.files import hard_link, replacing, replacing_folder, sha256_file, write_json  # noqa: E402
+from nanosnake.files import hard_link, read_json, replacing, replacing_folder, sha256_file, write_json  # noqa: E402
 from nanosnake.messages import log  # noqa: E402
 from nanosnake.provenance.code import REPOSITORY  # noqa: E402
 from nanosnake.provenance.record import take_environment, write_environment  # noqa: E402
@@ -38,13 +38,23 @@ from nanosnake.training.config import (  # noqa: E402
     Stopped,
     TrainOptions,
 )
-from nanosnake.training.recipe import DECISIVE, FINISHED, FORCED, KEPT, RESULTS, Recipe, name_of  # noqa: E402
+from nanosnake.training.recipe import (  # noqa: E402
+    DECISIVE,
+    FINISHED,
+    FORCED,
+    KEPT,
+    RESULTS,
+    Recipe,
+    name_of,
+    sized,
+)
 
 ENVIRONMENT = "environment.json"
 """The environment that a model was trained in, for the record of a later job that only links the model."""
 
 if TYPE_CHECKING:
     from nanosnake.training.trainer import Trainer
+    from nanosnake.training.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +140,9 @@ def train_model(options: TrainModel) -> None:
         data={
             "train": train.digests,
             "validation": validation.digests,
-            "vocabulary": (
-                ("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),
+            "vocabulary": sized(
+                (("tokenizer.tiktoken", sha256_file(options.tokenizer / "tokenizer.tiktoken")[:16]),),
+                len(vocabulary),
             ),
             **others,
         },
@@ -142,7 +153,7 @@ def train_model(options: TrainModel) -> None:
             log(
                 f"{found}: already holds this model, trained on the same data with the same options; nothing is trained"
             )
-            link_results(found, options)
+            link_results(found, options, vocabulary)
             take_environment(found / ENVIRONMENT)
         return
     from nanosnake.training.distributed import Ranks
@@ -161,7 +172,7 @@ def train_model(options: TrainModel) -> None:
             with replacing_folder(place) as folder:
                 write_results(folder, trainer, figures, recipe)
                 write_environment(folder / ENVIRONMENT)
-            link_results(place, options)
+            link_results(place, options, vocabulary)
     finally:
         ranks.stop()
 
@@ -185,8 +196,11 @@ def finished(options: TrainModel, recipe: Recipe) -> Path | None:
     return None
 
 
-def link_results(place: Path, options: TrainModel) -> None:
-    """Link the files of a finished model to the results, no older than what they were made from."""
+def link_results(place: Path, options: TrainModel, vocabulary: Vocabulary) -> None:
+    """Link the files of a finished model to the results, no older than what they were made from.
+
+    Special tokens may have other names than when it was trained, which changes nothing else.
+    """
     from nanosnake.training.shards import files_of, find_shards
 
     others = (options.recipe, options.plan, options.parent)
@@ -196,6 +210,11 @@ def link_results(place: Path, options: TrainModel) -> None:
     newest = max(path.stat().st_mtime_ns for path in inputs)
     for name in RESULTS:
         hard_link(place / name, options.out / name)
+    said = read_json(place / "model.json")
+    if said["tokenizer"]["special_tokens"] != vocabulary.special:
+        said["tokenizer"]["special_tokens"] = vocabulary.special
+        write_json(options.out / "model.json", said)
+    for name in RESULTS:
         stat = (options.out / name).stat()
         os.utime(options.out / name, ns=(stat.st_atime_ns, max(stat.st_mtime_ns, newest)))
 

@@ -42,6 +42,9 @@ SLURM_RUN = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.\n", re.DOTALL)
 """What the SLURM executor says about a job that sbatch did not accept."""
 
+OUR_SCRIPT = re.compile(r"python '?([^']*?)scripts/\w+\.py")
+"""The first script of a rule, behind the folder of the Snakefile."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Answer = TypeVar("Answer")
 
@@ -132,23 +135,50 @@ def ignore_code_of(rule: str) -> None:
         setattr(PersistenceBase, name, unless_of_rule(getattr(PersistenceBase, name)))
 
 
-def read_rules_as(wordings: Mapping[str, str]) -> None:
-    """Compare each rule with its text at the time of a result as if words of earlier versions had been today's.
+def read_notes_as_of_today(wordings: Mapping[str, str], *, code: str) -> None:
+    """Compare each job with the notes of its results as if words of earlier versions had been today's.
+
+    And as if our own files had been where they are now: rules name them as seen from the working directory, so that
+    everything would be outdated after either was moved, and in another checkout.
 
     Args:
         wordings: today's words by the earlier ones.
+        code: the folder of the Snakefile, as seen from the working directory.
     """
     from snakemake.persistence import PersistenceBase
 
-    noted = PersistenceBase.code
+    noted = PersistenceBase.metadata
+    of_today: set[str | None] = {None}
 
-    def code(self: Any, path: Any) -> str | None:
-        text: str | None = noted(self, path)
+    def metadata(self: Any, target: Any) -> Any:
+        note = noted(self, target)
+        if note is None or note.code in of_today:
+            return note
         for earlier, now in wordings.items():
-            text = text and text.replace(earlier, now)
-        return text
+            note.code = note.code.replace(earlier, now)
+        if moved := moved_since(note.code, code):
+            note.code, note.input = moved(note.code), sorted(map(moved, note.input))
+            note.params = list(map(moved, note.params))
+            note.input_checksums = {moved(path): sha256 for path, sha256 in note.input_checksums.items()}
+        of_today.add(note.code)
+        return note
 
-    PersistenceBase.code = code
+    PersistenceBase.metadata = metadata
+
+
+def moved_since(rule: str, code: str) -> Callable[[str], str] | None:
+    """Return what names our files in texts of a note by where they are now; None if they were there.
+
+    Args:
+        rule: the text of the rule in the note.
+        code: the folder of the Snakefile, as seen from the working directory.
+    """
+    now = "" if code == "." else f"{code}/"
+    then = OUR_SCRIPT.search(rule)
+    if then is None or then[1] == now:
+        return None
+    ours = re.compile(rf"(?<![\w./-]){re.escape(then[1])}(?=(?:scripts|resources)/)")
+    return lambda text: ours.sub(lambda _: now, text)
 
 
 def note_only_what_was_made(say: Callable[[str], None], *, ours: str) -> None:
@@ -232,14 +262,16 @@ def look_at_every_job(say: Callable[[str], None]) -> None:
     DAG.update_needrun = update_needrun
 
 
-def notice_what_times_do_not_show(ours: str) -> None:
+def notice_what_times_do_not_show(*, code: str, ours: str) -> None:
     """Notice a file from outside that was replaced by an older one, and a deleted one that was made again before.
 
     Snakemake compares contents of newer files alone, and of a deleted one nothing: results of what it was once count as
     up to date, although it was made again for others since. It has noted checksums of files up to 1 MB; jobs with a
-    parameter `state` have what tells larger ones apart.
+    parameter `state` have what tells larger ones apart. The files that say what the code means are older than results
+    that were made while a clock was ahead.
 
     Args:
+        code: beginning of the paths of those files.
         ours: beginning of the paths of files whose times say more than their contents.
     """
     from snakemake.persistence import PersistenceBase
@@ -255,11 +287,14 @@ def notice_what_times_do_not_show(ours: str) -> None:
         deleted = [made for path in inputs if path not in exists and (made := self.metadata(path))]
         if any(made.endtime > note.endtime for made in deleted):
             return True
-        checksums = {} if hasattr(job.params, "state") else note.input_checksums or {}
+        checksums, compared = note.input_checksums or {}, code if hasattr(job.params, "state") else ""
         return any(
             not checksums[path].endswith(digest(path))
             for path in inputs.difference(*self.dag.dependencies[job].values())
-            if path in checksums and path in exists and not path.startswith(ours)
+            if path in checksums
+            and path in exists
+            and path.startswith(compared)
+            and not path.startswith(ours)
         )
 
     PersistenceBase._input_changed = _input_changed
@@ -418,9 +453,14 @@ class Run:
 
         Snakemake also forces outputs that a killed job left, which nobody has requested.
         """
-        dag = self._workflow.dag
-        forced = (str(file) for job in dag.needrun_jobs() if dag.reason(job).forced for file in job.output)
-        return {file for file in forced if not mark_of(file).exists()}
+        dag, named = self._workflow.dag, self._workflow.dag_settings.forcerun
+        return {
+            str(file)
+            for job in dag.needrun_jobs()
+            if dag.reason(job).forced
+            for file in job.output
+            if job.rule in dag.forcerules or file in named or not mark_of(file).exists()
+        }
 
     def planned(self) -> Iterator[Planned]:
         """Yield every job that the targets need, whether or not it has to run."""

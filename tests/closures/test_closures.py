@@ -9,12 +9,16 @@ import sys
 import time
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from check_tokenizer import CheckTokenizer
 from closures import table
-from nanosnake.closures import Closures, differences
+from nanosnake.checks import NAMES
+from nanosnake.closures import Closures, differences, read_closure
 from nanosnake.closures.plumbing import CRATES, PLUMBING, is_plumbing
+from nanosnake.workflow.code import Code
 
 CRATE = ["rustbpe/core/src", "rustbpe/python/src"]
 
@@ -135,6 +139,15 @@ def test_the_file_of_a_closure_is_written_only_when_it_changes(code: Path, tmp_p
     time_of_first = file.stat().st_mtime_ns
     Closures(code, tmp_path).write("train_tokenizer", ["numpy"])
     assert file.stat().st_mtime_ns == time_of_first
+
+
+def test_only_the_check_of_languages_follows_the_package_of_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = Code(SimpleNamespace(is_main=True))  # type: ignore[arg-type]
+    of_checks = {name: read_closure(Path(code(CheckTokenizer, f"nanosnake.checks.{name}"))) for name in NAMES}
+    assert [name for name, closure in of_checks.items() if "package django" in closure] == ["languages"]
 
 
 def test_a_damaged_memory_is_made_again(code: Path, tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def test_every_rule_hands_over_each_value_as_one_word(
     (tmp_path / "project").mkdir()
     project = Project(tmp_path / "project")
     project.config = hostile(project)
-    found = commands(project.make("--dry-run", "--printshellcmds"))
+    code = tmp_path / "our code"
+    monkeypatch.setenv("PYTHONPATH", f"{code}/scripts")
+    found = commands(project.make("--dry-run", "--printshellcmds", *project.move_code(code)))
     scripts = {name for command in found for name in re.findall(r"scripts/(\w+)\.py", command)}
     assert {"download_shard", "link_shard", "count_pretokens", "train_model", "publish_files"} <= scripts
     assert len(scripts) >= 20, scripts
@@ -151,6 +153,7 @@ def test_every_rule_hands_over_each_value_as_one_word(
         f"s3://bucket/{IN_A_URL}",
         f"sums {NASTY}",
         settings["prompts"],
+        "../our code/scripts/launch.py",
     ):
         assert word in words, word
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nanosnake.training.recipe import DECISIVE, Recipe, in_few_words, older_code
+from nanosnake.training.recipe import DECISIVE, Recipe, in_few_words, older_code, sized
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -119,6 +119,19 @@ def test_code_counts_only_where_it_is_followed(tmp_path: Path) -> None:
 def test_a_recipe_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "training.json").write_text(json.dumps({"recipe": recipe().to_json()}, sort_keys=True))
     assert Recipe.of_result(tmp_path) == recipe()
+
+
+@pytest.mark.parametrize("pairs", [[["r", "1"]], [["r", "1"], ["tokens", "320"]]])
+def test_the_size_of_a_vocabulary_is_known_of_earlier_models_too(
+    tmp_path: Path, pairs: list[list[str]]
+) -> None:
+    summary = {"recipe": {**recipe().to_json(), "data": {"vocabulary": pairs}}, "model": {"vocab_size": 320}}
+    (tmp_path / "training.json").write_text(json.dumps(summary))
+    then = Recipe.of_result(tmp_path)
+    assert then is not None
+    assert then.data["vocabulary"] == sized((("r", "1"),), 320)
+    more = recipe(data={"vocabulary": sized((("r", "1"),), 321)})
+    assert not more.is_made(then, follow_code=False)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"recipe": 1}', '{"recipe": {"options": {}}}', "[]"])

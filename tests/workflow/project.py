@@ -97,6 +97,13 @@ class Project:
             "evaluation": {"sampled_documents": 20},
         }
 
+    def move_code(self, folder: Path) -> list[str]:
+        """Move the workflow out of the project, and return the options that name it from then on."""
+        folder.mkdir()
+        for name in {Path(name).parts[0] for name in COPIED}:
+            (self.folder / name).rename(folder / name)
+        return ["--snakefile", f"{folder}/Snakefile", "--workflow-profile", f"{folder}/profiles/default"]
+
     def path(self, name: str) -> Path:
         """Return a file below the results of the tokenizer."""
         return self.folder / "results/tiny/bpe" / name

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from closures.table import edited
+from nanosnake.config.tokenizers import NANOCHAT_SPECIAL_TOKENS
+from nanosnake.snakemake_internals import mark_of
 from nanosnake.training.recipe import RESULTS
 from workflow.project import Project
 from workflow.test_provenance import jobs_of, read, verify
@@ -103,6 +105,16 @@ def test_older_code_is_said_and_trained_again_when_asked_for(made_model: Project
     assert made_model.plan() == {}
 
 
+def test_what_was_asked_for_and_killed_is_trained_when_asked_for_again(made_model: Project) -> None:
+    for name in RESULTS:
+        mark = made_model.folder / mark_of(f"{HOME}/{name}")
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text('{"external_jobid": null}')
+    printed = made_model.make("--forcerun", "train_model", "--", f"{HOME}/training.json")
+    assert "d1: is trained again, as asked for" in printed
+    assert "step 3/3" in log_of(made_model)
+
+
 def test_verify_says_which_model_older_code_has_trained(made_model: Project) -> None:
     said = training(made_model)
     said["recipe"]["code"]["scripts/nanosnake/training/optimizer.py"] = "0" * 64
@@ -122,6 +134,29 @@ def test_token_shards_that_come_out_the_same_train_nothing(made_model: Project) 
     assert training(made_model) == first
     assert environment(made_model) == ran_in, "it says in what the model was trained"
     assert made_model.plan() == {}
+
+
+def test_a_special_token_more_trains_again(made_model: Project) -> None:
+    """Ranks and token shards are the same, but the model has a token more."""
+    tokenizer, before = made_model.config["tokenizers"]["bpe"], weights(made_model)
+    tokenizer |= {"vocab_size": 321, "special_tokens": [*NANOCHAT_SPECIAL_TOKENS, "<|more|>"]}
+    made_model.make("--", f"{HOME}/training.json")
+    assert "step 3/3" in log_of(made_model)
+    assert training(made_model)["model"]["vocab_size"] == 321
+    tokenizer |= {"vocab_size": 320, "special_tokens": NANOCHAT_SPECIAL_TOKENS}
+    made_model.make("--", f"{HOME}/training.json")
+    assert "nothing is trained" in log_of(made_model)
+    assert weights(made_model) == before
+
+
+def test_a_special_token_of_another_name_trains_nothing_and_the_model_says_it(made_model: Project) -> None:
+    renamed = [*NANOCHAT_SPECIAL_TOKENS[:-1], "<|other|>"]
+    made_model.config["tokenizers"]["bpe"]["special_tokens"] = renamed
+    made_model.make("--", f"{HOME}/training.json")
+    assert "nothing is trained" in log_of(made_model)
+    said = json.loads((made_model.folder / HOME / "model.json").read_text())
+    assert list(said["tokenizer"]["special_tokens"]) == sorted(renamed)
+    assert made_model.plan("--", f"{HOME}/training.json") == {}
 
 
 def test_a_failed_training_gives_the_old_model_back(made_model: Project) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,14 @@ def edit(name: str) -> Callable[[Project], None]:
         path.write_text(edited(name, path.read_text()))
 
     return change
+
+
+def code_after_a_clock_was_ahead(project: Project) -> None:
+    """Edit code after all was made by a clock that was an hour ahead."""
+    ahead = time.time() + 3600
+    for path in (path for name in ("results", "logs") for path in (project.folder / name).rglob("*")):
+        os.utime(path, (ahead, ahead), follow_symlinks=False)
+    edit("scripts/train_tokenizer.py")(project)
 
 
 def comments_everywhere(project: Project) -> None:
@@ -259,6 +268,7 @@ CHANGES: Changes = [
     (edit("scripts/nanosnake/checks/twins.py"), {"check_corpus": 1, **AFTER_CHECKS}),
     (edit("scripts/nanosnake/checks/material.py"), {**ALL_CHECKS, **AFTER_CHECKS}),
     (edit("scripts/train_tokenizer.py"), {"train_tokenizer": 1, **AFTER_MERGES}),
+    (code_after_a_clock_was_ahead, {"train_tokenizer": 1, **AFTER_MERGES}),
     (edit("scripts/nanosnake/sources/download/__init__.py"), {}),
     (edit("scripts/nanosnake/provenance/verify.py"), {}),
     (edit("scripts/nanosnake/provenance/manifest.py"), {"make_manifest": 1}),
@@ -396,6 +406,33 @@ def test_results_without_notes_of_how_they_were_made_are_named(made: Project) ->
     words = [sys.executable, "-m", "nanosnake.commands", "status", "--configfile", "test.yaml"]
     ended = subprocess.run(words, cwd=made.folder, capture_output=True, text=True, check=True)
     assert "other settings are not noticed" in ended.stderr
+
+
+def test_results_stay_up_to_date_in_another_place_and_with_another_checkout(
+    made_model: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the manifests are written again: they name our files as seen from the project."""
+    touched_text(made_model)  # a checkout is newer than the results
+    code = made_model.folder / "code"
+    elsewhere = made_model.move_code(code)
+    monkeypatch.setenv("PYTHONPATH", f"{code}/scripts")
+    assert made_model.plan(*elsewhere) == {"make_manifest": 2}
+    made_model.make(*elsewhere)
+    assert made_model.plan(*elsewhere) == {}
+    verify = [sys.executable, "-m", "nanosnake.commands", "verify"]
+    ended = subprocess.run(verify, cwd=made_model.folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_a_project_that_was_moved_with_its_data_links_them_no_second_time(made: Project) -> None:
+    tokens = made.plan("--", "tokens")
+    for link in (made.folder / "results/tiny/shards").glob("*.parquet"):
+        time_of_link = link.lstat().st_mtime_ns
+        link.unlink()
+        link.symlink_to(f"/the/place/before/data/{link.name}")
+        os.utime(link, ns=(time_of_link, time_of_link), follow_symlinks=False)
+    assert made.plan("--", "tokens") == tokens
+    assert (made.folder / "results/tiny/shards/a.parquet").samefile(made.folder / "data/a.parquet")
 
 
 def test_a_tokenizer_and_its_smaller_sibling_share_their_counts(project: Project) -> None:

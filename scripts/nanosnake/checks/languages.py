@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from nanosnake.checks.engines import Engine, published_engine
 from nanosnake.checks.material import Subject
-from nanosnake.checks.parallel import Language
+from nanosnake.checks.parallel import PACKAGE, Language
 from nanosnake.checks.spec import Limits, Threshold, declare
 from nanosnake.checks.verdict import Failure, Figure, Findings, not_measured
+
+PACKAGES = (PACKAGE,)
+"""Packages whose upgrade outdates the verdict."""
 
 Count = Callable[[list[str]], list[int]]
 """Tokens of each text."""

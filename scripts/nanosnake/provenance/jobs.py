@@ -16,7 +16,7 @@ from typing import Any
 
 from nanosnake import layout
 from nanosnake.closures import read_closure
-from nanosnake.snakemake_internals import NOTES, note_name
+from nanosnake.snakemake_internals import NOTES, moved_since, note_name
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Jobs:
         note = self._json(self.project / NOTES / note_name(path))
         if not note.get("rule"):
             return None
-        inputs, code = self._split(map(str, note.get("input") or ()))
+        moved = moved_since(str(note.get("code")), self.code) or str
+        inputs, code = self._split(map(moved, note.get("input") or ()))
         logs = [str(log) for log in note.get("log") or ()]
         log = next((log for log in logs if log.endswith(".log")), None)
         return Job(

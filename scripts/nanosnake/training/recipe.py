@@ -40,8 +40,16 @@ FINISHED = "finished"
 KEPT = "steps"
 """Folder of the weights kept after intermediate steps, next to those of the finished model: one for each step."""
 
+Digests = tuple[tuple[str, str], ...]
+"""Names and digests, in order."""
+
 FORCED = "NANOSNAKE_TRAIN_AGAIN"
 """Environment variable with the folders of the models to retrain although nothing has changed."""
+
+
+def sized(vocabulary: Digests, tokens: int) -> Digests:
+    """Return the digest of a vocabulary's ranks with its size, which special tokens change too."""
+    return (vocabulary[0], ("tokens", str(tokens)))
 
 
 def name_of(folder: Path) -> str:
@@ -57,7 +65,7 @@ class Recipe:
     """Decisive options with every default."""
     given: frozenset[str]
     """Names of those that were given."""
-    data: Mapping[str, tuple[tuple[str, str], ...]]
+    data: Mapping[str, Digests]
     """Names and digests of the token shards of each split, in order, and of the vocabulary."""
     code: Mapping[str, str]
     """What decides the trainer's result, with the state of each part."""
@@ -66,10 +74,13 @@ class Recipe:
     def of_result(cls, folder: Path) -> Self | None:
         """Return the recipe of the finished model in a folder; None if there is none, or nothing is known about it."""
         try:
-            said = read_json(folder / "training.json")["recipe"]
+            summary = read_json(folder / "training.json")
+            said = summary["recipe"]
             data = {
                 part: tuple((name, digest) for name, digest in pairs) for part, pairs in said["data"].items()
             }
+            if "vocabulary" in data:  # earlier versions have recorded the size with the model alone
+                data["vocabulary"] = sized(data["vocabulary"], summary["model"]["vocab_size"])
             return cls(said["options"], frozenset(said["given"]), data, said["code"])
         except (OSError, NanosnakeError, KeyError, TypeError, ValueError):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 
 from nanosnake import layout
@@ -28,12 +29,13 @@ class Code:
         """Return the file of a stage, after writing it if something has changed.
 
         Args:
-            module: a module that the stage imports by its name.
+            module: a module that the stage imports by its name; it may have `PACKAGES` of its own.
         """
         file = self.closures.path(kind.__module__, module)
         if self.run.is_main or not file.exists():
             try:
-                self.closures.write(kind.__module__, kind.packages, module)
+                own = getattr(import_module(module), "PACKAGES", ()) if module else ()
+                self.closures.write(kind.__module__, (*kind.packages, *own), module)
             except OSError as error:
                 refuse(cannot_write(error))
         return str(file)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from download_shard import DownloadShard
-from link_shard import LinkShard
+from link_shard import LinkShard, replace_link
 from make_demo_shard import MakeDemoShard
 from make_shards import MakeShards
 from nanosnake import layout
 from nanosnake.config import Config, Dataset, FilesSource, HubSource, S3Source, UrlSource
 from nanosnake.config.datasets import VALIDATION
+from nanosnake.files import read_json
 from nanosnake.snakemake_internals import per_job
 from nanosnake.sources.formats import filters
 from nanosnake.stages import words
@@ -115,6 +117,22 @@ class Datasets:
     def make_one(self, wildcards: Wildcards) -> str:
         """Return the options that make one shard of one file."""
         return self.make(wildcards.source, wildcards.shard)
+
+    def mend_links(self) -> None:
+        """Let shards whose links lead nowhere lead to their files again, if a project was moved together with these."""
+        for source in self.of_kind("local"):
+            for shard, location in self._locations[source].items():
+                link = Path(layout.SHARD.format(source=source, shard=shard))
+                metadata = link.with_suffix(".json")
+                if not link.is_symlink() or link.exists() or not metadata.is_file():
+                    continue
+                if not Path(location).exists():
+                    continue
+                said, stat = read_json(metadata), Path(location).stat()
+                if (said["bytes"], said.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns):
+                    linked = link.lstat().st_mtime_ns
+                    replace_link(link, Path(os.path.abspath(location)))  # noqa: PTH100  (as link_shard.py has it)
+                    os.utime(link, ns=(linked, linked), follow_symlinks=False)
 
     @per_job
     def state(self, wildcards: Wildcards) -> str:

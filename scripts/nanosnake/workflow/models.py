@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from nanosnake.naming import compact, expand, short_hash
 from nanosnake.stages import words
 from nanosnake.training.config import TrainOptions
 from nanosnake.training.recipe import DECISIVE
-from nanosnake.workflow.shell import Wildcards, repository_path, script
+from nanosnake.workflow.shell import Wildcards, launcher, script
 from nanosnake.workflow.tokenizers import Tokenizers
 from plan_mixture import PlanMixture
 from train_model import TrainModel
@@ -202,8 +203,7 @@ class Models:
             **model.model_dump(exclude=NOT_OPTIONS),
             **model.options.model_dump(exclude_defaults=True),
         )
-        launcher = f"{repository_path('scripts/launch.py')} --nodes {resources.nodes} --processes {resources.processes}"
-        return f"{launcher} {script(TrainModel)} {options}"
+        return f"{launcher(resources.nodes, resources.processes)} {shlex.quote(script(TrainModel))} {options}"
 
     # Items of tasks that are in the training text
 

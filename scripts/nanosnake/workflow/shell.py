@@ -42,6 +42,11 @@ def script(kind: type[Stage]) -> str:
     return repository_path(f"scripts/{kind.__module__}.py")
 
 
+def launcher(nodes: object, processes: object) -> str:
+    """Return the words of a command that start a script once for each GPU."""
+    return f"{shlex.quote(repository_path('scripts/launch.py'))} --nodes {nodes} --processes {processes}"
+
+
 def repository_path(name: str) -> str:
     """Return the path of a file of the repository, as seen from the working directory."""
     return os.path.relpath(REPOSITORY / name)
