@@ -34,7 +34,10 @@ def built_before(repository: Path) -> str | None:
 
     `uv run` would build it again. Without it, results of the new code would be made by the old one.
     """
-    installed = importlib.metadata.distribution(DISTRIBUTION)
+    try:
+        installed = importlib.metadata.distribution(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:  # not installed: only on the path
+        return None
     origin, built = (
         json.loads(installed.read_text(name) or "{}") for name in ("direct_url.json", "uv_cache.json")
     )
