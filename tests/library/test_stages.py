@@ -11,8 +11,9 @@ import pytest
 
 from nanosnake.files import NanosnakeError
 from nanosnake.options import Positional
+from nanosnake.provenance.code import REPOSITORY
 from nanosnake.stages import Names, Object, Stage, call, parse, words
-from nanosnake.workflow.shell import command
+from nanosnake.workflow.shell import command, from_anywhere, repository_path
 
 LONGEST = 131_072
 """Bytes of a word that Linux takes at most."""
@@ -118,3 +119,14 @@ def test_any_number_of_names_fits_on_a_command_line(
     assert words(Cut, source="a", shards=names, words=names) == written, (
         "the same names give the same command"
     )
+
+
+def test_a_file_of_ours_has_one_name_in_every_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    for folder in (REPOSITORY, tmp_path, tmp_path / "deep/er"):
+        monkeypatch.chdir(folder)
+        assert from_anywhere(repository_path("resources/tasks/one.json")) == "resources/tasks/one.json"
+    for theirs in ("resources/tasks/one.json", "../tasks/one.json", str(tmp_path / "one.json")):
+        assert from_anywhere(theirs) == theirs

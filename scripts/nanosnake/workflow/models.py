@@ -23,7 +23,7 @@ from nanosnake.naming import compact, expand, short_hash
 from nanosnake.stages import words
 from nanosnake.training.config import TrainOptions
 from nanosnake.training.recipe import DECISIVE
-from nanosnake.workflow.shell import Wildcards, launcher, script
+from nanosnake.workflow.shell import Wildcards, from_anywhere, launcher, script
 from nanosnake.workflow.tokenizers import Tokenizers
 from plan_mixture import PlanMixture
 from train_model import TrainModel
@@ -212,7 +212,7 @@ class Models:
         model = self.config.models[name]
         places = [] if model.contamination.mode == "off" else model.tasks
         files = [file for place in places for file in self.config.task_files(place)]
-        return {f"{Path(file).stem}-{short_hash(file)}": file for file in files}
+        return {f"{Path(file).stem}-{short_hash(from_anywhere(file))}": file for file in files}
 
     @cached_property
     def task_files(self) -> dict[str, str]:

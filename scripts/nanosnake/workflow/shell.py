@@ -52,6 +52,12 @@ def repository_path(name: str) -> str:
     return os.path.relpath(REPOSITORY / name)
 
 
+def from_anywhere(path: str) -> str:
+    """Return the path of a file as a part of a name: of a file in our `resources`, the same in every working directory."""
+    ours = os.path.relpath(path, REPOSITORY)
+    return ours if ours.startswith("resources/") else path
+
+
 def command(kind: type[Stage], *options: str, launcher: str = "", **values: str) -> str:
     """Return the shell command of a rule.
 
