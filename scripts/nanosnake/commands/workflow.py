@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from nanosnake.config.written import is_json
+from nanosnake.config.written import parsed
 from nanosnake.files import NanosnakeError
 
 CHECKOUT = Path(__file__).parents[3]
@@ -42,8 +41,7 @@ def written(configfile: Path) -> dict[str, Any]:
     if not configfile.is_file():
         raise NanosnakeError(f"{configfile}: no such file; name a configuration with --configfile")
     try:
-        text = configfile.read_text(encoding="utf-8")
-        said: object = json.loads(text) if is_json(text) else yaml.safe_load(text)
+        said = parsed(configfile.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise NanosnakeError(f"{configfile}: cannot be read as a configuration ({error})") from None
     if not isinstance(said, dict):

@@ -302,20 +302,22 @@ def _found(key: str, pattern: str, inside: str = "*.parquet") -> list[tuple[str,
 
 def _matching(key: str, pattern: str, names: str) -> list[Path]:
     """Return the files that match a glob, without hidden ones; what cannot be read would be left out without a word."""
-    found = [Path(name) for name in glob.glob(names, recursive=True)]  # noqa: PTH207 (it follows links to folders)
-    for path in found:
-        if path.is_symlink() and not path.exists():
+    found = []
+    for path in map(Path, glob.glob(names, recursive=True)):  # noqa: PTH207 (it follows links to folders)
+        if path.is_file():
+            found.append(path)
+        elif path.is_symlink() and not path.exists():
             raise wrong(
                 key, pattern, f"{path} is a link to {path.readlink()}, which is not there; remove the link"
             )
-        if path.is_dir():
+        elif path.is_dir():
             if not os.access(path, os.R_OK | os.X_OK):
                 raise wrong(
                     key, pattern, f"the folder {path} cannot be read; ask for the right to, or move it"
                 )
             if path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve()):
                 raise wrong(key, pattern, f"{path} is a link to a folder that it is in; remove the link")
-    return sorted(path for path in found if path.is_file())
+    return sorted(found)
 
 
 def _distinct(key: str, value: object, found: list[tuple[str, str]]) -> dict[str, str]:
@@ -345,7 +347,7 @@ def _chosen(key: str, value: object, files: dict[str, str], spec: ShardSpec) -> 
         ending = "" if want in exact else Path(want).name.removeprefix(stem).lower()
         word = want.removesuffix(ending)
         found = [exact[word]] if word in exact else [exact[match] for match in fnmatch.filter(exact, word)]
-        found = [name for name in found if ending in places[name].lower()]
+        found = [name for name in found if ending in Path(places[name]).name.lower()]
         if not found:
             raise ValueError(f"no file of {key} is named {want!r}; there are: {_some(list(files))}")
         chosen.update({name: places[name] for name in found})

@@ -45,7 +45,7 @@ def with_given(raw: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
     merged = dict(raw)
     for word in given:
         key, _, text = word.partition("=")
-        merged[key] = _merge(merged.get(key), json.loads(text) if is_json(text) else yaml.safe_load(text))
+        merged[key] = _merge(merged.get(key), parsed(text))
     return merged
 
 
@@ -55,8 +55,12 @@ def _merge(old: object, new: object) -> object:
     return new
 
 
-def is_json(text: str) -> bool:
-    """Return whether a text is JSON, which Snakemake tries before YAML; it may have tabs."""
+def parsed(text: str) -> object:
+    """Return what a text says: JSON, which Snakemake tries first and which may have tabs, or YAML."""
+    return json.loads(text) if _is_json(text) else yaml.safe_load(text)
+
+
+def _is_json(text: str) -> bool:
     try:
         json.loads(text)
     except ValueError:
@@ -65,7 +69,7 @@ def is_json(text: str) -> bool:
 
 
 def _problems(text: str, where: str, key: str = "", section: Sequence[str] = ()) -> Iterator[str]:
-    as_json = is_json(text)
+    as_json = _is_json(text)
     try:
         node = yaml.compose(text.replace("\t", " ") if as_json else text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:

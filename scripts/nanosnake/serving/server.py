@@ -64,7 +64,7 @@ class Message(Body):
 class StreamOptions(Body):
     """What a stream may have besides the answer."""
 
-    include_usage: bool | None = None
+    include_usage: bool = False
 
 
 class Asked(Body):
@@ -79,7 +79,7 @@ class Asked(Body):
     seed: int | None = Field(None, ge=0, lt=1 << 63)
     stop: str | list[str] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: StreamOptions = StreamOptions()
     n: Literal[1] | None = None
     user: str | None = None
 
@@ -126,8 +126,7 @@ class Service:
         pieces = self.pieces(request, prompt, asked.sampling(self.default))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
         if asked.stream:
-            usage = asked.stream_options is not None and asked.stream_options.include_usage
-            lines = self.lines(head, pieces, len(prompt), bool(usage))
+            lines = self.lines(head, pieces, len(prompt), asked.stream_options.include_usage)
             return StreamingResponse(lines, media_type="text/event-stream")
         written = [piece async for piece in pieces]
         message = {"role": "assistant", "content": "".join(piece.text for piece in written)}

@@ -174,9 +174,9 @@ def check_keys(path: str, start: bytes, column: Column) -> None:
         NanosnakeError: if it has no such key; the message names those it has.
     """
     text = start.removeprefix(BOM)
-    blank = text[: len(text) - len(text.lstrip())]
+    objects = text.lstrip()
     try:
-        value: Any = json.loads(text[len(blank) :].split(b"\n", 1)[0])
+        value: Any = json.loads(objects.split(b"\n", 1)[0])
     except (RecursionError, ValueError):
         return  # the reader says what is wrong with the line
     for depth, step in enumerate(column.steps):
@@ -185,8 +185,9 @@ def check_keys(path: str, start: bytes, column: Column) -> None:
         if step not in value:
             outer = ".".join(column.steps[:depth])
             inside = f" inside {outer!r}" if outer else ""
+            line = 1 + text.count(b"\n", 0, len(text) - len(objects))
             raise NanosnakeError(
-                f"{path}, line {1 + blank.count(10)}: no key {step!r}{inside}; its keys are {listed(list(value))}; "
+                f"{path}, line {line}: no key {step!r}{inside}; its keys are {listed(list(value))}; "
                 "set the dataset's text_column to the one that holds the documents"
             )
         value = value[step]
